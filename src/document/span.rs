@@ -1,0 +1,35 @@
+//! Byte ranges of a text.
+
+use std::ops::Range;
+
+/// A byte range `start..end` of a source text, on character boundaries, `start <= end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+impl Span {
+    /// The span `start..end`. Panics where `start > end`: that is a bug of the caller.
+    pub fn new(start: usize, end: usize) -> Span {
+        assert!(start <= end, "span {start}..{end} runs backwards");
+        Span { start, end }
+    }
+
+    /// Length in bytes.
+    pub fn len(self) -> usize {
+        self.end - self.start
+    }
+
+    /// Whether no byte is in it.
+    pub fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
+    /// As a range, to index a `str` with.
+    pub fn range(self) -> Range<usize> {
+        self.start..self.end
+    }
+}

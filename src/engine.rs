@@ -1,0 +1,1 @@
+//! From documents to predictions: windows, batches, and the model that runs them.

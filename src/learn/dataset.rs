@@ -1,0 +1,1 @@
+//! Rows of labelled text, read from JSON Lines files.

@@ -1,0 +1,1 @@
+//! How good predictions are: precision, recall, ranking and calibration.

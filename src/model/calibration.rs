@@ -1,0 +1,1 @@
+//! From cosines to probabilities.

@@ -1,0 +1,1 @@
+//! Fetches a checkpoint from the Hugging Face Hub.

@@ -1,0 +1,1 @@
+//! The checkpoints that this machine has: bundled, pulled, or a folder.

@@ -1,0 +1,1 @@
+//! Logging to standard error; standard output belongs to results.
