@@ -1,5 +1,263 @@
 //! GliZNet itself: checkpoint in, logits out.
+//!
+//! `checkpoint` reads files, `tokenizer` and `sequence` lay out what the encoder reads, `encoder`
+//! and `head` compute, `calibration` turns cosines into probabilities, `verify` compares all of
+//! it with golden cases. Knows nothing of queues, editors or where documents come from.
 
+mod batch;
+#[cfg(feature = "bundled-model")]
+mod bundled;
 pub mod calibration;
+pub mod checkpoint;
+pub mod config;
+mod encoder;
+mod head;
 pub mod hub;
+pub mod sequence;
 pub mod store;
+pub mod tokenizer;
+pub mod verify;
+pub mod weights;
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+
+use batch::{Batch, BatchOptions};
+use checkpoint::{CheckpointError, CheckpointFiles};
+use config::ModelConfig;
+use encoder::{Encoder, EncoderInput};
+use head::ScoringHead;
+use sequence::Sequence;
+use tokenizer::Tokenizer;
+use weights::Reader;
+
+/// How to load a checkpoint.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// Where to compute.
+    pub device: Device,
+    /// Read special tokens inside texts as the reference does.
+    pub compat: bool,
+}
+
+impl Default for LoadOptions {
+    fn default() -> LoadOptions {
+        LoadOptions {
+            device: Device::Cpu,
+            compat: false,
+        }
+    }
+}
+
+/// A loaded checkpoint: immutable, and shared between threads by reference.
+pub struct Model {
+    name: String,
+    fingerprint: String,
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    encoder: Encoder,
+    head: ScoringHead,
+    device: Device,
+}
+
+/// What the model says of one sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// The checkpoint's own logit of each label, in the sequence's order.
+    pub logits: Vec<f32>,
+    /// Mean of the text's states, of unit length: the second view, and label-free under
+    /// `isolated` attention.
+    pub embedding: Vec<f32>,
+}
+
+/// The states behind an `Output`, for comparison with golden cases.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inspection {
+    /// Last hidden state of the first position.
+    pub hidden_cls: Vec<f32>,
+    /// Last hidden state of the last position.
+    pub hidden_last: Vec<f32>,
+    /// Projected, not normalised `[CLS]` state.
+    pub text_embedding: Vec<f32>,
+    /// The checkpoint's own logits.
+    pub logits: Vec<f32>,
+}
+
+impl Model {
+    /// Loads the checkpoint in folder `dir`.
+    ///
+    /// # Errors
+    /// Whatever makes the checkpoint less than whole; nothing is repaired silently.
+    pub fn load(dir: &Path, options: &LoadOptions) -> Result<Model, CheckpointError> {
+        let name = dir.file_name().map_or_else(
+            || "model".into(),
+            |name| name.to_string_lossy().into_owned(),
+        );
+        Model::from_files(&name, &CheckpointFiles::open(dir)?, options)
+    }
+
+    /// Loads the checkpoint that is compiled into this binary.
+    ///
+    /// # Errors
+    /// As `load`; a test keeps them from happening.
+    #[cfg(feature = "bundled-model")]
+    pub fn bundled(options: &LoadOptions) -> Result<Model, CheckpointError> {
+        Model::from_files(bundled::NAME, &bundled::files(), options)
+    }
+
+    fn from_files(
+        name: &str,
+        files: &CheckpointFiles,
+        options: &LoadOptions,
+    ) -> Result<Model, CheckpointError> {
+        // Hashing takes as long as reading: they share the two cores.
+        std::thread::scope(|scope| {
+            let fingerprint = scope.spawn(|| files.fingerprint());
+            let mut config = files.model_config()?;
+            let tokenizer = files.tokenizer(&config, options.compat)?;
+            let weights = files.weights(&mut config, &tokenizer, &options.device)?;
+            let fail = |error| CheckpointError::Weights {
+                path: files.path.clone(),
+                error,
+            };
+            let reader = Reader::new(&weights, &options.device);
+            let encoder = Encoder::new(&config.backbone, &reader.part("backbone"))
+                .map_err(|e| fail(e.into()))?;
+            let head = ScoringHead::new(&config, &reader).map_err(|e| fail(e.into()))?;
+            reader.finish().map_err(fail)?;
+            let fingerprint = fingerprint
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok(Model {
+                name: name.to_owned(),
+                fingerprint,
+                config,
+                tokenizer,
+                encoder,
+                head,
+                device: options.device.clone(),
+            })
+        })
+    }
+
+    /// The name it was asked for by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Hash over weights, tokenizer, config and calibration.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// What `config.json` says.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Its tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The factor between a cosine and a logit; 1 where logits are not cosines.
+    pub fn logit_scale(&self) -> f32 {
+        self.head.scale()
+    }
+
+    /// The longest sequence whose positions the encoder knows and the checkpoint was made for.
+    pub fn max_tokens(&self) -> usize {
+        let known = self.config.backbone.max_tokens();
+        self.tokenizer
+            .max_length()
+            .map_or(known, |made_for| made_for.min(known))
+    }
+
+    /// Lays out a text and labels as this checkpoint reads them; nothing is cut.
+    pub fn sequence(&self, text: &[u32], labels: &[&[u32]]) -> Sequence {
+        let special = self.tokenizer.special();
+        let mut sequence = Sequence::new(
+            self.config.layout,
+            self.config.label_vector,
+            &special,
+            text,
+            labels,
+        );
+        // Isolated labels of a very long text share the last position that the encoder knows.
+        let last = self.config.backbone.max_tokens() as u32 - 1;
+        for position in &mut sequence.positions {
+            *position = last.min(*position);
+        }
+        sequence
+    }
+
+    /// Scores sequences in one padded batch, one output each, in order.
+    ///
+    /// # Errors
+    /// Of the tensor library: out of memory, a device that went away.
+    pub fn forward(&self, sequences: &[&Sequence]) -> candle_core::Result<Vec<Output>> {
+        if sequences.is_empty() {
+            return Ok(Vec::new());
+        }
+        let batch = self.batch(sequences, 0)?;
+        let states = self.states(&batch)?;
+        let labelled = sequences
+            .iter()
+            .any(|sequence| !sequence.label_tokens.is_empty());
+        let logits = if labelled {
+            self.head
+                .forward(&states, &batch.labels)?
+                .logits
+                .to_vec1::<f32>()?
+        } else {
+            Vec::new()
+        };
+        let mut logits = logits.into_iter();
+        let means = batch.text_share.matmul(&states)?.squeeze(1)?; // [batch, hidden]
+        let embeddings = head::normalize(&means)?.to_vec2::<f32>()?;
+        Ok(sequences
+            .iter()
+            .zip(embeddings)
+            .map(|(sequence, embedding)| Output {
+                logits: logits.by_ref().take(sequence.label_tokens.len()).collect(),
+                embedding,
+            })
+            .collect())
+    }
+
+    /// Scores one sequence alone, padded to at least `tokens`, and shows the states behind it.
+    ///
+    /// # Errors
+    /// As `forward`.
+    pub fn inspect(&self, sequence: &Sequence, tokens: usize) -> candle_core::Result<Inspection> {
+        let batch = self.batch(&[sequence], tokens)?;
+        let states = self.states(&batch)?;
+        let similarities = self.head.forward(&states, &batch.labels)?;
+        let row = |tensor: Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+        Ok(Inspection {
+            hidden_cls: row(states.narrow(1, 0, 1)?)?,
+            hidden_last: row(states.narrow(1, sequence.len() - 1, 1)?)?,
+            text_embedding: row(similarities.text)?,
+            logits: row(similarities.logits)?,
+        })
+    }
+
+    fn batch(&self, sequences: &[&Sequence], at_least: usize) -> candle_core::Result<Batch> {
+        let options = BatchOptions {
+            pad: self.tokenizer.special().pad,
+            isolated: self.config.layout.is_isolated(),
+            device: &self.device,
+        };
+        Batch::new(sequences, at_least, &options)
+    }
+
+    /// `[batch, token, hidden]`.
+    fn states(&self, batch: &Batch) -> candle_core::Result<Tensor> {
+        self.encoder.forward(&EncoderInput {
+            ids: &batch.ids,
+            positions: &batch.positions,
+            mask: &batch.mask,
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! Sequences of different lengths, padded to one rectangle.
+//!
+//! Padding is on the right, belongs to no segment, and changes no score.
+
+use candle_core::{Device, Result, Tensor};
+
+use super::encoder::{AttentionMask, PADDING, TEXT};
+use super::head::LabelTokens;
+use super::sequence::Sequence;
+
+/// What padding needs to know of the model.
+pub(crate) struct BatchOptions<'a> {
+    /// Padding token.
+    pub(crate) pad: u32,
+    /// Whether a label sees only the text and itself.
+    pub(crate) isolated: bool,
+    /// Where the tensors go.
+    pub(crate) device: &'a Device,
+}
+
+/// Tensors of one padded batch.
+pub(crate) struct Batch {
+    /// `[batch, token]`, u32.
+    pub(crate) ids: Tensor,
+    /// `[batch, token]`, u32.
+    pub(crate) positions: Tensor,
+    /// Who sees whom.
+    pub(crate) mask: AttentionMask,
+    /// Where each label's states are; labels are numbered through the batch.
+    pub(crate) labels: LabelTokens,
+    /// `1 / n` at the `n` text tokens of each row, 0 elsewhere, `[batch, 1, token]`.
+    pub(crate) text_share: Tensor,
+}
+
+impl Batch {
+    /// Pads `sequences` (at least one) to the longest of them, or to `at_least` tokens.
+    pub(crate) fn new(
+        sequences: &[&Sequence],
+        at_least: usize,
+        options: &BatchOptions,
+    ) -> Result<Batch> {
+        let BatchOptions {
+            pad,
+            isolated,
+            device,
+        } = *options;
+        let tokens = sequences.iter().map(|s| s.len()).fold(at_least, usize::max);
+        let rows = sequences.len();
+        let padded = |row: fn(&Sequence) -> &[u32], fill: u32| -> Vec<u32> {
+            let mut values = Vec::with_capacity(rows * tokens);
+            for sequence in sequences {
+                values.extend_from_slice(row(sequence));
+                values.resize(values.len() + tokens - sequence.len(), fill);
+            }
+            values
+        };
+        let positions = padded(|s| &s.positions, 0);
+        let mut segments = padded(|s| &s.segments, PADDING);
+        if !isolated {
+            // Full attention: everything is seen as text is.
+            segments
+                .iter_mut()
+                .filter(|s| **s != PADDING)
+                .for_each(|s| *s = TEXT);
+        }
+        let label_tokens: Vec<(usize, Vec<usize>)> = sequences
+            .iter()
+            .enumerate()
+            .flat_map(|(row, s)| s.label_tokens.iter().map(move |own| (row, own.clone())))
+            .collect();
+        let mut text_share = vec![0.0_f32; rows * tokens];
+        for (row, sequence) in sequences.iter().enumerate() {
+            for token in &sequence.text_tokens {
+                text_share[row * tokens + token] = 1.0 / sequence.text_tokens.len() as f32;
+            }
+        }
+        Ok(Batch {
+            ids: Tensor::from_vec(padded(|s| &s.ids, pad), (rows, tokens), device)?,
+            positions: Tensor::from_vec(positions.clone(), (rows, tokens), device)?,
+            mask: AttentionMask::new(rows, tokens, segments, positions, device),
+            labels: LabelTokens::new(&label_tokens, tokens, device)?,
+            text_share: Tensor::from_vec(text_share, (rows, 1, tokens), device)?,
+        })
+    }
+}

@@ -1,0 +1,329 @@
+//! A checkpoint's files: a folder, or the one compiled in, read into a `Model`.
+//!
+//! Invariant: a checkpoint that loads is whole: every tensor is there, has the configured shape
+//! and is finite; the tokenizer and the config name the same `[LAB]`.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use memmap2::Mmap;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::config::{ConfigError, ModelConfig};
+use super::encoder::word_embedding_name;
+use super::tokenizer::{Tokenizer, TokenizerError};
+use super::weights::{Weights, WeightsError};
+
+/// Why a checkpoint cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The folder has no such file.
+    #[error(
+        "{path}: no such file; a checkpoint folder needs config.json, tokenizer.json and model.safetensors"
+    )]
+    NoFile {
+        /// The missing file.
+        path: PathBuf,
+    },
+    /// The weights are a pickle file.
+    #[error(
+        "{path}: a pickle file can run any code when it is loaded and is refused; save the model as safetensors"
+    )]
+    Pickle {
+        /// The refused file.
+        path: PathBuf,
+    },
+    /// A file could not be read.
+    #[error("{path}: {error}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// `config.json` is not usable.
+    #[error("{path}: {error}")]
+    Config {
+        /// Which file.
+        path: PathBuf,
+        /// All its faults.
+        error: ConfigError,
+    },
+    /// The index of a sharded checkpoint is not usable.
+    #[error("{path}: {fact}; fetch the checkpoint again")]
+    Index {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        fact: String,
+    },
+    /// The tokenizer is not usable.
+    #[error("{path}: {error}")]
+    Tokenizer {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong.
+        error: TokenizerError,
+    },
+    /// The tokenizer has tokens that the embedding has no rows for.
+    #[error(
+        "{path}: tokenizer.json knows {tokenizer} tokens, the model's embedding has {rows} rows; it is the tokenizer of another model"
+    )]
+    Vocabulary {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Size of the tokenizer's vocabulary.
+        tokenizer: usize,
+        /// Rows of the embedding.
+        rows: usize,
+    },
+    /// The weights are not usable.
+    #[error("{path}: {error}")]
+    Weights {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong.
+        error: WeightsError,
+    },
+    /// The calibration file is not usable.
+    #[error("{path}: {fact}")]
+    Calibration {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, with its cure.
+        fact: String,
+    },
+}
+
+/// The files of a checkpoint, in memory or mapped.
+pub(crate) struct CheckpointFiles {
+    /// The folder, or `bundled` for messages.
+    pub(crate) path: PathBuf,
+    pub(crate) config: Bytes,
+    pub(crate) tokenizer: Bytes,
+    pub(crate) tokenizer_config: Option<Bytes>,
+    pub(crate) calibration: Option<Bytes>,
+    /// File names and contents of the weights.
+    pub(crate) weights: Vec<(String, Bytes)>,
+}
+
+/// Contents of a file.
+pub(crate) enum Bytes {
+    Static(&'static [u8]),
+    Read(Vec<u8>),
+    Mapped(Mmap),
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Static(bytes) => bytes,
+            Bytes::Read(bytes) => bytes,
+            Bytes::Mapped(map) => map,
+        }
+    }
+}
+
+impl CheckpointFiles {
+    /// Opens the files of a checkpoint folder.
+    pub(crate) fn open(dir: &Path) -> Result<CheckpointFiles, CheckpointError> {
+        let need = |name: &str| {
+            read(&dir.join(name))?.ok_or_else(|| CheckpointError::NoFile {
+                path: dir.join(name),
+            })
+        };
+        Ok(CheckpointFiles {
+            path: dir.to_owned(),
+            config: need("config.json")?,
+            tokenizer: need("tokenizer.json")?,
+            tokenizer_config: read(&dir.join("tokenizer_config.json"))?,
+            calibration: read(&dir.join("calibration.json"))?,
+            weights: weights(dir)?,
+        })
+    }
+
+    /// The parsed `config.json`.
+    pub(crate) fn model_config(&self) -> Result<ModelConfig, CheckpointError> {
+        let path = self.path.join("config.json");
+        let text = std::str::from_utf8(&self.config).map_err(|_| CheckpointError::Config {
+            path: path.clone(),
+            error: ConfigError {
+                faults: vec!["not UTF-8; fetch the checkpoint again".into()],
+            },
+        })?;
+        ModelConfig::parse(text).map_err(|error| CheckpointError::Config { path, error })
+    }
+
+    /// The tokenizer, with `[LAB]` added where it lacks it.
+    pub(crate) fn tokenizer(
+        &self,
+        config: &ModelConfig,
+        compat: bool,
+    ) -> Result<Tokenizer, CheckpointError> {
+        Tokenizer::new(
+            &self.tokenizer,
+            self.tokenizer_config.as_deref(),
+            config.lab_token_id,
+            compat,
+        )
+        .map_err(|error| CheckpointError::Tokenizer {
+            path: self.path.clone(),
+            error,
+        })
+    }
+
+    /// All tensors, with a row of the word embedding for every token of `tokenizer`.
+    ///
+    /// `config` is told the new number of rows. Rows are added only where the vocabulary really
+    /// exceeds the table (ModernBERT's has spare rows), each the mean of the old ones.
+    pub(crate) fn weights(
+        &self,
+        config: &mut ModelConfig,
+        tokenizer: &Tokenizer,
+        device: &Device,
+    ) -> Result<Weights, CheckpointError> {
+        let fail = |error| CheckpointError::Weights {
+            path: self.path.clone(),
+            error,
+        };
+        let mut weights = Weights::default();
+        for (name, bytes) in &self.weights {
+            weights.add(bytes, name, device).map_err(fail)?;
+        }
+        let rows = config.backbone.vocab_size();
+        let needed = tokenizer.vocab_size();
+        let added = tokenizer.special().lab as usize == rows && needed == rows + 1;
+        if needed > rows && !added {
+            return Err(CheckpointError::Vocabulary {
+                path: self.path.clone(),
+                tokenizer: needed,
+                rows,
+            });
+        }
+        let name = format!("backbone.{}", word_embedding_name(&config.backbone));
+        if let Some(table) = weights
+            .get(&name)
+            .filter(|table| added && table.dim(0).is_ok_and(|n| n == rows))
+        {
+            let grown = grow(table).map_err(|e| fail(e.into()))?;
+            weights.insert(&name, grown);
+            config.backbone.set_vocab_size(needed);
+        }
+        Ok(weights)
+    }
+
+    /// Hash over everything that scores depend on, 16 hex digits.
+    pub(crate) fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for part in [
+            Some(&self.config),
+            Some(&self.tokenizer),
+            self.tokenizer_config.as_ref(),
+            self.calibration.as_ref(),
+        ]
+        .into_iter()
+        .chain(self.weights.iter().map(|(_, bytes)| Some(bytes)))
+        {
+            let bytes: &[u8] = part.map_or(&[], |bytes| bytes);
+            hash.update((bytes.len() as u64).to_le_bytes()); // So that parts cannot run into each other.
+            hash.update(bytes);
+        }
+        hash.finalize()
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+/// The table with one more row: the mean of all others.
+fn grow(table: &Tensor) -> candle_core::Result<Tensor> {
+    Tensor::cat(&[table, &table.mean_keepdim(0)?], 0)
+}
+
+/// Reads a small file; `None` where there is none.
+fn read(path: &Path) -> Result<Option<Bytes>, CheckpointError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(Bytes::Read(bytes))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(CheckpointError::Io {
+            path: path.to_owned(),
+            error,
+        }),
+    }
+}
+
+#[derive(Deserialize)]
+struct Index {
+    weight_map: std::collections::BTreeMap<String, String>,
+}
+
+/// Maps `model.safetensors`, or the shards that its index names.
+fn weights(dir: &Path) -> Result<Vec<(String, Bytes)>, CheckpointError> {
+    let single = dir.join("model.safetensors");
+    if let Some(bytes) = map(&single)? {
+        return Ok(vec![("model.safetensors".into(), bytes)]);
+    }
+    let path = dir.join("model.safetensors.index.json");
+    if let Some(index) = read(&path)? {
+        let fault = |fact| CheckpointError::Index {
+            path: path.clone(),
+            fact,
+        };
+        let index: Index = serde_json::from_slice(&index).map_err(|e| fault(e.to_string()))?;
+        let names: std::collections::BTreeSet<String> = index.weight_map.into_values().collect();
+        return names
+            .into_iter()
+            .map(|name| {
+                // A name with a folder in it could reach outside of the checkpoint.
+                if Path::new(&name).components().count() != 1 || name.starts_with("..") {
+                    return Err(fault(format!(
+                        "the shard `{name}` is not a plain file name"
+                    )));
+                }
+                let shard = dir.join(&name);
+                let bytes = map(&shard)?.ok_or(CheckpointError::NoFile { path: shard })?;
+                Ok((name, bytes))
+            })
+            .collect();
+    }
+    for pickle in [
+        "pytorch_model.bin",
+        "pytorch_model.bin.index.json",
+        "model.pt",
+        "model.pth",
+    ] {
+        if dir.join(pickle).exists() {
+            return Err(CheckpointError::Pickle {
+                path: dir.join(pickle),
+            });
+        }
+    }
+    Err(CheckpointError::NoFile { path: single })
+}
+
+/// Maps a file of weights; `None` where there is none.
+fn map(path: &Path) -> Result<Option<Bytes>, CheckpointError> {
+    let io = |error| CheckpointError::Io {
+        path: path.to_owned(),
+        error,
+    };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(error)),
+    };
+    if file.metadata().map_err(io)?.len() == 0 {
+        return Ok(Some(Bytes::Read(Vec::new()))); // An empty file cannot be mapped; the format check names it.
+    }
+    #[expect(
+        unsafe_code,
+        reason = "read once while loading; model folders are replaced, never rewritten in place"
+    )]
+    let map = unsafe { Mmap::map(&file) }.map_err(io)?;
+    Ok(Some(Bytes::Mapped(map)))
+}

@@ -1,0 +1,345 @@
+//! `backbone_config` as transformers 4 and 5 write it, read into a `BackboneConfig`.
+//!
+//! Defaults are those of the transformers configuration classes. Every fault is collected.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::backbone::{
+    Activation, BackboneConfig, BertConfig, BertFamily, DebertaConfig, ModernBertConfig,
+    RelativeAttention, RotaryAttention,
+};
+
+/// Reads `backbone_config`; faults are added to `faults` and give `None`.
+pub(super) fn read_backbone(value: &Value, faults: &mut Vec<String>) -> Option<BackboneConfig> {
+    let before = faults.len();
+    let config = match value.get("model_type").and_then(Value::as_str) {
+        Some("bert") => read::<BertRecord>(value, faults)?.build(BertFamily::Bert),
+        Some("roberta" | "xlm-roberta" | "camembert") => {
+            read::<BertRecord>(value, faults)?.build(BertFamily::Roberta)
+        }
+        Some("distilbert") => read::<DistilBertRecord>(value, faults)?.build(),
+        Some("modernbert") => {
+            BackboneConfig::ModernBert(read::<ModernBertRecord>(value, faults)?.build(faults)?)
+        }
+        Some("deberta-v2") => {
+            BackboneConfig::Deberta(read::<DebertaRecord>(value, faults)?.build(faults)?)
+        }
+        Some(other) => {
+            faults.push(format!(
+                "`backbone_config.model_type` is `{other}`; known are `bert`, `roberta`, \
+                 `xlm-roberta`, `camembert`, `distilbert`, `modernbert`, `deberta-v2`"
+            ));
+            return None;
+        }
+        None => {
+            faults.push(
+                "`backbone_config.model_type` is missing: the config does not say which encoder it has".into(),
+            );
+            return None;
+        }
+    };
+    check(&config, faults);
+    (faults.len() == before).then_some(config)
+}
+
+fn check(config: &BackboneConfig, faults: &mut Vec<String>) {
+    let (hidden, heads) = (config.hidden_size(), config.heads());
+    if heads == 0 || hidden == 0 || !hidden.is_multiple_of(heads) {
+        faults.push(format!(
+            "`backbone_config`: hidden size {hidden} cannot be split over {heads} heads"
+        ));
+    } else if matches!(config, BackboneConfig::ModernBert(_)) && !(hidden / heads).is_multiple_of(2)
+    {
+        faults.push(format!(
+            "`backbone_config`: heads of {} dimensions cannot be rotated; the number must be even",
+            hidden / heads
+        ));
+    }
+    for (name, value) in [
+        ("vocab_size", config.vocab_size()),
+        ("num_hidden_layers", config.layers()),
+        ("max_position_embeddings", config.max_tokens()),
+    ] {
+        if value == 0 {
+            faults.push(format!(
+                "`backbone_config.{name}` leaves nothing to work with"
+            ));
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(value: &Value, faults: &mut Vec<String>) -> Option<T> {
+    T::deserialize(value)
+        .map_err(|e| faults.push(format!("`backbone_config`: {e}")))
+        .ok()
+}
+
+#[derive(Deserialize)]
+struct BertRecord {
+    vocab_size: usize,
+    hidden_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    intermediate_size: usize,
+    hidden_act: Option<Activation>,
+    max_position_embeddings: usize,
+    type_vocab_size: Option<usize>,
+    layer_norm_eps: Option<f64>,
+    pad_token_id: Option<u32>,
+}
+
+impl BertRecord {
+    fn build(self, family: BertFamily) -> BackboneConfig {
+        let default_pad = if family == BertFamily::Roberta { 1 } else { 0 };
+        BackboneConfig::Bert(BertConfig {
+            family,
+            vocab_size: self.vocab_size,
+            hidden_size: self.hidden_size,
+            layers: self.num_hidden_layers,
+            heads: self.num_attention_heads,
+            intermediate_size: self.intermediate_size,
+            activation: self.hidden_act.unwrap_or(Activation::Gelu),
+            max_positions: self.max_position_embeddings,
+            type_vocab_size: self.type_vocab_size.unwrap_or(2),
+            norm_eps: self.layer_norm_eps.unwrap_or(1e-12),
+            pad_token_id: self.pad_token_id.unwrap_or(default_pad),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct DistilBertRecord {
+    vocab_size: usize,
+    dim: usize,
+    n_layers: usize,
+    n_heads: usize,
+    hidden_dim: usize,
+    activation: Option<Activation>,
+    max_position_embeddings: usize,
+    pad_token_id: Option<u32>,
+}
+
+impl DistilBertRecord {
+    fn build(self) -> BackboneConfig {
+        BackboneConfig::Bert(BertConfig {
+            family: BertFamily::DistilBert,
+            vocab_size: self.vocab_size,
+            hidden_size: self.dim,
+            layers: self.n_layers,
+            heads: self.n_heads,
+            intermediate_size: self.hidden_dim,
+            activation: self.activation.unwrap_or(Activation::Gelu),
+            max_positions: self.max_position_embeddings,
+            type_vocab_size: 0,
+            norm_eps: 1e-12, // Fixed in the transformers class.
+            pad_token_id: self.pad_token_id.unwrap_or(0),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct ModernBertRecord {
+    vocab_size: usize,
+    hidden_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    intermediate_size: usize,
+    hidden_activation: Option<Activation>,
+    max_position_embeddings: Option<usize>,
+    norm_eps: Option<f64>,
+    #[serde(default)]
+    norm_bias: bool,
+    #[serde(default)]
+    attention_bias: bool,
+    #[serde(default)]
+    mlp_bias: bool,
+    local_attention: Option<u32>,
+    global_attn_every_n_layers: Option<usize>,
+    global_rope_theta: Option<f64>,
+    local_rope_theta: Option<f64>,
+    rope_parameters: Option<RopeParameters>,
+    layer_types: Option<Vec<LayerType>>,
+    pad_token_id: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct RopeParameters {
+    full_attention: RopeRecord,
+    sliding_attention: RopeRecord,
+}
+
+#[derive(Deserialize)]
+struct RopeRecord {
+    rope_theta: f64,
+    rope_type: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum LayerType {
+    FullAttention,
+    SlidingAttention,
+}
+
+impl ModernBertRecord {
+    fn build(self, faults: &mut Vec<String>) -> Option<ModernBertConfig> {
+        let before = faults.len();
+        let (global, local) = self.thetas(faults);
+        let types = self.layer_types();
+        if types.len() != self.num_hidden_layers {
+            faults.push(format!(
+                "`backbone_config.layer_types` names {} layers, `num_hidden_layers` says {}",
+                types.len(),
+                self.num_hidden_layers
+            ));
+        }
+        let layers = types
+            .iter()
+            .map(|kind| match kind {
+                LayerType::FullAttention => RotaryAttention {
+                    theta: global,
+                    sliding: false,
+                },
+                LayerType::SlidingAttention => RotaryAttention {
+                    theta: local,
+                    sliding: true,
+                },
+            })
+            .collect();
+        (faults.len() == before).then_some(ModernBertConfig {
+            vocab_size: self.vocab_size,
+            hidden_size: self.hidden_size,
+            heads: self.num_attention_heads,
+            intermediate_size: self.intermediate_size,
+            activation: self.hidden_activation.unwrap_or(Activation::Gelu),
+            max_positions: self.max_position_embeddings.unwrap_or(8192),
+            norm_eps: self.norm_eps.unwrap_or(1e-5),
+            norm_bias: self.norm_bias,
+            attention_bias: self.attention_bias,
+            mlp_bias: self.mlp_bias,
+            window: self.local_attention.unwrap_or(128) / 2,
+            layers,
+            pad_token_id: self.pad_token_id.unwrap_or(50_283),
+        })
+    }
+
+    /// Rotary bases of full and sliding layers: transformers 5 writes `rope_parameters`, 4 two thetas.
+    fn thetas(&self, faults: &mut Vec<String>) -> (f64, f64) {
+        let Some(rope) = &self.rope_parameters else {
+            let global = self.global_rope_theta.unwrap_or(160_000.0);
+            return (global, self.local_rope_theta.unwrap_or(global));
+        };
+        for (name, record) in [
+            ("full_attention", &rope.full_attention),
+            ("sliding_attention", &rope.sliding_attention),
+        ] {
+            if let Some(kind) = record
+                .rope_type
+                .as_deref()
+                .filter(|kind| *kind != "default")
+            {
+                faults.push(format!(
+                    "`backbone_config.rope_parameters.{name}.rope_type` is `{kind}`; only `default` is known"
+                ));
+            }
+        }
+        (
+            rope.full_attention.rope_theta,
+            rope.sliding_attention.rope_theta,
+        )
+    }
+
+    /// Which layers slide: transformers 5 lists them, 4 writes the period of the full ones.
+    fn layer_types(&self) -> Vec<LayerType> {
+        let period = self.global_attn_every_n_layers.unwrap_or(3).max(1);
+        self.layer_types.clone().unwrap_or_else(|| {
+            (0..self.num_hidden_layers)
+                .map(|i| {
+                    if i.is_multiple_of(period) {
+                        LayerType::FullAttention
+                    } else {
+                        LayerType::SlidingAttention
+                    }
+                })
+                .collect()
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct DebertaRecord {
+    vocab_size: usize,
+    embedding_size: Option<usize>,
+    hidden_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    intermediate_size: usize,
+    hidden_act: Option<Activation>,
+    max_position_embeddings: usize,
+    position_biased_input: Option<bool>,
+    type_vocab_size: Option<usize>,
+    layer_norm_eps: Option<f64>,
+    #[serde(default)]
+    relative_attention: bool,
+    max_relative_positions: Option<i64>,
+    position_buckets: Option<i64>,
+    #[serde(default)]
+    pos_att_type: Value,
+    #[serde(default)]
+    share_att_key: bool,
+    norm_rel_ebd: Option<String>,
+    conv_kernel_size: Option<usize>,
+    pad_token_id: Option<u32>,
+}
+
+impl DebertaRecord {
+    fn build(self, faults: &mut Vec<String>) -> Option<DebertaConfig> {
+        if let Some(size) = self.conv_kernel_size.filter(|size| *size > 0) {
+            faults.push(format!(
+                "`backbone_config.conv_kernel_size` is {size}: DeBERTa with a convolution (v2 xlarge) \
+                 is not supported; use a v3 model"
+            ));
+            return None;
+        }
+        // Both spellings occur: a list of names, or one string with `|` between them.
+        let kinds: Vec<&str> = match &self.pos_att_type {
+            Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+            Value::String(names) => names.split('|').map(str::trim).collect(),
+            _ => Vec::new(),
+        };
+        let at_least_one = |value: Option<i64>| {
+            value
+                .and_then(|n| usize::try_from(n).ok())
+                .filter(|n| *n >= 1)
+        };
+        let relative = self.relative_attention.then(|| RelativeAttention {
+            max_distance: at_least_one(self.max_relative_positions)
+                .unwrap_or(self.max_position_embeddings),
+            buckets: at_least_one(self.position_buckets).unwrap_or(0),
+            c2p: kinds.contains(&"c2p"),
+            p2c: kinds.contains(&"p2c"),
+            share_att_key: self.share_att_key,
+            norm: self
+                .norm_rel_ebd
+                .as_deref()
+                .is_some_and(|s| s.contains("layer_norm")),
+        });
+        Some(DebertaConfig {
+            vocab_size: self.vocab_size,
+            embedding_size: self.embedding_size.unwrap_or(self.hidden_size),
+            hidden_size: self.hidden_size,
+            layers: self.num_hidden_layers,
+            heads: self.num_attention_heads,
+            intermediate_size: self.intermediate_size,
+            activation: self.hidden_act.unwrap_or(Activation::Gelu),
+            max_positions: self.max_position_embeddings,
+            position_biased_input: self.position_biased_input.unwrap_or(true),
+            type_vocab_size: self.type_vocab_size.unwrap_or(0),
+            norm_eps: self.layer_norm_eps.unwrap_or(1e-7),
+            relative,
+            pad_token_id: self.pad_token_id.unwrap_or(0),
+        })
+    }
+}

@@ -1,0 +1,69 @@
+//! The encoders: token ids, positions and a mask in, hidden states out.
+//!
+//! Line-by-line ports of the transformers classes named in each file, with two differences that
+//! candle-transformers' own ports do not offer: positions are given, not counted, and the mask
+//! is a full query-by-key one (`label_attention: isolated` needs both).
+
+mod bert;
+mod deberta;
+mod mask;
+mod modernbert;
+mod ops;
+
+use candle_core::{Result, Tensor};
+
+pub(crate) use mask::{AttentionMask, PADDING, TEXT};
+pub(crate) use ops::{LayerNorm, linear};
+
+use crate::model::config::BackboneConfig;
+use crate::model::weights::Reader;
+
+/// One padded batch for an encoder.
+pub(crate) struct EncoderInput<'a> {
+    /// Token ids, `[batch, token]`, u32.
+    pub(crate) ids: &'a Tensor,
+    /// Positions, `[batch, token]`, u32, counted from 0.
+    pub(crate) positions: &'a Tensor,
+    /// Who sees whom.
+    pub(crate) mask: &'a AttentionMask,
+}
+
+/// An encoder of one of the known architectures.
+#[derive(Debug)]
+pub(crate) enum Encoder {
+    Bert(bert::Bert),
+    ModernBert(modernbert::ModernBert),
+    Deberta(deberta::Deberta),
+}
+
+impl Encoder {
+    /// Takes the encoder's tensors from `weights`, whose prefix is the backbone's.
+    pub(crate) fn new(config: &BackboneConfig, weights: &Reader) -> Result<Encoder> {
+        // transformers' AutoModel saves a pooler that GliZNet never uses.
+        weights.part("pooler").skip();
+        Ok(match config {
+            BackboneConfig::Bert(c) => Encoder::Bert(bert::Bert::new(c, weights)?),
+            BackboneConfig::ModernBert(c) => {
+                Encoder::ModernBert(modernbert::ModernBert::new(c, weights)?)
+            }
+            BackboneConfig::Deberta(c) => Encoder::Deberta(deberta::Deberta::new(c, weights)?),
+        })
+    }
+
+    /// The last hidden states, `[batch, token, hidden]`.
+    pub(crate) fn forward(&self, input: &EncoderInput) -> Result<Tensor> {
+        match self {
+            Encoder::Bert(encoder) => encoder.forward(input),
+            Encoder::ModernBert(encoder) => encoder.forward(input),
+            Encoder::Deberta(encoder) => encoder.forward(input),
+        }
+    }
+}
+
+/// Name of the word embedding under the backbone's prefix; `[LAB]` may need a new row there.
+pub(crate) fn word_embedding_name(config: &BackboneConfig) -> &'static str {
+    match config {
+        BackboneConfig::ModernBert(_) => "embeddings.tok_embeddings.weight",
+        BackboneConfig::Bert(_) | BackboneConfig::Deberta(_) => "embeddings.word_embeddings.weight",
+    }
+}

@@ -1,0 +1,124 @@
+//! The operations that encoders share. Inference only: the fused ones have no gradient.
+
+use candle_core::{D, Module, Result, Tensor};
+use candle_nn::Linear;
+
+use super::mask::AttentionMask;
+use crate::model::config::Activation;
+use crate::model::weights::Reader;
+
+/// Layer normalisation with an optional bias, `y = (x - mean) / sqrt(var + eps) · w + b`.
+#[derive(Debug)]
+pub(crate) struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f32,
+}
+
+impl LayerNorm {
+    /// Takes `weight` and `bias`, each `[size]`; without `bias` it is zero.
+    pub(crate) fn new(size: usize, eps: f64, bias: bool, weights: &Reader) -> Result<LayerNorm> {
+        let weight = weights.get("weight", &[size])?;
+        let bias = if bias {
+            weights.get("bias", &[size])?
+        } else {
+            weight.zeros_like()?
+        };
+        Ok(LayerNorm {
+            weight,
+            bias,
+            eps: eps as f32,
+        })
+    }
+
+    /// `[.., size]` -> `[.., size]`.
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        candle_nn::ops::layer_norm(&x.contiguous()?, &self.weight, &self.bias, self.eps)
+    }
+}
+
+/// A linear map `[.., input] -> [.., output]`, with `weight` and, where asked, `bias`.
+pub(crate) fn linear(input: usize, output: usize, bias: bool, weights: &Reader) -> Result<Linear> {
+    let weight = weights.get("weight", &[output, input])?;
+    let bias = bias.then(|| weights.get("bias", &[output])).transpose()?;
+    Ok(Linear::new(weight, bias))
+}
+
+impl Activation {
+    pub(crate) fn forward(self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Activation::Gelu => x.gelu_erf(),
+            Activation::GeluNew => x.gelu(),
+            Activation::Relu => x.relu(),
+            Activation::Silu => x.silu(),
+        }
+    }
+}
+
+/// The feed-forward part of BERT and DeBERTa: `dense(act(dense(x)))`.
+#[derive(Debug)]
+pub(crate) struct FeedForward {
+    pub(crate) inner: Linear,
+    pub(crate) outer: Linear,
+    pub(crate) activation: Activation,
+}
+
+impl FeedForward {
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.outer
+            .forward(&self.activation.forward(&self.inner.forward(x)?)?)
+    }
+}
+
+/// `[batch, token, heads · dim]` -> `[batch, heads, token, dim]`.
+pub(crate) fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
+    let (batch, tokens, hidden) = x.dims3()?;
+    x.reshape((batch, tokens, heads, hidden / heads))?
+        .transpose(1, 2)?
+        .contiguous()
+}
+
+/// `[batch, heads, token, dim]` -> `[batch, token, heads · dim]`.
+pub(crate) fn merge_heads(x: &Tensor) -> Result<Tensor> {
+    let (batch, heads, tokens, dim) = x.dims4()?;
+    x.transpose(1, 2)?.reshape((batch, tokens, heads * dim))
+}
+
+/// Scaled dot-product attention over heads: `q`, `k`, `v` are `[batch, heads, token, dim]`,
+/// the result too.
+///
+/// Queries are taken in blocks, so that memory grows with the length and not with its square.
+pub(crate) fn attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    mask: &AttentionMask,
+    window: Option<u32>,
+) -> Result<Tensor> {
+    let scale = 1.0 / (q.dim(D::Minus1)? as f64).sqrt();
+    let keys = k.t()?;
+    let block = |rows: std::ops::Range<usize>| -> Result<Tensor> {
+        let q = q.narrow(2, rows.start, rows.len())?;
+        let scores = (q.contiguous()?.matmul(&keys)? * scale)?; // [batch, heads, rows, token]
+        let scores = scores.broadcast_add(&mask.rows(rows, window)?)?;
+        candle_nn::ops::softmax_last_dim(&scores)?.matmul(v)
+    };
+    in_row_blocks(q.dim(2)?, 2, block)
+}
+
+/// Runs `block` over ranges of `0..tokens` and joins the results along `dim`.
+pub(crate) fn in_row_blocks(
+    tokens: usize,
+    dim: usize,
+    block: impl Fn(std::ops::Range<usize>) -> Result<Tensor>,
+) -> Result<Tensor> {
+    const ROWS: usize = 1024;
+    if tokens <= ROWS {
+        return block(0..tokens);
+    }
+    let parts: Vec<Tensor> = (0..tokens)
+        .step_by(ROWS)
+        .map(|start| block(start..tokens.min(start + ROWS)))
+        .collect::<Result<_>>()?;
+    Tensor::cat(&parts, dim)
+}
