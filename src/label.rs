@@ -1,9 +1,30 @@
 //! The closed vocabulary: labels and the sets they live in.
 //!
-//! Invariant: names are unique in their set (case-insensitively) and not empty; a set is not empty.
-//! Pure: parses from `&str`, reads no files.
+//! Invariant: names are unique in their set (case-insensitively, aliases included) and not empty;
+//! every parent is a label of the set and no label is its own ancestor; a set is not empty.
+//! Pure: parses from `&str`, reads no files; knows nothing of scores' origin.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
 
 use crate::score::Score;
+
+mod bundled;
+mod check;
+pub mod derive;
+mod fault;
+mod names;
+mod parse;
+mod read;
+mod spelling;
+mod write;
+
+pub use bundled::bundled;
+pub use fault::{LabelSetFault, LabelSetProblem, NameFault};
+pub use read::MAX_NAME_CHARS;
+pub(crate) use spelling::nearest;
 
 /// Index of a label in its set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,19 +47,97 @@ pub struct Label {
     pub manual: bool,
 }
 
+/// Which words of a label the model reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LabelText {
+    /// The name alone.
+    #[default]
+    Name,
+    /// `name: description`, or the name alone where there is no description.
+    NameAndDescription,
+}
+
+impl Label {
+    /// A label with nothing but a name.
+    fn named(name: String) -> Label {
+        Label {
+            name,
+            description: None,
+            aliases: Vec::new(),
+            parent: None,
+            threshold: None,
+            manual: false,
+        }
+    }
+
+    /// The words that the model reads for this label.
+    pub fn text(&self, form: LabelText) -> Cow<'_, str> {
+        match (form, &self.description) {
+            (LabelText::NameAndDescription, Some(description)) => {
+                Cow::Owned(format!("{}: {description}", self.name))
+            }
+            (LabelText::Name, _) | (LabelText::NameAndDescription, None) => {
+                Cow::Borrowed(&self.name)
+            }
+        }
+    }
+}
+
 /// A closed vocabulary, in the order its author gave it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelSet {
-    /// Short name, as in `--labelset NAME`.
+    /// Short name, as in `--labelset NAME`; empty where nobody gave one.
     pub name: String,
     /// What the set is for.
     pub description: Option<String>,
+    /// The language of the labels, as a tag such as `en` or `fr`.
+    pub language: Option<String>,
     /// Default threshold of the set.
     pub threshold: Option<Score>,
     labels: Vec<Label>,
+    index: Index,
 }
 
 impl LabelSet {
+    /// Reads a set from TOML. On failure the faults are all that the source has, in line order.
+    pub fn parse(source: &str) -> Result<LabelSet, Vec<LabelSetFault>> {
+        parse::parse(source)
+    }
+
+    /// A set of bare names, as in `--labels a,b,c`.
+    ///
+    /// Names are trimmed; they may be of any length. Fails where a name is empty, has a control
+    /// character or repeats an earlier one, and where there is none at all.
+    pub fn from_names<S: AsRef<str>>(
+        names: impl IntoIterator<Item = S>,
+    ) -> Result<LabelSet, Vec<NameFault>> {
+        match LabelSet::from_names_lenient(names) {
+            (Some(set), faults) if faults.is_empty() => Ok(set),
+            (_, faults) => Err(faults),
+        }
+    }
+
+    /// Like [`LabelSet::from_names`], but leaves faulty names out and says which those were.
+    ///
+    /// `None` where no name is left.
+    pub fn from_names_lenient<S: AsRef<str>>(
+        names: impl IntoIterator<Item = S>,
+    ) -> (Option<LabelSet>, Vec<NameFault>) {
+        names::from_names(names)
+    }
+
+    /// The one door: `labels` must keep the invariants of this module.
+    fn new(labels: Vec<Label>) -> LabelSet {
+        LabelSet {
+            name: String::new(),
+            description: None,
+            language: None,
+            threshold: None,
+            index: Index::new(&labels),
+            labels,
+        }
+    }
+
     /// The labels, in order; `LabelId(i)` is the `i`-th.
     pub fn labels(&self) -> &[Label] {
         &self.labels
@@ -47,5 +146,202 @@ impl LabelSet {
     /// The label with this index. Panics where `id` is of another set.
     pub fn label(&self, id: LabelId) -> &Label {
         &self.labels[id.0 as usize]
+    }
+
+    /// The broader label that `id` names as its parent.
+    pub fn parent(&self, id: LabelId) -> Option<LabelId> {
+        self.find(self.label(id).parent.as_deref()?)
+    }
+
+    /// The label that somebody means who writes `spelling`: by name or alias, whatever the case,
+    /// and with `_`, `-` and blanks taken for the same. An exact match goes before a loose one.
+    pub fn find(&self, spelling: &str) -> Option<LabelId> {
+        let lower = spelling::lower(spelling.trim());
+        let exact = self.index.by_lower.get(&lower);
+        exact
+            .or_else(|| self.index.by_fold.get(&spelling::fold(&lower)))
+            .copied()
+    }
+
+    /// The label whose name or alias is most like `spelling`, for "did you mean"; `None` where
+    /// nothing is like it.
+    pub fn nearest(&self, spelling: &str) -> Option<LabelId> {
+        self.find(spelling).or_else(|| {
+            let names = self.labels.iter().map(|label| label.name.as_str());
+            let aliases = self.labels.iter().flat_map(|label| &label.aliases);
+            let found = nearest(spelling, names.chain(aliases.map(String::as_str)))?;
+            self.find(found)
+        })
+    }
+
+    /// Sixteen bytes in hexadecimal that change whenever the meaning of the set does: names,
+    /// descriptions, aliases, parents, thresholds, `manual` and the order of the labels.
+    ///
+    /// Comments, layout, the order of aliases and the set's own name do not count.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        // The version changes with the fields below, so that old fingerprints match nothing.
+        hash.update(b"gliznet label set 1");
+        add_threshold(&mut hash, self.threshold);
+        for label in &self.labels {
+            add_text(&mut hash, Some(&label.name));
+            add_text(&mut hash, label.description.as_deref());
+            add_text(&mut hash, label.parent.as_deref());
+            add_threshold(&mut hash, label.threshold);
+            hash.update([u8::from(label.manual)]);
+            let mut aliases: Vec<String> =
+                label.aliases.iter().map(|a| spelling::lower(a)).collect();
+            aliases.sort_unstable();
+            hash.update((aliases.len() as u64).to_le_bytes());
+            for alias in &aliases {
+                add_text(&mut hash, Some(alias));
+            }
+        }
+        let digest = hash.finalize();
+        digest[..16].iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// The set as TOML that [`LabelSet::parse`] reads back as the same set.
+    pub fn to_toml(&self) -> String {
+        write::to_toml(self)
+    }
+}
+
+/// Lengths go in first: `ab` + `c` must differ from `a` + `bc`, and nothing from an empty text.
+fn add_text(hash: &mut Sha256, text: Option<&str>) {
+    match text {
+        Some(text) => {
+            hash.update([1]);
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        }
+        None => hash.update([0]),
+    }
+}
+
+fn add_threshold(hash: &mut Sha256, threshold: Option<Score>) {
+    match threshold {
+        Some(score) => {
+            hash.update([1]);
+            hash.update(score.value().to_bits().to_le_bytes());
+        }
+        None => hash.update([0]),
+    }
+}
+
+/// Where each spelling leads; names were entered before aliases and win.
+#[derive(Clone, Debug, PartialEq)]
+struct Index {
+    by_lower: HashMap<String, LabelId>,
+    by_fold: HashMap<String, LabelId>,
+}
+
+impl Index {
+    fn new(labels: &[Label]) -> Index {
+        let mut index = Index {
+            by_lower: HashMap::with_capacity(labels.len()),
+            by_fold: HashMap::with_capacity(labels.len()),
+        };
+        let ids = || (0..).map(LabelId);
+        for (id, label) in ids().zip(labels) {
+            index.add(&label.name, id);
+        }
+        for (id, label) in ids().zip(labels) {
+            for alias in &label.aliases {
+                index.add(alias, id);
+            }
+        }
+        index
+    }
+
+    fn add(&mut self, spelling: &str, id: LabelId) {
+        let lower = spelling::lower(spelling);
+        self.by_fold.entry(spelling::fold(&lower)).or_insert(id);
+        self.by_lower.entry(lower).or_insert(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(source: &str) -> LabelSet {
+        LabelSet::parse(source).unwrap()
+    }
+
+    #[test]
+    fn a_label_is_found_whatever_its_case_and_separators() {
+        let set = parsed(
+            "[[label]]\nname = 'machine-learning'\naliases = ['ML', 'Deep Learning']\n\
+             [[label]]\nname = 'À faire'\n",
+        );
+        for spelling in [
+            "machine-learning",
+            "Machine_Learning",
+            " machine  LEARNING ",
+            "ml",
+        ] {
+            assert_eq!(set.find(spelling), Some(LabelId(0)), "{spelling}");
+        }
+        assert_eq!(set.find("deep_learning"), Some(LabelId(0)));
+        assert_eq!(set.find("à-faire"), Some(LabelId(1)));
+        assert_eq!(set.find("machinelearning"), None);
+        assert_eq!(set.find(""), None);
+    }
+
+    #[test]
+    fn an_exact_spelling_wins_over_a_loose_one() {
+        let set = LabelSet::from_names(["well being", "well-being", "C", "C++"]).unwrap();
+        assert_eq!(set.find("well-being"), Some(LabelId(1)));
+        assert_eq!(set.find("well_being"), Some(LabelId(0)));
+        assert_eq!(set.find("c++"), Some(LabelId(3)));
+    }
+
+    #[test]
+    fn the_nearest_label_forgives_a_slip_but_not_another_word() {
+        let set = LabelSet::from_names(["gardening", "programming", "tax"]).unwrap();
+        assert_eq!(set.nearest("gardning"), Some(LabelId(0)));
+        assert_eq!(set.nearest("program"), Some(LabelId(1)));
+        assert_eq!(set.nearest("TAX"), Some(LabelId(2)));
+        assert_eq!(set.nearest("weather"), None);
+    }
+
+    #[test]
+    fn the_fingerprint_follows_meaning_not_layout() {
+        let set = parsed(
+            "threshold = 0.5\n[[label]]\nname = 'a'\naliases = ['x', 'y']\n[[label]]\nname = 'b'\n",
+        );
+        let same = parsed(
+            "# A comment.\nname = 'other'\nthreshold = 0.50\nlabel = [{ name = \"a\", aliases = ['y', 'x'] }, { name = 'b' }]\n",
+        );
+        assert_eq!(set.fingerprint(), same.fingerprint());
+        assert_eq!(set.fingerprint().len(), 32);
+    }
+
+    #[test]
+    fn the_fingerprint_changes_with_every_part_of_the_meaning() {
+        let variants = [
+            "[[label]]\nname = 'a'\n[[label]]\nname = 'b'\n",
+            "[[label]]\nname = 'b'\n[[label]]\nname = 'a'\n",
+            "[[label]]\nname = 'A'\n[[label]]\nname = 'b'\n",
+            "threshold = 0.4\n[[label]]\nname = 'a'\n[[label]]\nname = 'b'\n",
+            "[[label]]\nname = 'a'\ndescription = 'b'\n[[label]]\nname = 'b'\n",
+            "[[label]]\nname = 'a'\naliases = ['c']\n[[label]]\nname = 'b'\n",
+            "[[label]]\nname = 'a'\nparent = 'b'\n[[label]]\nname = 'b'\n",
+            "[[label]]\nname = 'a'\nthreshold = 0.4\n[[label]]\nname = 'b'\n",
+            "[[label]]\nname = 'a'\nmanual = true\n[[label]]\nname = 'b'\n",
+        ];
+        let mut prints: Vec<String> = variants.iter().map(|v| parsed(v).fingerprint()).collect();
+        prints.sort();
+        prints.dedup();
+        assert_eq!(prints.len(), variants.len());
+    }
+
+    #[test]
+    fn the_model_reads_the_description_only_when_asked() {
+        let set = parsed("[[label]]\nname = 'a'\ndescription = 'First.'\n[[label]]\nname = 'b'\n");
+        let texts = |form| -> Vec<_> { set.labels().iter().map(|l| l.text(form)).collect() };
+        assert_eq!(texts(LabelText::Name), ["a", "b"]);
+        assert_eq!(texts(LabelText::NameAndDescription), ["a: First.", "b"]);
     }
 }

@@ -1,0 +1,106 @@
+//! When two spellings are the same label, and when one is nearly the other.
+//!
+//! Input: words as people write them. Output: keys to compare, or the nearest candidate.
+//! Invariant: `fold` of a text equals `fold` of its `lower`. Knows nothing of sets.
+
+/// Words longer than this are not compared letter by letter: the cost grows with the square.
+const LONGEST_COMPARED: usize = 200;
+
+/// The key under which a name is unique in its set: case does not count.
+pub(super) fn lower(text: &str) -> String {
+    text.to_lowercase()
+}
+
+/// The key under which a name is found: case does not count, and every run of `_`, `-` and
+/// blanks is one blank.
+pub(super) fn fold(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let words = lower.split(|c: char| c == '_' || c == '-' || c.is_whitespace());
+    let mut folded = String::with_capacity(lower.len());
+    for word in words.filter(|word| !word.is_empty()) {
+        if !folded.is_empty() {
+            folded.push(' ');
+        }
+        folded.push_str(word);
+    }
+    if folded.is_empty() {
+        return lower.trim().to_owned(); // Nothing but separators: they are its letters.
+    }
+    folded
+}
+
+/// The candidate that somebody probably meant by `word`: the fewest slips away, at most one in
+/// three letters, or the shortest that `word` begins.
+pub(crate) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let word = fold(word);
+    let n_chars = word.chars().count();
+    if n_chars == 0 || n_chars > LONGEST_COMPARED {
+        return None;
+    }
+    let most_slips = n_chars / 3; // None in a word of two letters: any other word is one away.
+    let mut best: Option<(usize, usize, &str)> = None;
+    for candidate in candidates {
+        let folded = fold(candidate);
+        let n_candidate = folded.chars().count();
+        let slips = if n_candidate.abs_diff(n_chars) <= most_slips {
+            strsim::osa_distance(&word, &folded)
+        } else if n_chars >= 3 && folded.starts_with(&word) {
+            most_slips // Unfinished words come after words with fewer slips.
+        } else {
+            continue;
+        };
+        if slips > most_slips {
+            continue;
+        }
+        let key = (slips, n_candidate, candidate);
+        if best.is_none_or(|best| (key.0, key.1) < (best.0, best.1)) {
+            best = Some(key);
+        }
+    }
+    best.map(|(_, _, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn separators_and_case_fold_away_but_letters_stay() {
+        assert_eq!(fold("To-Do_List"), "to do list");
+        assert_eq!(fold("  to - do  "), "to do");
+        assert_eq!(fold("C++"), "c++");
+        assert_eq!(fold("--"), "--");
+    }
+
+    #[test]
+    fn the_nearest_word_has_the_fewest_slips() {
+        let keys = [
+            "name",
+            "description",
+            "aliases",
+            "parent",
+            "threshold",
+            "manual",
+        ];
+        for (word, expected) in [
+            ("descripton", Some("description")),
+            ("alias", Some("aliases")),
+            ("treshold", Some("threshold")),
+            ("desc", Some("description")),
+            ("nmae", Some("name")),
+            ("colour", None),
+            ("", None),
+            ("x", None),
+        ] {
+            assert_eq!(nearest(word, keys), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_word_of_any_length_is_answered() {
+        assert_eq!(nearest(&"a".repeat(100_000), ["a"]), None);
+    }
+}

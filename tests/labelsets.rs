@@ -1,0 +1,145 @@
+//! Label sets from outside: the bundled ones, good and bad files, and the examples of the manual.
+//!
+//! `tests/fixtures/labelsets/bad/NAME.toml` has its messages in `NAME.expected` beside it. After a
+//! wanted change of a message, `UPDATE_EXPECT=1 cargo test --test labelsets` writes them anew.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use expect_test::expect_file;
+use gliznet::label::{LabelSet, LabelText, bundled};
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn toml_files(dir: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root(dir)).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|ext| ext == "toml"));
+    files.sort();
+    assert!(!files.is_empty(), "no .toml in {dir}");
+    files
+}
+
+/// The faults of a source, one a line; empty where it is good.
+fn faults(source: &str) -> String {
+    match LabelSet::parse(source) {
+        Ok(_) => String::new(),
+        Err(faults) => faults.iter().map(|fault| format!("{fault}\n")).collect(),
+    }
+}
+
+#[test]
+fn every_bad_file_gets_all_its_messages() {
+    for path in toml_files("tests/fixtures/labelsets/bad") {
+        let faults = faults(&fs::read_to_string(&path).unwrap());
+        assert!(!faults.is_empty(), "{} was taken for good", path.display());
+        expect_file![path.with_extension("expected")].assert_eq(&faults);
+    }
+}
+
+#[test]
+fn every_good_file_is_read_and_survives_being_written() {
+    for path in toml_files("tests/fixtures/labelsets/good") {
+        let source = fs::read_to_string(&path).unwrap();
+        let set = LabelSet::parse(&source).unwrap_or_else(|faults| panic!("{path:?}: {faults:#?}"));
+        assert_eq!(LabelSet::parse(&set.to_toml()), Ok(set), "{path:?}");
+    }
+}
+
+#[test]
+fn a_set_with_every_key_is_read_as_written() {
+    let path = root("tests/fixtures/labelsets/good/everything.toml");
+    let set = LabelSet::parse(&fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(set.description.as_deref(), Some("Spread over two lines."));
+    assert_eq!(set.threshold.map(|t| t.value()), Some(1.0));
+    let inner = set.find("Inner").unwrap();
+    assert_eq!(set.label(inner).parent.as_deref(), Some("outer"));
+    assert!(set.label(inner).manual);
+    // A parent may be named by an alias, and the alias wins over one that only looks like it.
+    let named_by_alias = set.find("日本語").unwrap();
+    assert_eq!(set.parent(named_by_alias), set.find("with in"));
+}
+
+#[test]
+fn no_bundled_set_is_forgotten() {
+    let files: Vec<String> = toml_files("labelsets")
+        .iter()
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    let names: Vec<&str> = bundled().iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, files);
+}
+
+#[test]
+fn every_bundled_set_is_good_and_complete() {
+    for (name, source) in bundled() {
+        let set = LabelSet::parse(source).unwrap_or_else(|faults| panic!("{name}: {faults:#?}"));
+        assert_eq!(set.name, *name);
+        assert!(
+            set.description.is_some() && set.language.is_some(),
+            "{name}"
+        );
+        assert!(
+            source.starts_with('#') && source.contains("MIT OR Apache-2.0"),
+            "{name}"
+        );
+        assert!(
+            (15..=40).contains(&set.labels().len()),
+            "{name}: {}",
+            set.labels().len()
+        );
+        for label in set.labels() {
+            assert!(
+                label.description.is_some(),
+                "{name}: {} says nothing",
+                label.name
+            );
+        }
+    }
+}
+
+#[test]
+fn labels_of_a_bundled_set_read_differently_to_the_model() {
+    for (name, source) in bundled() {
+        let set = LabelSet::parse(source).unwrap();
+        let texts: BTreeSet<String> = set
+            .labels()
+            .iter()
+            .map(|label| label.text(LabelText::NameAndDescription).into_owned())
+            .collect();
+        assert_eq!(texts.len(), set.labels().len(), "{name}");
+    }
+}
+
+#[test]
+fn ten_thousand_labels_are_read_and_judged() {
+    let label = |i: usize| {
+        format!(
+            "[[label]]\nname = \"label {i}\"\nparent = \"label {}\"\n",
+            i / 2
+        )
+    };
+    let good: String =
+        (1..=10_000).map(label).collect::<String>() + "[[label]]\nname = \"label 0\"\n";
+    assert_eq!(LabelSet::parse(&good).unwrap().labels().len(), 10_001);
+
+    let bad = good.replace("parent = \"label", "parent = \"lable");
+    assert_eq!(LabelSet::parse(&bad).unwrap_err().len(), 10_000);
+}
+
+#[test]
+fn every_example_of_the_manual_is_read() {
+    let manual = fs::read_to_string(root("docs/labelsets.md")).unwrap();
+    let mut n_examples = 0;
+    let mut rest = manual.as_str();
+    while let Some((_, from_fence)) = rest.split_once("\n```toml\n") {
+        let (example, after) = from_fence.split_once("\n```").expect("the fence is closed");
+        assert_eq!(faults(example), "", "{example}");
+        n_examples += 1;
+        rest = after;
+    }
+    assert!(n_examples >= 3, "{n_examples} examples in the manual");
+}
