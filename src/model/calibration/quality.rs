@@ -46,7 +46,10 @@ pub fn quality(samples: &[Sample], log_odds: impl Fn(&Sample) -> f64) -> Quality
         (score, s.positive, f64::from(s.weight))
     });
     let equal_width = Reliability::equal_width(scored, Reliability::BINS);
-    let equal_mass = Reliability::equal_mass(&descending(samples, &log_odds), Reliability::BINS);
+    let equal_mass = Reliability::equal_mass(
+        descending(samples, &log_odds).into_iter(),
+        Reliability::BINS,
+    );
     Quality {
         log_loss: if weight > 0.0 { loss / weight } else { 0.0 },
         error: equal_width.error(),
@@ -64,8 +67,8 @@ pub fn quality(samples: &[Sample], log_odds: impl Fn(&Sample) -> f64) -> Quality
 pub fn default_threshold(samples: &[Sample], log_odds: impl Fn(&Sample) -> f64) -> ThresholdChoice {
     let tied = descending(samples, &log_odds);
     let half = Score::new(0.5).expect("one half is in 0..=1");
-    let f1_at_half = threshold::f1_at(&tied, half.value());
-    let best = threshold::best_f1(&tied)
+    let f1_at_half = threshold::f1_at(tied.iter().copied(), half.value());
+    let best = threshold::best_f1(tied.iter().copied())
         .and_then(|cut| Some((Score::new(cut.middle())?, cut.f1)))
         .unwrap_or((half, f1_at_half));
     ThresholdChoice {

@@ -91,8 +91,8 @@ impl Reliability {
     /// Bins of about equal weight. Takes tied decisions in ascending or descending order of score.
     ///
     /// A tie is never cut, so a bin may be heavier than its share, and there may be fewer bins.
-    pub fn equal_mass(tied: &[Tied], n_bins: usize) -> Reliability {
-        let total: f64 = tied.iter().map(|t| t.positive + t.negative).sum();
+    pub fn equal_mass(tied: impl Iterator<Item = Tied> + Clone, n_bins: usize) -> Reliability {
+        let total: f64 = tied.clone().map(|t| t.positive + t.negative).sum();
         let share = total / n_bins.max(1) as f64;
         let mut bins = Vec::with_capacity(n_bins);
         let (mut sums, mut passed, mut edge) = (Sums::default(), 0.0, share);
@@ -171,13 +171,13 @@ mod tests {
     #[test]
     fn equal_mass_bins_hold_their_share_and_never_cut_a_tie() {
         let even: Vec<(f32, bool)> = (0..30).map(|i| (i as f32 / 30.0, i % 2 == 0)).collect();
-        let bins = Reliability::equal_mass(&ties(&even), 15).bins;
+        let bins = Reliability::equal_mass(ties(&even).into_iter(), 15).bins;
         assert_eq!(bins.len(), 15);
         assert!(bins.iter().all(|b| b.weight == 2.0));
 
         let mut heavy = ties(&even[..3]);
         heavy[1].negative = 100.0;
-        let bins = Reliability::equal_mass(&heavy, 15).bins;
+        let bins = Reliability::equal_mass(heavy.into_iter(), 15).bins;
         let weights: Vec<f64> = bins.iter().map(|b| b.weight).collect();
         assert_eq!(weights.iter().sum::<f64>(), 102.0);
         assert_eq!(weights, [101.0, 1.0]);
@@ -186,6 +186,9 @@ mod tests {
     #[test]
     fn no_decisions_make_no_error() {
         assert_eq!(Reliability::equal_width([], 15).error(), 0.0);
-        assert_eq!(Reliability::equal_mass(&[], 15), Reliability::default());
+        assert_eq!(
+            Reliability::equal_mass(std::iter::empty(), 15),
+            Reliability::default()
+        );
     }
 }

@@ -35,30 +35,33 @@ impl Cut {
 /// The cut with the highest F1; of equals, the highest threshold. Takes decisions in descending order.
 ///
 /// `None` where nothing is positive: then every threshold is as bad as any other.
-pub fn best_f1(descending: &[Tied]) -> Option<Cut> {
-    let positives: f64 = descending.iter().map(|t| t.positive).sum();
+pub fn best_f1(descending: impl Iterator<Item = Tied> + Clone) -> Option<Cut> {
+    let positives: f64 = descending.clone().map(|t| t.positive).sum();
     if positives <= 0.0 {
         return None;
     }
     let (mut hit, mut predicted) = (0.0, 0.0);
-    let mut best: Option<(usize, f64)> = None;
-    for (at, t) in descending.iter().enumerate() {
+    let mut best: Option<Cut> = None;
+    for t in descending {
+        if let Some(cut) = &mut best {
+            cut.below.get_or_insert(t.score);
+        }
         hit += t.positive;
         predicted += t.positive + t.negative;
         let f1 = 2.0 * hit / (predicted + positives);
-        if best.is_none_or(|(_, so_far)| f1 > so_far) {
-            best = Some((at, f1));
+        if best.is_none_or(|cut| f1 > cut.f1) {
+            best = Some(Cut {
+                threshold: t.score,
+                below: None,
+                f1,
+            });
         }
     }
-    best.map(|(at, f1)| Cut {
-        threshold: descending[at].score,
-        below: descending.get(at + 1).map(|t| t.score),
-        f1,
-    })
+    best
 }
 
 /// F1 of one given threshold; 0 where nothing is positive and nothing is predicted.
-pub fn f1_at(tied: &[Tied], threshold: f32) -> f64 {
+pub fn f1_at(tied: impl IntoIterator<Item = Tied>, threshold: f32) -> f64 {
     let (mut hit, mut predicted, mut positives) = (0.0, 0.0, 0.0);
     for t in tied {
         positives += t.positive;
@@ -94,7 +97,7 @@ mod tests {
             tied(0.5, 2.0, 1.0),
             tied(0.1, 0.0, 9.0),
         ];
-        let cut = best_f1(&tied).unwrap();
+        let cut = best_f1(tied.iter().copied()).unwrap();
         assert_eq!((cut.threshold, cut.below), (0.5, Some(0.1)));
         assert!((cut.f1 - 6.0 / 7.0).abs() < 1e-12);
         assert!((cut.middle() - 0.3).abs() < 1e-6);
@@ -102,9 +105,9 @@ mod tests {
 
     #[test]
     fn without_positives_there_is_no_best_cut() {
-        assert_eq!(best_f1(&[tied(0.9, 0.0, 3.0)]), None);
-        assert_eq!(best_f1(&[]), None);
-        assert_eq!(f1_at(&[], 0.5), 0.0);
+        assert_eq!(best_f1([tied(0.9, 0.0, 3.0)].into_iter()), None);
+        assert_eq!(best_f1(std::iter::empty()), None);
+        assert_eq!(f1_at([], 0.5), 0.0);
     }
 
     #[test]
@@ -130,10 +133,10 @@ mod tests {
                 .enumerate()
                 .map(|(i, &(p, q))| tied(1.0 - i as f32 / n, f64::from(p), f64::from(q)))
                 .collect();
-            if let Some(cut) = best_f1(&tied) {
-                prop_assert!((f1_at(&tied, cut.threshold) - cut.f1).abs() < 1e-12);
-                prop_assert!((f1_at(&tied, cut.middle()) - cut.f1).abs() < 1e-12);
-                prop_assert!(f1_at(&tied, elsewhere) <= cut.f1 + 1e-12);
+            if let Some(cut) = best_f1(tied.iter().copied()) {
+                prop_assert!((f1_at(tied.iter().copied(), cut.threshold) - cut.f1).abs() < 1e-12);
+                prop_assert!((f1_at(tied.iter().copied(), cut.middle()) - cut.f1).abs() < 1e-12);
+                prop_assert!(f1_at(tied.iter().copied(), elsewhere) <= cut.f1 + 1e-12);
             } else {
                 prop_assert!(tied.iter().all(|t| t.positive == 0.0));
             }
