@@ -1,1 +1,281 @@
-//! From documents to predictions: windows, batches, and the model that runs them.
+//! From passages to predictions: windows, batches, and the model that runs them.
+//!
+//! ```text
+//! passage ─ plan (windows × labels) ─ batches ─ model ─ views ─ calibration ─ aggregate ─ scores
+//! ```
+//!
+//! Invariant: a prediction depends on its own passage and labels only, never on what shares the
+//! batch; every label of the vocabulary is scored or said to be unscored, with the reason.
+//! Knows nothing of files, formats or thresholds.
+
+pub mod aggregate;
+pub mod batcher;
+pub mod explain;
+mod pass;
+mod passage;
+mod vocabulary;
+pub mod window;
+
+use std::sync::Arc;
+
+use crate::label::{LabelSet, LabelText};
+use crate::model::Model;
+use crate::model::calibration::Calibration;
+use crate::model::sequence::Sequence;
+use crate::model::tokenizer::TokenizerError;
+use crate::score::{Logit, Score, softmax};
+use crate::tag::LabelScore;
+
+use pass::{Pass, Plan, plan};
+
+pub use passage::Passage;
+pub use vocabulary::{Unscored, Vocabulary};
+
+/// How the engine runs a model.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// Most tokens in one batch, padding included.
+    pub batch_tokens: usize,
+    /// Most windows of one text; the rest of the text is not read, and the prediction says so.
+    pub max_windows: usize,
+    /// Text tokens in a window; the checkpoint's own wish where absent.
+    pub window_tokens: Option<usize>,
+    /// How a label is spelt for the model.
+    pub label_text: LabelText,
+    /// Labels exclude each other: scores are shares of one.
+    pub multi_class: bool,
+    /// Cut and score as the reference implementation does: one window, no calibration.
+    pub compat: bool,
+}
+
+impl Default for EngineOptions {
+    fn default() -> EngineOptions {
+        EngineOptions {
+            batch_tokens: 2048,
+            max_windows: 16,
+            window_tokens: None,
+            label_text: LabelText::Name,
+            multi_class: false,
+            compat: false,
+        }
+    }
+}
+
+/// Why a passage has no prediction.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The text or a label could not be tokenised.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The tensor library failed.
+    #[error("the model could not run: {0}")]
+    Tensor(#[from] candle_core::Error),
+    /// A score was NaN or infinite.
+    #[error("the model gave a score that is not a number; its weights are broken, use another model")]
+    NotFinite,
+}
+
+/// What the model says of one passage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// Every label that was scored, in the set's order.
+    pub scores: Vec<LabelScore>,
+    /// Every label that was not.
+    pub unscored: Vec<Unscored>,
+    /// How many windows were read; 0 for a text without any token.
+    pub windows: usize,
+    /// Whether the text is longer than what was read.
+    pub cut: bool,
+}
+
+/// Both views of a text and a label, before calibration.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct View {
+    /// Cosine (or similarity) of the joint encoding.
+    pub joint: f32,
+    /// Cosine of the two plain embeddings, where the engine was asked for it.
+    pub embed: Option<f32>,
+}
+
+/// One text to score.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The text.
+    pub passage: &'a Passage,
+    /// The labels.
+    pub vocabulary: &'a Vocabulary,
+}
+
+/// Views of one passage: `windows[i][j]` is window `i` with the vocabulary's `j`-th scorable label.
+#[derive(Clone, Debug)]
+pub struct PassageViews {
+    /// One row a window.
+    pub windows: Vec<Vec<Option<View>>>,
+    /// Whether the text is longer than what was read.
+    pub cut: bool,
+}
+
+/// A model with the options it is run under.
+pub struct Engine {
+    model: Arc<Model>,
+    calibration: Calibration,
+    options: EngineOptions,
+}
+
+impl Engine {
+    /// An engine that runs `model` under `options`.
+    pub fn new(model: Arc<Model>, options: EngineOptions) -> Engine {
+        let calibration = if options.compat { model.uncalibrated() } else { model.calibration().clone() };
+        Engine { model, calibration, options }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The score from which a label is a tag where nobody says otherwise.
+    pub fn default_threshold(&self) -> Score {
+        self.calibration.threshold()
+    }
+
+    /// Makes a label set ready: tokenised and, where the calibration wants it, embedded.
+    ///
+    /// # Errors
+    /// Of the tokenizer and the tensor library.
+    pub fn vocabulary(&self, set: Arc<LabelSet>) -> Result<Vocabulary, EngineError> {
+        let mut vocabulary = Vocabulary::tokenize(&self.model, set, self.options.label_text)?;
+        if self.calibration.needs_embedding() {
+            self.embed(&mut vocabulary)?;
+        }
+        Ok(vocabulary)
+    }
+
+    /// Gives every label its plain embedding, so that `views` has the second view whatever the calibration.
+    ///
+    /// # Errors
+    /// Of the tensor library.
+    pub fn embed(&self, vocabulary: &mut Vocabulary) -> Result<(), EngineError> {
+        let alone: Vec<Sequence> = vocabulary.labels.iter().map(|label| self.model.sequence(&label.tokens, &[])).collect();
+        let mut embeddings: Vec<Option<Arc<[f32]>>> = vec![None; alone.len()];
+        self.run(&alone.iter().collect::<Vec<_>>(), |i, output| embeddings[i] = Some(output.embedding.into()))?;
+        for (label, embedding) in vocabulary.labels.iter_mut().zip(embeddings) {
+            label.embedding = embedding;
+        }
+        Ok(())
+    }
+
+    /// Scores passages; predictions come in the order of the requests.
+    ///
+    /// # Errors
+    /// Of the tokenizer and the tensor library, and scores that are not numbers.
+    pub fn score(&self, requests: &[Request]) -> Result<Vec<Prediction>, EngineError> {
+        let views = self.views(requests)?;
+        requests.iter().zip(views).map(|(request, views)| self.predict(request.vocabulary, &views)).collect()
+    }
+
+    /// Both views of every window and label, before calibration.
+    ///
+    /// # Errors
+    /// Of the tokenizer and the tensor library.
+    pub fn views(&self, requests: &[Request]) -> Result<Vec<PassageViews>, EngineError> {
+        let isolated = self.model.config().layout.is_isolated();
+        let plans: Vec<Plan> = requests
+            .iter()
+            .map(|request| {
+                let embedded = request.vocabulary.labels.first().is_some_and(|label| label.embedding.is_some());
+                plan(&self.model, request.passage, request.vocabulary, &self.options, embedded && !isolated)
+            })
+            .collect::<Result<_, _>>()?;
+        let mut views: Vec<PassageViews> = requests
+            .iter()
+            .zip(&plans)
+            .map(|(request, plan)| PassageViews {
+                windows: vec![vec![None; request.vocabulary.labels.len()]; plan.windows],
+                cut: plan.cut,
+            })
+            .collect();
+        let passes: Vec<(usize, &Pass)> =
+            plans.iter().enumerate().flat_map(|(i, plan)| plan.passes.iter().map(move |pass| (i, pass))).collect();
+        let scale = self.model.logit_scale();
+        let mut texts: Vec<(usize, usize, Vec<f32>)> = Vec::new();
+        let sequences: Vec<&Sequence> = passes.iter().map(|(_, pass)| &pass.sequence).collect();
+        self.run(&sequences, |at, output| {
+            let (request, pass) = passes[at];
+            let row = &mut views[request].windows[pass.window];
+            for (label, logit) in pass.labels.clone().zip(output.logits) {
+                row[label] = Some(View { joint: logit / scale, embed: None });
+            }
+            if isolated || pass.labels.is_empty() {
+                texts.push((request, pass.window, output.embedding));
+            }
+        })?;
+        for (request, window, text) in texts {
+            let labels = requests[request].vocabulary.labels.iter();
+            for (label, view) in labels.zip(&mut views[request].windows[window]) {
+                if let (Some(embedding), Some(view)) = (&label.embedding, view) {
+                    view.embed = Some(dot(&text, embedding));
+                }
+            }
+        }
+        Ok(views)
+    }
+
+    /// Runs sequences in batches of like lengths; `done` hears of each by its index.
+    fn run(&self, sequences: &[&Sequence], mut done: impl FnMut(usize, crate::model::Output)) -> Result<(), EngineError> {
+        let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.len()).collect();
+        for batch in batcher::batches(&lengths, self.options.batch_tokens) {
+            let rows: Vec<&Sequence> = batch.iter().map(|i| sequences[*i]).collect();
+            for (i, output) in batch.into_iter().zip(self.model.forward(&rows)?) {
+                done(i, output);
+            }
+        }
+        Ok(())
+    }
+
+    /// Calibrates the views of a passage and makes one score a label of its windows.
+    fn predict(&self, vocabulary: &Vocabulary, views: &PassageViews) -> Result<Prediction, EngineError> {
+        let mut unscored = vocabulary.unscored().to_vec();
+        let mut labels = Vec::new();
+        let mut logits: Vec<Logit> = Vec::new();
+        for (j, label) in vocabulary.labels.iter().enumerate() {
+            let name = &vocabulary.set().label(label.id).name;
+            let windows: Vec<Logit> = views
+                .windows
+                .iter()
+                .filter_map(|row| row[j])
+                .map(|view| self.calibration.logit(view.joint, view.embed, Some(name)).ok_or(EngineError::NotFinite))
+                .collect::<Result<_, _>>()?;
+            match aggregate::mean_of_top_two(windows) {
+                Some(logit) => {
+                    labels.push(label.id);
+                    logits.push(logit);
+                }
+                None => {
+                    let reason = if views.windows.is_empty() {
+                        "the text holds nothing to read".to_owned()
+                    } else {
+                        "it did not fit beside the text, as in the reference; leave --compat out".to_owned()
+                    };
+                    unscored.push(Unscored { label: label.id, reason });
+                }
+            }
+        }
+        let scores: Vec<Score> = if self.options.multi_class {
+            softmax(&logits)
+        } else {
+            logits.iter().map(|logit| logit.sigmoid()).collect()
+        };
+        let scored = labels.into_iter().zip(logits).zip(scores);
+        Ok(Prediction {
+            scores: scored.map(|((label, logit), score)| LabelScore { label, logit, score }).collect(),
+            unscored,
+            windows: views.windows.len(),
+            cut: views.cut,
+        })
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}

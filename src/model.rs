@@ -23,6 +23,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 
+use crate::model::calibration::Calibration;
 use batch::{Batch, BatchOptions};
 use checkpoint::{CheckpointError, CheckpointFiles};
 use config::ModelConfig;
@@ -58,6 +59,7 @@ pub struct Model {
     tokenizer: Tokenizer,
     encoder: Encoder,
     head: ScoringHead,
+    calibration: Calibration,
     device: Device,
 }
 
@@ -126,10 +128,12 @@ impl Model {
                 .map_err(|e| fail(e.into()))?;
             let head = ScoringHead::new(&config, &reader).map_err(|e| fail(e.into()))?;
             reader.finish().map_err(fail)?;
+            let calibration = files.calibration()?.unwrap_or_else(|| uncalibrated(head.scale()));
             let fingerprint = fingerprint
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             Ok(Model {
+                calibration,
                 name: name.to_owned(),
                 fingerprint,
                 config,
@@ -164,6 +168,16 @@ impl Model {
     /// The factor between a cosine and a logit; 1 where logits are not cosines.
     pub fn logit_scale(&self) -> f32 {
         self.head.scale()
+    }
+
+    /// What turns its similarities into probabilities; its own logits where nothing was fitted.
+    pub fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+
+    /// Its own logits and a threshold of one half, whatever was fitted.
+    pub fn uncalibrated(&self) -> Calibration {
+        uncalibrated(self.logit_scale())
     }
 
     /// The longest sequence whose positions the encoder knows and the checkpoint was made for.
@@ -260,4 +274,8 @@ impl Model {
             mask: &batch.mask,
         })
     }
+}
+
+fn uncalibrated(scale: f32) -> Calibration {
+    Calibration::uncalibrated(scale).expect("a finite temperature is a valid coefficient")
 }

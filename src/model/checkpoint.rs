@@ -12,6 +12,7 @@ use memmap2::Mmap;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::calibration::{self, Calibration};
 use super::config::{ConfigError, ModelConfig};
 use super::encoder::word_embedding_name;
 use super::tokenizer::{Tokenizer, TokenizerError};
@@ -141,7 +142,7 @@ impl CheckpointFiles {
             config: need("config.json")?,
             tokenizer: need("tokenizer.json")?,
             tokenizer_config: read(&dir.join("tokenizer_config.json"))?,
-            calibration: read(&dir.join("calibration.json"))?,
+            calibration: read(&dir.join(calibration::FILE_NAME))?,
             weights: weights(dir)?,
         })
     }
@@ -214,6 +215,18 @@ impl CheckpointFiles {
             config.backbone.set_vocab_size(needed);
         }
         Ok(weights)
+    }
+
+    /// What turns similarities into probabilities, where it was fitted.
+    pub(crate) fn calibration(&self) -> Result<Option<Calibration>, CheckpointError> {
+        let Some(bytes) = &self.calibration else { return Ok(None) };
+        let path = self.path.join(calibration::FILE_NAME);
+        let text = std::str::from_utf8(bytes).map_err(|_| CheckpointError::Calibration {
+            path: path.clone(),
+            fact: "not UTF-8; fit it again with `gliznet model calibrate`".into(),
+        })?;
+        let parsed = Calibration::from_json(text);
+        parsed.map(Some).map_err(|e| CheckpointError::Calibration { path, fact: e.to_string() })
     }
 
     /// Hash over everything that scores depend on, 16 hex digits.

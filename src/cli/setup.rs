@@ -1,0 +1,168 @@
+//! What commands that run a model have in common: which model, on which device, with which labels.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::ValueEnum;
+
+use super::{UsageError, labelset};
+use crate::config::{Device as DeviceChoice, Folders, Settings};
+use crate::label::LabelSet;
+use crate::model::device;
+use crate::model::store::{ModelSource, Store};
+use crate::model::{LoadOptions, Model};
+
+/// Options of every command that runs a model.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ModelArgs {
+    /// The model: a name from `gliznet model list`, or a checkpoint folder
+    #[arg(long, value_name = "NAME|DIR", help_heading = "Model")]
+    pub(crate) model: Option<String>,
+
+    /// Where the model runs
+    #[arg(long, value_enum, value_name = "DEVICE", help_heading = "Model")]
+    pub(crate) device: Option<DeviceArg>,
+
+    /// Threads that the model may use; all cores if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Model")]
+    pub(crate) threads: Option<u16>,
+
+    /// Cut and score texts exactly as the reference implementation does: one window, no calibration
+    #[arg(long, help_heading = "Model")]
+    pub(crate) compat: bool,
+}
+
+/// Where the model runs.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum DeviceArg {
+    /// A GPU where this build can use one, else the CPU
+    Auto,
+    /// The processor
+    Cpu,
+    /// An NVIDIA GPU
+    Cuda,
+    /// An Apple GPU
+    Metal,
+}
+
+/// Folders and settings of this user, here.
+pub(crate) struct Surroundings {
+    pub(crate) folders: Folders,
+    pub(crate) settings: Settings,
+}
+
+impl Surroundings {
+    pub(crate) fn here() -> anyhow::Result<Surroundings> {
+        let folders = Folders::of_this_user()?;
+        let here = std::env::current_dir().context("the current folder cannot be told; go to one that exists")?;
+        let settings = Settings::load(&folders, &here)?;
+        Ok(Surroundings { folders, settings })
+    }
+}
+
+impl ModelArgs {
+    /// Loads the model that the command line names, else the settings, else the bundled one.
+    pub(crate) fn load(&self, surroundings: &Surroundings) -> anyhow::Result<Arc<Model>> {
+        let settings = &surroundings.settings;
+        let threads = self.threads.map(usize::from).or(settings.threads.map(usize::from));
+        if let Some(threads) = threads {
+            crate::config::limit_threads(threads);
+        }
+        let choice = self.device.map_or(settings.device, |device| match device {
+            DeviceArg::Auto => DeviceChoice::Auto,
+            DeviceArg::Cpu => DeviceChoice::Cpu,
+            DeviceArg::Cuda => DeviceChoice::Cuda,
+            DeviceArg::Metal => DeviceChoice::Metal,
+        });
+        let chosen = device::choose(choice)?;
+        tracing::info!(device = chosen.name, why = chosen.why, "device");
+        let store = Store::new(&surroundings.folders, crate::model::bundled_files());
+        let entry = match &self.model {
+            Some(name) => store.find(name).map_err(|error| UsageError(error.to_string()))?,
+            None => store.current(settings)?,
+        };
+        let options = LoadOptions { device: chosen.device, compat: self.compat };
+        let model = match &entry.source {
+            ModelSource::Bundled => Model::bundled(&options)?,
+            ModelSource::Folder(dir) => Model::load(dir, &options)?,
+        };
+        Ok(Arc::new(model))
+    }
+}
+
+/// Options that name the labels.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LabelArgs {
+    /// The labels, separated by commas
+    #[arg(long, value_name = "A,B,C", conflicts_with = "labelset", help_heading = "Labels")]
+    pub(crate) labels: Option<String>,
+
+    /// A label set: a name from `gliznet labelset list`, or a TOML file
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Labels")]
+    pub(crate) labelset: Option<String>,
+}
+
+impl LabelArgs {
+    /// The labels of the command line, else of the settings; `None` where nobody names any.
+    pub(crate) fn resolve(&self, surroundings: &Surroundings) -> anyhow::Result<Option<LabelSet>> {
+        if let Some(names) = &self.labels {
+            return named(names).map(Some);
+        }
+        let user_dir = surroundings.folders.config.join("labelsets");
+        let load = |name: &str| labelset::load(name, Some(&user_dir));
+        if let Some(name) = &self.labelset {
+            return load(name).map(Some);
+        }
+        match &surroundings.settings.labelset {
+            Some(choice) => load(&choice.value)
+                .with_context(|| format!("{} chooses this label set", choice.file.display()))
+                .map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// As `resolve`; it is a mistake to name none.
+    pub(crate) fn require(&self, surroundings: &Surroundings) -> anyhow::Result<LabelSet> {
+        self.resolve(surroundings)?.ok_or_else(|| {
+            UsageError(
+                "no labels to choose from; give --labels a,b,c or --labelset NAME \
+                 (`gliznet labelset list` shows the bundled sets)"
+                    .into(),
+            )
+            .into()
+        })
+    }
+}
+
+/// The set of `--labels a,b,c`: repeated and empty names are left out with a warning.
+fn named(names: &str) -> anyhow::Result<LabelSet> {
+    let (set, faults) = LabelSet::from_names_lenient(names.split(','));
+    let wrong = |fact: String| UsageError(format!("--labels: {fact}"));
+    for fault in &faults {
+        if !fault.is_harmless() {
+            return Err(wrong(fault.to_string()).into());
+        }
+    }
+    let set = set.ok_or_else(|| wrong("no labels; give at least one, as in --labels travel,cooking".into()))?;
+    for fault in faults {
+        anstream::eprintln!("gliznet: --labels: {fault} (left out)");
+    }
+    Ok(set)
+}
+
+/// Reads bytes of a file or standard input up to `limit`; says whether there is more.
+pub(crate) fn read_up_to(reader: impl std::io::Read, limit: u64) -> std::io::Result<(Vec<u8>, bool)> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    reader.take(limit + 1).read_to_end(&mut bytes)?;
+    let more = bytes.len() as u64 > limit;
+    bytes.truncate(limit as usize);
+    Ok((bytes, more))
+}
+
+/// A path as messages show it.
+pub(crate) fn shown(path: &Path) -> String {
+    // A file name may hold line breaks or terminal commands.
+    path.display().to_string().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

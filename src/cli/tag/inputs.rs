@@ -1,0 +1,130 @@
+//! Which files a command line means: paths, folders and globs in, files in a stable order out.
+
+use std::path::{Path, PathBuf};
+
+use globset::{GlobBuilder, GlobMatcher};
+use ignore::WalkBuilder;
+
+use super::super::setup::shown;
+
+/// One thing to tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// A file.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+/// Extensions that a folder is searched for; a file that is named is read whatever it is called.
+const TEXT: [&str; 20] = [
+    "md", "markdown", "mdx", "mkd", "qmd", "rmd", "org", "rst", "rest", "tex", "ltx", "latex", "html", "htm", "xhtml",
+    "txt", "text", "adoc", "asciidoc", "norg",
+];
+
+/// The inputs that `paths` mean, in order, or why one means nothing.
+pub(super) fn expand(paths: &[String]) -> Vec<Result<Input, String>> {
+    paths.iter().flat_map(|path| expand_one(path)).collect()
+}
+
+fn expand_one(path: &str) -> Vec<Result<Input, String>> {
+    if path == "-" {
+        return vec![Ok(Input::Stdin)];
+    }
+    let as_path = Path::new(path);
+    if as_path.is_dir() {
+        return walk(as_path, None);
+    }
+    if as_path.exists() || !path.contains(['*', '?', '[']) {
+        // A missing file is named where it is opened.
+        return vec![Ok(Input::File(as_path.to_owned()))];
+    }
+    let glob = match GlobBuilder::new(path.trim_start_matches("./")).literal_separator(true).build() {
+        Ok(glob) => glob.compile_matcher(),
+        Err(error) => return vec![Err(format!("{path}: not a pattern ({error}); quote a name that holds * ? or ["))],
+    };
+    let root: PathBuf = as_path.components().take_while(|c| !c.as_os_str().to_string_lossy().contains(['*', '?', '['])).collect();
+    let root = if root.as_os_str().is_empty() { PathBuf::from(".") } else { root };
+    let found = if root.is_dir() { walk(&root, Some(&glob)) } else { Vec::new() };
+    if found.is_empty() {
+        return vec![Err(format!("{path}: no file matches; check the pattern, hidden and ignored files are left out"))];
+    }
+    found
+}
+
+/// The text files under `root`, by path; hidden files and what ignore files name are left out.
+fn walk(root: &Path, glob: Option<&GlobMatcher>) -> Vec<Result<Input, String>> {
+    let mut walk = WalkBuilder::new(root);
+    walk.require_git(false).add_custom_ignore_filename(".gliznetignore").sort_by_file_path(Ord::cmp);
+    walk.build()
+        .filter_map(|entry| match entry {
+            Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
+                let path = entry.into_path();
+                let wanted = match glob {
+                    Some(glob) => glob.is_match(path.strip_prefix(".").unwrap_or(&path)),
+                    None => is_text(&path),
+                };
+                wanted.then_some(Ok(Input::File(path)))
+            }
+            Ok(_) => None,
+            Err(error) => Some(Err(shown(Path::new(&error.to_string())))),
+        })
+        .collect()
+}
+
+fn is_text(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
+    extension.is_some_and(|extension| TEXT.contains(&extension.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path, path: &str) -> Vec<String> {
+        let full = dir.join(path).display().to_string();
+        let name = |input: Result<Input, String>| match input {
+            Ok(Input::File(path)) => path.strip_prefix(dir).unwrap().display().to_string(),
+            Ok(Input::Stdin) => "-".into(),
+            Err(error) => format!("error: {}", error.rsplit('/').next().unwrap_or_default()),
+        };
+        expand(&[full]).into_iter().map(name).collect()
+    }
+
+    fn folder() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("b.md", ""), ("a.txt", ""), ("photo.png", ""), (".hidden.md", ""), ("sub/c.org", ""),
+            ("drafts/d.md", ""), (".gliznetignore", "drafts/\n"),
+        ] {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::File::create(&path).unwrap();
+            let mut file = std::fs::File::create(path).unwrap();
+            std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn a_folder_means_its_texts_by_path_without_hidden_and_ignored_ones() {
+        let dir = folder();
+        assert_eq!(names(dir.path(), ""), ["a.txt", "b.md", "sub/c.org"]);
+    }
+
+    #[test]
+    fn a_pattern_means_what_it_matches_and_an_unmatched_one_is_a_fault() {
+        let dir = folder();
+        assert_eq!(names(dir.path(), "*.md"), ["b.md"]);
+        assert_eq!(names(dir.path(), "**/*.{md,org}"), ["b.md", "sub/c.org"]);
+        assert!(names(dir.path(), "*.xyz")[0].starts_with("error: *.xyz: no file matches"));
+    }
+
+    #[test]
+    fn a_named_file_is_taken_whatever_it_is_called() {
+        let dir = folder();
+        assert_eq!(names(dir.path(), "photo.png"), ["photo.png"]);
+        assert_eq!(names(dir.path(), "missing.md"), ["missing.md"]);
+        assert_eq!(expand(&["-".into()]), [Ok(Input::Stdin)]);
+    }
+}

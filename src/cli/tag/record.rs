@@ -1,0 +1,105 @@
+//! The JSON that `gliznet tag` writes. A rename inside cannot change it.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::engine::Prediction;
+use crate::engine::explain::Evidence;
+use crate::label::LabelSet;
+use crate::tag::Tag;
+
+/// One tagged document.
+#[derive(Serialize)]
+pub(super) struct Tagged<'a> {
+    /// The id of an input line; absent for files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<&'a Value>,
+    /// The file; absent for input lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<&'a str>,
+    pub(super) tags: Vec<TagRecord<'a>>,
+    /// With `--all`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) scores: Option<Vec<ScoreRecord<'a>>>,
+    /// Names of labels that were not scored.
+    pub(super) unscored: Vec<String>,
+    pub(super) windows: usize,
+    /// The text is longer than what was read; absent where it is not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) cut: bool,
+    pub(super) model: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct TagRecord<'a> {
+    pub(super) label: &'a str,
+    pub(super) score: f32,
+    /// With `--explain`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) evidence: Vec<EvidenceRecord<'a>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct EvidenceRecord<'a> {
+    pub(super) sentence: &'a str,
+    /// 1-based line in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) line: Option<usize>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ScoreRecord<'a> {
+    pub(super) label: &'a str,
+    pub(super) logit: f32,
+    pub(super) score: f32,
+}
+
+/// A line that could not be tagged.
+#[derive(Serialize)]
+pub(super) struct Failed<'a> {
+    pub(super) id: Option<()>,
+    pub(super) line: usize,
+    pub(super) error: &'a str,
+}
+
+/// What is said of a tag besides its score.
+pub(super) struct Explained {
+    pub(super) evidence: Vec<(Evidence, Option<usize>)>,
+}
+
+impl<'a> Tagged<'a> {
+    pub(super) fn new(prediction: &Prediction, set: &'a LabelSet, tags: &[Tag], all: bool, model: &'a str) -> Tagged<'a> {
+        let name = |label| set.label(label).name.as_str();
+        Tagged {
+            id: None,
+            path: None,
+            tags: tags
+                .iter()
+                .map(|tag| TagRecord { label: name(tag.label), score: tag.score.value(), evidence: Vec::new() })
+                .collect(),
+            scores: all.then(|| {
+                let record = |s: &crate::tag::LabelScore| ScoreRecord {
+                    label: name(s.label),
+                    logit: s.logit.value(),
+                    score: s.score.value(),
+                };
+                prediction.scores.iter().map(record).collect()
+            }),
+            unscored: prediction.unscored.iter().map(|u| name(u.label).to_owned()).collect(),
+            windows: prediction.windows,
+            cut: prediction.cut,
+            model,
+        }
+    }
+
+    /// Adds the sentences that speak for each tag.
+    pub(super) fn explain(&mut self, explained: &'a [Explained]) {
+        for (tag, explained) in self.tags.iter_mut().zip(explained) {
+            let record = |(evidence, line): &'a (Evidence, Option<usize>)| EvidenceRecord {
+                sentence: &evidence.sentence,
+                line: *line,
+            };
+            tag.evidence = explained.evidence.iter().map(record).collect();
+        }
+    }
+}
