@@ -1,0 +1,45 @@
+//! `gliznet model use`: writes the choice into the user's settings.
+
+use std::io::Write as _;
+
+use super::{Here, same_model};
+use crate::cli::Outcome;
+use crate::config;
+use crate::model::store::{ModelSource, Origin};
+
+/// Chooses the model that tags from now on, in the user's gliznet.toml.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A name from `gliznet model list`, or the folder of a model.
+    #[arg(value_name = "NAME|DIR")]
+    name: String,
+}
+
+pub(super) fn run(args: &Args, here: &Here) -> anyhow::Result<Outcome> {
+    let entry = here.store.find(&args.name)?;
+    here.store.summary(&entry.source)?; // A folder that holds no model of ours is no choice.
+    let value = match (&entry.origin, &entry.source) {
+        // A path must mean the same from every folder.
+        (Origin::Folder, ModelSource::Folder(path)) => std::path::absolute(path.canonicalize()?)?
+            .display()
+            .to_string(),
+        _ => entry.name.clone(),
+    };
+    let file = config::set_model(&here.folders, &value)?;
+    let mut out = anstream::stdout().lock();
+    writeln!(out, "{value} tags from now on ({})", file.display())?;
+    let settings = here.settings()?;
+    if let Some(choice) = &settings.model
+        && !here
+            .store
+            .find(&choice.value)
+            .is_ok_and(|e| same_model(&e, &entry))
+    {
+        let other = choice.file.display();
+        anstream::eprintln!(
+            "gliznet: but here {other} chooses `{}`; remove its `model` line to follow your own choice",
+            choice.value
+        );
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,187 @@
+//! Changes the user's `gliznet.toml` without disturbing what else stands in it.
+//!
+//! Input: a key's new value. Output: the file, replaced as a whole or not at all.
+//! Invariant: comments, order and unknown lines survive; a file with faults is not touched.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use super::{ConfigError, FILE_NAME, Folders, options, read_if_there};
+
+/// Writes `model = "…"` into the user's `gliznet.toml`, and says which file that is.
+pub fn set_model(folders: &Folders, value: &str) -> Result<std::path::PathBuf, ConfigError> {
+    let path = folders.config.join(FILE_NAME);
+    let unwritable = |cause| ConfigError::Unwritable {
+        path: path.clone(),
+        cause,
+    };
+    let bytes = read_if_there(&path)?.unwrap_or_default();
+    // Options that are wrong are shown, not carried along; this also proves that it is UTF-8 TOML.
+    options::parse(&path, &bytes).map_err(ConfigError::Faults)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let text = with_model(&text, value).map_err(|error| unwritable(io::Error::other(error)))?;
+    replace(&path, text.as_bytes()).map_err(unwritable)?;
+    Ok(path)
+}
+
+/// The same settings with another `model`.
+fn with_model(text: &str, value: &str) -> Result<String, toml_edit::TomlError> {
+    let mut document: toml_edit::DocumentMut = text.parse()?;
+    let mut item = toml_edit::value(value);
+    if let (Some(old), Some(new)) = (document.get("model"), item.as_value_mut())
+        && let Some(old) = old.as_value()
+    {
+        *new.decor_mut() = old.decor().clone(); // The remark behind the old value stays.
+    }
+    if document.is_empty() {
+        // Remarks alone: they head the file, and what is new comes below them.
+        let remarks = document.trailing().as_str().unwrap_or_default().to_owned();
+        let gap = if remarks.is_empty() || remarks.ends_with('\n') {
+            ""
+        } else {
+            "\n"
+        };
+        document.set_trailing("");
+        document["model"] = item;
+        return Ok(format!("{remarks}{gap}{document}"));
+    }
+    document["model"] = item;
+    let changed = document.to_string();
+    // The TOML writer knows one kind of line end; a file of the other kind stays so.
+    Ok(match text.contains("\r\n") {
+        true => changed.replace('\n', "\r\n"),
+        false => changed,
+    })
+}
+
+/// Replaces the content of `path`, durably, as a whole or not at all; makes its folder if needed.
+/// A symbolic link stays a link, and the file keeps its permissions.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".gliznet-")
+        .tempfile_in(folder)?;
+    file.write_all(content)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(&target).map_or(0o644, |m| m.permissions().mode());
+        file.as_file()
+            .set_permissions(std::fs::Permissions::from_mode(mode & 0o7777))?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(&target)?;
+    sync_folder(folder)
+}
+
+/// Makes a rename in `folder` durable.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    std::fs::File::open(folder)?.sync_all()
+}
+
+/// Makes a rename in `folder` durable: here the system does so by itself.
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(before: Option<&str>, expected: Expect) {
+        let root = tempfile::tempdir().unwrap();
+        let folders = Folders {
+            config: root.path().join("config"),
+            data: root.path().to_path_buf(),
+            cache: root.path().to_path_buf(),
+        };
+        let file = folders.config.join(FILE_NAME);
+        if let Some(text) = before {
+            std::fs::create_dir_all(&folders.config).unwrap();
+            std::fs::write(&file, text).unwrap();
+        }
+        let shown = match set_model(&folders, "tiny") {
+            Ok(_) => std::fs::read_to_string(&file).unwrap(),
+            Err(error) => {
+                assert_eq!(std::fs::read_to_string(&file).unwrap(), before.unwrap());
+                error
+                    .to_string()
+                    .replace(&root.path().display().to_string(), "ROOT")
+            }
+        };
+        expected.assert_eq(&shown.replace('\r', "<CR>"));
+        let left = std::fs::read_dir(&folders.config).unwrap().count();
+        assert_eq!(left, 1, "no temporary file stays behind");
+    }
+
+    #[test]
+    fn the_first_choice_makes_the_file() {
+        check(
+            None,
+            expect![[r#"
+            model = "tiny"
+        "#]],
+        );
+    }
+
+    #[test]
+    fn remarks_order_and_other_options_survive() {
+        check(
+            Some("# my settings\nthreads = 2  # laptop\n\nmodel = 'old' # slow\n# end\n"),
+            expect![[r##"
+                # my settings
+                threads = 2  # laptop
+
+                model = "tiny" # slow
+                # end
+            "##]],
+        );
+        check(
+            Some("# only a remark"),
+            expect![[r##"
+            # only a remark
+            model = "tiny"
+        "##]],
+        );
+        check(
+            Some("threads = 2\r\n"),
+            expect![[r#"
+            threads = 2<CR>
+            model = "tiny"<CR>
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_file_with_faults_is_shown_and_not_touched() {
+        check(
+            Some("thread = 2\n"),
+            expect!["ROOT/config/gliznet.toml:1: no option `thread`; did you mean `threads`?"],
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link_and_its_target_keeps_its_mode() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let root = tempfile::tempdir().unwrap();
+        let target = root.path().join("dotfiles.toml");
+        std::fs::write(&target, "old").unwrap();
+        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let link = root.path().join("gliznet.toml");
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        replace(&link, b"new").unwrap();
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(std::fs::read(&target).unwrap(), b"new");
+        let mode = target.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+    }
+}

@@ -1,0 +1,219 @@
+//! One `gliznet.toml`: bytes in, `Options` or all faults of the file out.
+//!
+//! Invariant: an option exists once, in `Options`; its comment there is its manual text.
+//! Reads no files and joins no paths; `Settings` does.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use serde::{Deserialize, Deserializer, de};
+use toml::Spanned;
+use toml::de::DeTable;
+
+use super::{Fault, nearest};
+
+/// What one `gliznet.toml` says. An absent key leaves the choice to the user's file or the default.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// The model that tags: a name from `gliznet model list`, or the path of a folder.
+    ///
+    /// Default: the bundled model.
+    #[serde(deserialize_with = "said")]
+    pub model: Option<String>,
+    /// The label set for commands that name none: a name from `gliznet labelset list`, or a file.
+    ///
+    /// Default: none; a command then asks for `--labels` or `--labelset`.
+    #[serde(deserialize_with = "said")]
+    pub labelset: Option<String>,
+    /// The lowest score, from 0 to 1, that makes a label a tag.
+    ///
+    /// Default: what the label set says, else what the model was calibrated to.
+    #[serde(deserialize_with = "unit_interval")]
+    pub threshold: Option<f32>,
+    /// Where the model runs: `auto`, `cpu`, `cuda` or `metal`.
+    ///
+    /// Default: `auto`, a GPU where this build can use one, else the CPU.
+    pub device: Option<Device>,
+    /// How many threads the model may use, at least 1.
+    ///
+    /// Default: as many as the machine has cores.
+    #[serde(deserialize_with = "at_least_one")]
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// Where the model runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// A GPU where this build can use one, else the CPU.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// An NVIDIA GPU.
+    Cuda,
+    /// An Apple GPU.
+    Metal,
+}
+
+/// Every key of `Options` with a line that is right.
+const KEYS: [(&str, &str); 5] = [
+    ("model", "model = \"gliznet-minilm-l6\""),
+    ("labelset", "labelset = \"personal-notes\""),
+    ("threshold", "threshold = 0.4"),
+    ("device", "device = \"cpu\""),
+    ("threads", "threads = 4"),
+];
+
+/// The options of the file `path`, whose bytes are given; or everything that is wrong with it.
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Options, Vec<Fault>> {
+    let fault = |offset: usize, message: String| Fault {
+        path: path.to_path_buf(),
+        line: 1 + bytes[..offset].iter().filter(|b| **b == b'\n').count(),
+        message,
+    };
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let message = "not UTF-8; save the file as UTF-8".to_owned();
+            return Err(vec![fault(error.valid_up_to(), message)]);
+        }
+    };
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let span = table.span();
+    let mut faults: Vec<Fault> = errors
+        .iter()
+        .map(|e| {
+            fault(
+                e.span().map_or(0, |s| s.start),
+                format!("not TOML: {}", e.message()),
+            )
+        })
+        .collect();
+    let mut good = DeTable::new();
+    for (key, value) in table.into_inner() {
+        let name = key.get_ref().to_string();
+        let place = key.span().start;
+        let Some((_, example)) = KEYS.iter().find(|(known, _)| *known == name) else {
+            faults.push(fault(place, unknown_key(&name)));
+            continue;
+        };
+        // Each key by itself, or the first fault would hide the others.
+        let alone = DeTable::from_iter([(key.clone(), value.clone())]);
+        match options(alone, span.clone()) {
+            Ok(_) => {
+                good.insert(key, value);
+            }
+            Err(error) => {
+                let fact = error.message().trim();
+                let message = format!("`{name}`: {fact}; write for example `{example}`");
+                faults.push(fault(place, message));
+            }
+        }
+    }
+    faults.sort_by_key(|fault| fault.line);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    options(good, span).map_err(|e| vec![fault(0, e.message().to_owned())])
+}
+
+fn options(table: DeTable<'_>, span: std::ops::Range<usize>) -> Result<Options, toml::de::Error> {
+    Options::deserialize(toml::de::Deserializer::from(Spanned::new(span, table)))
+}
+
+fn unknown_key(name: &str) -> String {
+    let names = KEYS.map(|(known, _)| known);
+    match nearest(name, names) {
+        Some(near) => format!("no option `{name}`; did you mean `{near}`?"),
+        None => format!("no option `{name}`; there are {}", names.join(", ")),
+    }
+}
+
+fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let value = String::deserialize(deserializer)?;
+    if value.trim().is_empty() {
+        return Err(de::Error::custom("is empty"));
+    }
+    Ok(Some(value))
+}
+
+fn at_least_one<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<NonZeroUsize>, D::Error> {
+    let value = i64::deserialize(deserializer)?;
+    let count = usize::try_from(value).ok().and_then(NonZeroUsize::new);
+    let count = count.ok_or_else(|| de::Error::custom(format!("{value} is not 1 or more")))?;
+    Ok(Some(count))
+}
+
+fn unit_interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f32>, D::Error> {
+    let value = f32::deserialize(deserializer)?;
+    if !(0.0..=1.0).contains(&value) {
+        return Err(de::Error::custom(format!("{value} is not from 0 to 1")));
+    }
+    Ok(Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(text: &[u8], expected: Expect) {
+        let shown = match parse(Path::new("gliznet.toml"), text) {
+            Ok(options) => format!("{options:?}"),
+            Err(faults) => super::super::one_a_line(&faults),
+        };
+        expected.assert_eq(&shown);
+    }
+
+    #[test]
+    fn every_example_of_the_fault_messages_is_right() {
+        let all = KEYS.map(|(_, example)| example).join("\n");
+        check(
+            all.as_bytes(),
+            expect![[
+                r#"Options { model: Some("gliznet-minilm-l6"), labelset: Some("personal-notes"), threshold: Some(0.4), device: Some(Cpu), threads: Some(4) }"#
+            ]],
+        );
+    }
+
+    #[test]
+    fn an_empty_file_says_nothing() {
+        assert_eq!(parse(Path::new("x"), b""), Ok(Options::default()));
+        assert_eq!(
+            parse(Path::new("x"), b"# only a remark\n"),
+            Ok(Options::default())
+        );
+    }
+
+    #[test]
+    fn all_faults_come_at_once_with_line_and_cure() {
+        check(
+            b"# mine\nmodle = \"x\"\nthreshold = 1.5\ndevice = \"gpu\"\nthreads = 0\nlabelset = \" \"\n[server]\nport = 1\n",
+            expect![[r#"
+                gliznet.toml:2: no option `modle`; did you mean `model`?
+                gliznet.toml:3: `threshold`: 1.5 is not from 0 to 1; write for example `threshold = 0.4`
+                gliznet.toml:4: `device`: unknown variant `gpu`, expected one of `auto`, `cpu`, `cuda`, `metal`; write for example `device = "cpu"`
+                gliznet.toml:5: `threads`: 0 is not 1 or more; write for example `threads = 4`
+                gliznet.toml:6: `labelset`: is empty; write for example `labelset = "personal-notes"`
+                gliznet.toml:7: no option `server`; there are model, labelset, threshold, device, threads"#]],
+        );
+    }
+
+    #[test]
+    fn what_is_not_toml_is_named_by_its_line() {
+        check(
+            b"threads = 2\nmodel = \"open\nthreads = 3\n",
+            expect![[r#"
+                gliznet.toml:2: not TOML: invalid basic string, expected `"`
+                gliznet.toml:3: not TOML: duplicate key"#]],
+        );
+        check(
+            b"threads = 2\n\xff\n",
+            expect!["gliznet.toml:2: not UTF-8; save the file as UTF-8"],
+        );
+    }
+}
