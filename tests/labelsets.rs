@@ -15,8 +15,10 @@ fn root(path: &str) -> PathBuf {
 }
 
 fn toml_files(dir: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(root(dir)).unwrap();
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    let entries = fs::read_dir(root(dir)).expect("the folder is in the repository");
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("the folder is readable").path())
+        .collect();
     files.retain(|path| path.extension().is_some_and(|ext| ext == "toml"));
     files.sort();
     assert!(!files.is_empty(), "no .toml in {dir}");

@@ -1,0 +1,158 @@
+//! `gliznet labelset check`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use super::{Outcome, Source, counted};
+use crate::label::LabelSet;
+
+/// Says all that is wrong with label set files, each fault with its line and its cure.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Label sets, one a file.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Write one JSON array with an object for each fault.
+    #[arg(long)]
+    json: bool,
+}
+
+/// One fault, as scripts get it. Fields are only ever added.
+#[derive(Serialize)]
+struct Row {
+    path: String,
+    /// Absent where the file could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    message: String,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    const GOOD: Style = AnsiColor::Green.on_default();
+    const PLACE: Style = Style::new().bold();
+    let mut rows: Vec<Row> = Vec::new();
+    for file in &args.files {
+        let path = file.display().to_string();
+        let before = rows.len();
+        let n_labels = match Source::read(file) {
+            Err(error) => {
+                rows.push(Row {
+                    path: path.clone(),
+                    line: None,
+                    message: unplaced(&error, &path),
+                });
+                0
+            }
+            Ok(source) => match LabelSet::parse(&source.toml) {
+                Ok(set) => set.labels().len(),
+                Err(faults) => {
+                    rows.extend(faults.iter().map(|fault| Row {
+                        path: path.clone(),
+                        line: Some(fault.line),
+                        message: fault.problem.to_string(),
+                    }));
+                    0
+                }
+            },
+        };
+        if args.json {
+            continue;
+        }
+        for row in &rows[before..] {
+            let line = row.line.map_or_else(String::new, |line| format!(":{line}"));
+            writeln!(out, "{PLACE}{path}{line}:{PLACE:#} {}", row.message)?;
+        }
+        if rows.len() == before {
+            writeln!(
+                out,
+                "{path}: {GOOD}good{GOOD:#}, {}",
+                counted(n_labels, "label")
+            )?;
+        }
+    }
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &rows)?;
+        writeln!(out)?;
+    }
+    Ok(if rows.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::SomeFailed
+    })
+}
+
+/// The message without the path that it begins with: a row has that already.
+fn unplaced(error: &anyhow::Error, path: &str) -> String {
+    let message = format!("{error:#}");
+    let rest = message
+        .strip_prefix(path)
+        .map(|rest| rest.trim_start_matches([':', ' ']));
+    rest.unwrap_or(&message).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(files: &[(&str, &str)], json: bool) -> (Outcome, String) {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, toml) in files {
+            let mut file = std::fs::File::create(dir.path().join(name)).unwrap();
+            file.write_all(toml.as_bytes()).unwrap();
+        }
+        let mut names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+        names.push("missing.toml");
+        let files = names.iter().map(|name| dir.path().join(name)).collect();
+        let mut out = Vec::new();
+        let outcome = run(
+            &Args { files, json },
+            &mut anstream::StripStream::new(&mut out),
+        )
+        .unwrap();
+        let out = String::from_utf8(out).unwrap();
+        (
+            outcome,
+            out.replace(&format!("{}/", dir.path().display()), ""),
+        )
+    }
+
+    const FILES: [(&str, &str); 2] = [
+        ("good.toml", "[[label]]\nname = 'a'\n"),
+        ("bad.toml", "x = 1\n\n[[label]]\nname = ''\n"),
+    ];
+
+    #[test]
+    fn every_fault_of_every_file_has_its_place() {
+        let (outcome, out) = checked(&FILES, false);
+        assert_eq!(outcome, Outcome::SomeFailed);
+        let lines: Vec<&str> = out.lines().collect();
+        assert_eq!(lines[0], "good.toml: good, 1 label");
+        assert!(
+            lines[1].starts_with("bad.toml:1: unknown key `x`; "),
+            "{out}"
+        );
+        assert_eq!(lines[2], "bad.toml:4: `name` is empty; give it a name");
+        assert!(lines[3].starts_with("missing.toml: no such file"), "{out}");
+        assert_eq!(lines.len(), 4);
+    }
+
+    #[test]
+    fn a_script_gets_one_object_for_each_fault() {
+        let (_, out) = checked(&FILES, true);
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&out).unwrap();
+        let places = rows
+            .iter()
+            .map(|row| (row["path"].as_str(), row["line"].as_u64()));
+        assert_eq!(
+            places.collect::<Vec<_>>(),
+            [
+                (Some("bad.toml"), Some(1)),
+                (Some("bad.toml"), Some(4)),
+                (Some("missing.toml"), None)
+            ]
+        );
+    }
+}
