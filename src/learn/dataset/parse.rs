@@ -1,0 +1,246 @@
+//! One line of JSON in, one `Row` or what is wrong with it out.
+//!
+//! Two spellings: `{"text"|"sentence", "labels", "not_labels"?, "site"?, "source"?, "id"?}`, and
+//! GLiClass's `{"text", "all_labels", "true_labels"}`. Other fields are somebody else's.
+//! Invariant: the labels of a row are not empty, each once, and on one side only.
+
+use serde_json::{Map, Value};
+
+use super::{Row, RowProblem};
+
+/// `None` where the line is blank. The row's line number is the caller's to set.
+pub(super) fn line(bytes: &[u8], bom_is_allowed: bool) -> Result<Option<Row>, RowProblem> {
+    let text = std::str::from_utf8(bytes).map_err(|error| RowProblem::NotUtf8 {
+        at: error.valid_up_to() + 1,
+    })?;
+    let text = match text.strip_prefix('\u{feff}') {
+        Some(rest) if bom_is_allowed => rest,
+        _ => text,
+    };
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    match serde_json::from_str(text).map_err(|error| not_json(&error))? {
+        Value::Object(fields) => row(fields).map(Some),
+        other => Err(RowProblem::NotAnObject {
+            found: kind(&other),
+        }),
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> RowProblem {
+    let message = error.to_string();
+    // The place is ours to say: to the parser every line is line 1.
+    let fact = match message.rfind(" at line ") {
+        Some(end) => message[..end].to_owned(),
+        None => message,
+    };
+    let column = error.column();
+    if fact.contains("surrogate") || fact.contains("hex escape") {
+        RowProblem::LoneSurrogate { column, fact }
+    } else {
+        RowProblem::NotJson { column, fact }
+    }
+}
+
+fn row(mut fields: Map<String, Value>) -> Result<Row, RowProblem> {
+    let text = match (fields.remove("text"), fields.remove("sentence")) {
+        (Some(value), _) => string("text", value)?,
+        (None, Some(value)) => string("sentence", value)?,
+        (None, None) => {
+            return Err(RowProblem::Missing {
+                field: "text",
+                cure: "give the row its text",
+            });
+        }
+    };
+    let (labels, not_labels) = match (fields.remove("labels"), fields.remove("true_labels")) {
+        (Some(value), _) => {
+            let labels = strings("labels", value)?;
+            let not_labels = match fields.remove("not_labels") {
+                None | Some(Value::Null) => Vec::new(),
+                Some(value) => strings("not_labels", value)?,
+            };
+            if let Some(both) = labels.iter().find(|label| not_labels.contains(label)) {
+                return Err(RowProblem::Contradiction {
+                    label: both.clone(),
+                });
+            }
+            (labels, not_labels)
+        }
+        (None, Some(value)) => {
+            let labels = strings("true_labels", value)?;
+            let mut others = match fields.remove("all_labels") {
+                Some(value) => strings("all_labels", value)?,
+                None => {
+                    return Err(RowProblem::Missing {
+                        field: "all_labels",
+                        cure: "list all candidates of the row, the true ones too",
+                    });
+                }
+            };
+            others.retain(|label| !labels.contains(label));
+            (labels, others)
+        }
+        (None, None) => {
+            return Err(RowProblem::Missing {
+                field: "labels",
+                cure: "give `\"labels\": []` to a text that has none",
+            });
+        }
+    };
+    let site = optional("site", fields.remove("site"))?;
+    let source = optional("source", fields.remove("source"))?;
+    Ok(Row {
+        text,
+        labels,
+        not_labels,
+        source: site.or(source),
+        id: optional("id", fields.remove("id"))?,
+        line: 0,
+    })
+}
+
+fn string(field: &'static str, value: Value) -> Result<String, RowProblem> {
+    match value {
+        Value::String(text) => Ok(text),
+        other => Err(RowProblem::WrongType {
+            field: field.to_owned(),
+            found: kind(&other),
+            expected: "a string",
+        }),
+    }
+}
+
+/// A string or a number, which names things as well.
+fn optional(field: &'static str, value: Option<Value>) -> Result<Option<String>, RowProblem> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(value) => string(field, value).map(Some),
+    }
+}
+
+fn strings(field: &'static str, value: Value) -> Result<Vec<String>, RowProblem> {
+    let Value::Array(values) = value else {
+        return Err(RowProblem::WrongType {
+            field: field.to_owned(),
+            found: kind(&value),
+            expected: "a list of strings",
+        });
+    };
+    let mut labels: Vec<String> = Vec::with_capacity(values.len());
+    for (index, value) in values.into_iter().enumerate() {
+        let Value::String(label) = value else {
+            return Err(RowProblem::WrongType {
+                field: format!("{field}[{index}]"),
+                found: kind(&value),
+                expected: "a string, in quotes",
+            });
+        };
+        if label.trim().is_empty() {
+            return Err(RowProblem::EmptyLabel { field });
+        }
+        if !labels.contains(&label) {
+            labels.push(label);
+        }
+    }
+    Ok(labels)
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(json: &str) -> Row {
+        line(json.as_bytes(), true).unwrap().unwrap()
+    }
+
+    fn problem(json: &str) -> String {
+        line(json.as_bytes(), true).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn both_spellings_of_a_row_are_read() {
+        let ours = parsed(r#"{"text": "a", "labels": ["x", "y", "x"], "not_labels": ["z"]}"#);
+        let gliclass =
+            parsed(r#"{"text": "a", "all_labels": ["z", "x", "y"], "true_labels": ["x", "y"]}"#);
+        assert_eq!(ours, gliclass);
+        let candidates: Vec<_> = ours.candidates().collect();
+        assert_eq!(candidates, [("x", true), ("y", true), ("z", false)]);
+        assert_eq!(parsed(r#"{"sentence": "a", "labels": []}"#).text, "a");
+    }
+
+    #[test]
+    fn a_site_says_whose_labels_a_row_has_and_a_source_will_do() {
+        let row = |extra: &str| parsed(&format!(r#"{{"text": "a", "labels": []{extra}}}"#));
+        let both = row(r#", "source": "notes", "site": "mine", "id": 7"#);
+        assert_eq!(both.source.as_deref(), Some("mine"));
+        assert_eq!(both.id.as_deref(), Some("7"));
+        let source = row(r#", "source": "notes", "site": null"#).source;
+        assert_eq!(source.as_deref(), Some("notes"));
+        assert_eq!(row("").source, None);
+    }
+
+    #[test]
+    fn every_problem_says_what_and_how_to_mend_it() {
+        for (json, fact) in [
+            ("{\"text\": \"a\"", "not JSON at column 12"),
+            ("{\"text\": \"a\\ud800\", \"labels\": []}", "lone surrogate"),
+            (
+                "{\"text\": \"a\\ud800b\", \"labels\": []}",
+                "lone surrogate",
+            ),
+            (
+                "{\"text\": \"a\\udc00b\", \"labels\": []}",
+                "lone surrogate",
+            ),
+            ("[1]", "a list, where a row should be"),
+            ("{}", "no `text`"),
+            (r#"{"text": "a"}"#, r#"give `"labels": []`"#),
+            (r#"{"text": "a", "true_labels": []}"#, "no `all_labels`"),
+            (r#"{"text": null, "labels": []}"#, "`text` is null"),
+            (r#"{"text": "a", "labels": "x"}"#, "`labels` is a string"),
+            (
+                r#"{"text": "a", "labels": ["x", 3]}"#,
+                "`labels[1]` is a number",
+            ),
+            (r#"{"text": "a", "labels": ["x", " "]}"#, "empty label"),
+            (
+                r#"{"text": "a", "labels": ["x"], "not_labels": ["x"]}"#,
+                "label `x` is in both",
+            ),
+            (
+                r#"{"text": "a", "labels": [], "site": []}"#,
+                "`site` is a list",
+            ),
+            ("\0\0", "not JSON at column 1"),
+        ] {
+            let problem = problem(json);
+            assert!(problem.contains(fact), "{json}: {problem}");
+        }
+        let problem = line(b"{\"text\": \"\xff\"}", true).unwrap_err().to_string();
+        assert!(
+            problem.starts_with("byte 11 of the line is not UTF-8"),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_json_later_on() {
+        let row = "\u{feff}{\"text\": \"a\", \"labels\": []}";
+        assert!(line(row.as_bytes(), true).is_ok());
+        assert!(line(row.as_bytes(), false).is_err());
+    }
+}
