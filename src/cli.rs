@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 mod eval;
 mod labelset;
 mod model;
+mod setup;
 mod tag;
 
 /// Tags your notes with your own labels, locally.

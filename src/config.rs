@@ -16,7 +16,9 @@ mod folders;
 mod options;
 
 pub use edit::{replace, set_model};
-pub use env::{DEFAULT_ENDPOINT, Token, hub_endpoint, hub_token, log_filter, offline};
+pub use env::{
+    DEFAULT_ENDPOINT, Token, hub_endpoint, hub_token, limit_threads, log_filter, offline,
+};
 pub use folders::Folders;
 pub use options::{Device, Options};
 

@@ -10,6 +10,7 @@ mod bundled;
 pub mod calibration;
 pub mod checkpoint;
 pub mod config;
+pub mod device;
 mod encoder;
 mod head;
 pub mod hub;
@@ -105,7 +106,16 @@ impl Model {
     /// As `load`; a test keeps them from happening.
     #[cfg(feature = "bundled-model")]
     pub fn bundled(options: &LoadOptions) -> Result<Model, CheckpointError> {
-        Model::from_files(bundled::NAME, &bundled::files(), options)
+        Model::from_files(store::BUNDLED_NAME, &bundled::files(), options)
+    }
+
+    /// This binary was built without a checkpoint.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "bundled-model"))]
+    pub fn bundled(_options: &LoadOptions) -> Result<Model, CheckpointError> {
+        Err(CheckpointError::NoFile { path: store::BUNDLED_NAME.into() })
     }
 
     fn from_files(
@@ -274,6 +284,14 @@ impl Model {
             mask: &batch.mask,
         })
     }
+}
+
+/// The files of the checkpoint that is compiled in, for those who list models.
+pub fn bundled_files() -> Option<store::BundledFiles> {
+    #[cfg(feature = "bundled-model")]
+    return Some(bundled::FILES);
+    #[cfg(not(feature = "bundled-model"))]
+    None
 }
 
 fn uncalibrated(scale: f32) -> Calibration {

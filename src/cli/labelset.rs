@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::{Outcome, UsageError};
+use crate::config::Folders;
 use crate::label::{self, LabelSet, LabelSetFault};
 
 mod check;
@@ -35,7 +36,8 @@ enum Command {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    run_with(args, None, &mut anstream::stdout().lock())
+    let user_dir = Folders::of_this_user()?.config.join("labelsets");
+    run_with(args, Some(&user_dir), &mut anstream::stdout().lock())
 }
 
 /// `user_dir` holds the user's own sets, one `.toml` each; it need not exist.

@@ -53,7 +53,7 @@ struct Here {
 impl Here {
     fn find() -> anyhow::Result<Here> {
         let folders = Folders::of_this_user()?;
-        let store = Store::new(&folders, None);
+        let store = Store::new(&folders, crate::model::bundled_files());
         Ok(Here { folders, store })
     }
 

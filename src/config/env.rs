@@ -36,6 +36,17 @@ fn read_text(name: &str) -> Option<String> {
     read(name).map(|value| value.to_string_lossy().trim().to_owned())
 }
 
+/// Says how many threads products may use, for libraries that ask the environment.
+///
+/// Call it before the first thread starts.
+pub fn limit_threads(threads: usize) {
+    #[expect(unsafe_code, reason = "called while the command line is read, when there is one thread")]
+    // SAFETY: nobody else reads or writes the environment yet.
+    unsafe {
+        std::env::set_var("RAYON_NUM_THREADS", threads.to_string());
+    }
+}
+
 /// The address of the Hub or of a mirror (`HF_ENDPOINT`), without a slash at the end.
 pub fn hub_endpoint() -> Result<String, ConfigError> {
     endpoint(read_text("HF_ENDPOINT"))

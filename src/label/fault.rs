@@ -172,6 +172,28 @@ pub enum NameFault {
     },
 }
 
+impl NameFault {
+    /// Which of the list, counted from 1; `None` where the list as a whole is meant.
+    pub fn position(&self) -> Option<usize> {
+        match self {
+            NameFault::NoLabels => None,
+            NameFault::Empty { position }
+            | NameFault::Duplicate { position, .. }
+            | NameFault::Invisible { position, .. } => Some(*position),
+        }
+    }
+
+    /// Whether the label has its score all the same, under its first mention.
+    pub fn is_duplicate(&self) -> bool {
+        matches!(self, NameFault::Duplicate { .. })
+    }
+
+    /// Whether nothing is lost by leaving it out.
+    pub fn is_harmless(&self) -> bool {
+        matches!(self, NameFault::Duplicate { .. } | NameFault::Empty { .. })
+    }
+}
+
 /// Labels of a circle that are named before the rest is only counted.
 const MOST_NAMED: usize = 6;
 

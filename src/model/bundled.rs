@@ -2,28 +2,38 @@
 
 use std::path::PathBuf;
 
+use super::calibration::FILE_NAME as CALIBRATION;
 use super::checkpoint::{Bytes, CheckpointFiles};
-
-/// Its name in `gliznet model list`.
-pub(crate) const NAME: &str = "gliznet-minilm-l6";
+use super::store::{BUNDLED_NAME, BundledFiles};
 
 macro_rules! file {
     ($name:literal) => {
-        Bytes::Static(include_bytes!(concat!(
-            "../../train/checkpoints/gliznet-minilm-l6/",
-            $name
-        )))
+        ($name, include_bytes!(concat!("../../train/checkpoints/gliznet-minilm-l6/", $name)) as &[u8])
     };
 }
 
-/// Its files; the weights stay in the binary's pages and are read once.
+/// Its files, by name.
+pub(crate) static FILES: BundledFiles = &[
+    file!("config.json"),
+    file!("tokenizer.json"),
+    file!("tokenizer_config.json"),
+    file!("calibration.json"),
+    file!("model.safetensors"),
+    file!("README.md"),
+];
+
+/// The same as a checkpoint; the weights stay in the binary's pages and are read once.
 pub(crate) fn files() -> CheckpointFiles {
+    let file = |name: &str| {
+        let found = FILES.iter().find(|(known, _)| *known == name);
+        Bytes::Static(found.map_or(&[], |(_, bytes)| bytes))
+    };
     CheckpointFiles {
-        path: PathBuf::from(NAME),
-        config: file!("config.json"),
-        tokenizer: file!("tokenizer.json"),
-        tokenizer_config: Some(file!("tokenizer_config.json")),
-        calibration: Some(file!("calibration.json")),
-        weights: vec![("model.safetensors".into(), file!("model.safetensors"))],
+        path: PathBuf::from(BUNDLED_NAME),
+        config: file("config.json"),
+        tokenizer: file("tokenizer.json"),
+        tokenizer_config: Some(file("tokenizer_config.json")),
+        calibration: Some(file(CALIBRATION)),
+        weights: vec![("model.safetensors".into(), file("model.safetensors"))],
     }
 }
