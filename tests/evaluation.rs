@@ -2,6 +2,11 @@
 //!
 //! The fixtures are written by `train/reference/metrics_golden.py`; nothing here needs Python.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and takes what they share for library code"
+)]
+
 use gliznet::learn::evaluation::{
     Decisions, Evaluation, MultiClass, Scored, Task, Thresholds, evaluate,
 };

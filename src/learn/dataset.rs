@@ -2,12 +2,13 @@
 //!
 //! In: bytes. Out: one `Row` or one `RowFault` a line; a bad line never ends the file.
 //! Invariant: memory is one line, whatever the file; blank lines are skipped but counted.
-//! Knows nothing of models. `suite` adds label lists; a row here is as its author wrote it.
+//! Knows nothing of models. A `DataSet` adds the label list; a row here is as its author wrote it.
 
 mod error;
 mod labels;
 mod parse;
-pub mod suite;
+mod set;
+mod suite;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -17,7 +18,8 @@ use flate2::bufread::MultiGzDecoder;
 
 pub use error::{DatasetError, RowFault, RowProblem};
 pub use labels::{LabelList, read_labels};
-pub use suite::{Case, DataSet, Suite};
+pub use set::{Case, DataSet};
+pub use suite::Suite;
 
 /// One labelled text.
 #[derive(Clone, Debug, PartialEq)]

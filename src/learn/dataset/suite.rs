@@ -1,117 +1,14 @@
-//! Data with what it is scored against: rows and a label list in, cases ready to be scored out.
+//! A suite of data sets: a folder in, the data sets of its files out.
 //!
-//! A suite is a folder of `NAME.jsonl` or `NAME.jsonl.gz` with `NAME.labels.json`, and a
-//! `NAME.sites.json` where rows of different authors have different labels.
-//! Invariant: every true label of a case is among its candidates. Knows nothing of models.
+//! The files of a set are `NAME.jsonl` or `NAME.jsonl.gz`, `NAME.labels.json`, and a `NAME.sites.json`
+//! where rows of different authors have different labels. Other files are somebody else's.
+//! Invariant: no set is passed over in silence; whatever is missing is named, all at once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::labels::read_json;
-use super::{DatasetError, LabelList, Row, RowFault, RowProblem, Rows, read_labels};
-
-/// A file of rows and the labels that they are scored against.
-#[derive(Clone, Debug)]
-pub struct DataSet {
-    /// The file's name without its endings.
-    pub name: String,
-    /// Where the rows are.
-    pub data: PathBuf,
-    /// All labels.
-    pub labels: LabelList,
-    all: Arc<[u32]>,
-    sites: Option<BTreeMap<String, Arc<[u32]>>>,
-}
-
-/// A row with its candidates, ready to be scored.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Case {
-    /// The row.
-    pub row: Row,
-    /// Indices of its candidates in the label list; shared by all rows with the same ones.
-    pub candidates: Arc<[u32]>,
-    /// Whether the row has each of them.
-    pub truth: Vec<bool>,
-}
-
-impl DataSet {
-    /// A data set of two files. A `X.sites.json` beside labels that are called `X.labels.json` counts.
-    pub fn open(data: &Path, labels: &Path) -> Result<DataSet, DatasetError> {
-        let stem = file_name(labels).and_then(|name| name.strip_suffix(LABELS));
-        let sites = stem.map(|stem| labels.with_file_name(format!("{stem}{SITES}")));
-        let name = file_name(data).map_or("data", |name| strip_data(name).unwrap_or(name));
-        let list = read_labels(labels)?;
-        let sites = match sites {
-            Some(path) if path.exists() => Some(read_sites(&path, &list)?),
-            _ => None,
-        };
-        Ok(DataSet {
-            name: name.to_owned(),
-            data: data.to_owned(),
-            all: (0..list.names().len() as u32).collect(),
-            labels: list,
-            sites,
-        })
-    }
-
-    /// Whether rows of different sites have different candidates.
-    pub fn has_sites(&self) -> bool {
-        self.sites.is_some()
-    }
-
-    /// All rows of its file, each with its candidates.
-    pub fn cases(&self) -> Result<impl Iterator<Item = Result<Case, RowFault>> + '_, DatasetError> {
-        let rows = Rows::open(&self.data)?;
-        Ok(rows.map(|row| self.case(row?)))
-    }
-
-    /// A row with its candidates: its site's labels where there are sites, else all.
-    pub fn case(&self, row: Row) -> Result<Case, RowFault> {
-        let fault = |problem| RowFault {
-            file: self.data.clone(),
-            line: row.line,
-            problem,
-        };
-        let candidates = self.candidates(&row).map_err(fault)?;
-        let mut truth = vec![false; candidates.len()];
-        for label in &row.labels {
-            let known = self.labels.index(label).ok_or_else(|| {
-                let nearest = self.labels.nearest(label).map(str::to_owned);
-                fault(RowProblem::UnknownLabel {
-                    label: label.clone(),
-                    nearest,
-                })
-            })?;
-            // Candidates are in ascending order: that of the list.
-            let at = candidates.binary_search(&known).map_err(|_| {
-                fault(RowProblem::NotOfSite {
-                    label: label.clone(),
-                    site: row.source.clone().unwrap_or_default(),
-                })
-            })?;
-            truth[at] = true;
-        }
-        Ok(Case {
-            candidates: Arc::clone(candidates),
-            truth,
-            row,
-        })
-    }
-
-    fn candidates(&self, row: &Row) -> Result<&Arc<[u32]>, RowProblem> {
-        let Some(sites) = &self.sites else {
-            return Ok(&self.all);
-        };
-        let site = row.source.as_ref().ok_or(RowProblem::Missing {
-            field: "site",
-            cure: "say whose row it is: the data set has a sites file",
-        })?;
-        sites
-            .get(site)
-            .ok_or_else(|| RowProblem::UnknownSite { site: site.clone() })
-    }
-}
+use super::set::{LABELS, SITES, file_name, strip_data};
+use super::{DataSet, DatasetError};
 
 /// All data sets of a folder.
 #[derive(Clone, Debug)]
@@ -119,9 +16,6 @@ pub struct Suite {
     /// In the order of their names.
     pub sets: Vec<DataSet>,
 }
-
-const LABELS: &str = ".labels.json";
-const SITES: &str = ".sites.json";
 
 /// The files of one data set, as far as they were found.
 #[derive(Default)]
@@ -207,59 +101,10 @@ fn incomplete(found: &BTreeMap<String, Found>) -> Vec<String> {
     faults
 }
 
-fn file_name(path: &Path) -> Option<&str> {
-    path.file_name().and_then(|name| name.to_str())
-}
-
-/// `NAME` of `NAME.jsonl` and `NAME.jsonl.gz`.
-fn strip_data(name: &str) -> Option<&str> {
-    name.strip_suffix(".gz")
-        .unwrap_or(name)
-        .strip_suffix(".jsonl")
-}
-
-fn read_sites(
-    path: &Path,
-    labels: &LabelList,
-) -> Result<BTreeMap<String, Arc<[u32]>>, DatasetError> {
-    let listed: BTreeMap<String, Vec<String>> = read_json(
-        path,
-        "the file must be an object of sites, each with a list of its labels",
-    )?;
-    let mut faults = Vec::new();
-    let mut sites = BTreeMap::new();
-    for (site, names) in listed {
-        if names.is_empty() {
-            faults.push(format!(
-                "site `{site}` has no labels; add some or remove it"
-            ));
-        }
-        let mut of_site: Vec<u32> = Vec::with_capacity(names.len());
-        for name in names {
-            match labels.index(&name) {
-                Some(index) => of_site.push(index),
-                None => faults.push(format!(
-                    "label `{name}` of site `{site}` is not in the label list; add it there"
-                )),
-            }
-        }
-        of_site.sort_unstable();
-        of_site.dedup();
-        sites.insert(site, of_site.into());
-    }
-    if faults.is_empty() {
-        Ok(sites)
-    } else {
-        Err(DatasetError::Content {
-            path: path.to_owned(),
-            faults,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::learn::dataset::Case;
 
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -278,14 +123,6 @@ mod tests {
     const ROWS: &str = "{\"text\": \"a\", \"labels\": [\"x\"], \"site\": \"one\"}\n\
         {\"text\": \"b\", \"labels\": [\"z\", \"y\"], \"site\": \"two\"}\n";
 
-    fn cases(files: &[(&str, &str)]) -> Vec<Result<Case, String>> {
-        let folder = folder(files);
-        let suite = Suite::open(folder.path()).unwrap();
-        let cases = suite.sets[0].cases().unwrap();
-        let shown = |fault: RowFault| fault.to_string();
-        cases.map(|case| case.map_err(shown)).collect()
-    }
-
     #[test]
     fn a_suite_is_read_in_the_order_of_names() {
         let folder = folder(&[
@@ -301,54 +138,6 @@ mod tests {
         let cases: Vec<Case> = suite.sets[1].cases().unwrap().map(Result::unwrap).collect();
         assert_eq!(*cases[1].candidates, [0, 1, 2]);
         assert_eq!(cases[1].truth, [false, true, true]);
-    }
-
-    #[test]
-    fn a_site_has_its_own_candidates() {
-        let sites = r#"{"one": ["y", "x"], "two": ["z", "y"]}"#;
-        let cases = cases(&[
-            ("d.jsonl", ROWS),
-            ("d.labels.json", r#"["x", "y", "z"]"#),
-            ("d.sites.json", sites),
-        ]);
-        let first = cases[0].as_ref().unwrap();
-        assert_eq!(*first.candidates, [0, 1]);
-        assert_eq!(first.truth, [true, false]);
-        assert_eq!(*cases[1].as_ref().unwrap().candidates, [1, 2]);
-    }
-
-    #[test]
-    fn a_label_that_could_not_be_predicted_is_a_fault_that_names_it() {
-        let unknown = cases(&[("d.jsonl", ROWS), ("d.labels.json", r#"["x", "y"]"#)]);
-        assert!(unknown[0].is_ok());
-        let message = unknown[1].as_ref().unwrap_err();
-        assert!(message.contains("d.jsonl:2: label `z` is not in the label list"));
-
-        let of_others = cases(&[
-            ("d.jsonl", ROWS),
-            ("d.labels.json", r#"["x", "y", "z"]"#),
-            ("d.sites.json", r#"{"two": ["x", "y"]}"#),
-        ]);
-        let message = of_others[0].as_ref().unwrap_err();
-        assert!(
-            message.contains("site `one` is not in the sites file"),
-            "{message}"
-        );
-        let message = of_others[1].as_ref().unwrap_err();
-        assert!(
-            message.contains("label `z` is not among those of site `two`"),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn a_row_without_a_site_cannot_be_scored_per_site() {
-        let cases = cases(&[
-            ("d.jsonl", "{\"text\": \"a\", \"labels\": [\"x\"]}"),
-            ("d.labels.json", r#"["x"]"#),
-            ("d.sites.json", r#"{"one": ["x"]}"#),
-        ]);
-        assert!(cases[0].as_ref().unwrap_err().contains("no `site`"));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! Invariant: two sorts in all, whatever the number of labels; a decision takes eight bytes, once.
 //! Knows nothing of metrics.
 
+use rayon::slice::ParallelSliceMut;
+
 use super::Scored;
 use crate::model::calibration::reliability::Tied;
 
@@ -38,7 +40,7 @@ impl Grouped {
             .flat_map(Scored::decisions)
             .map(|(label, score, truth)| pack(label, score, truth))
             .collect();
-        packed.sort_unstable();
+        packed.par_sort_unstable();
         Grouped(packed)
     }
 
@@ -55,7 +57,7 @@ impl Grouped {
     pub(super) fn pooled(self) -> Pooled {
         let mut all = self.0;
         all.iter_mut().for_each(|packed| *packed = scored(*packed));
-        all.sort_unstable();
+        all.par_sort_unstable();
         Pooled(all)
     }
 }
