@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use expect_test::expect_file;
 use gliznet::label::{LabelSet, LabelText, bundled};
@@ -144,4 +145,123 @@ fn every_example_of_the_manual_is_read() {
         rest = after;
     }
     assert!(n_examples >= 3, "{n_examples} examples in the manual");
+}
+
+/// `gliznet labelset ARGS`, run in the root of the repository.
+fn labelset(args: &[&str]) -> (Output, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gliznet"));
+    command.arg("labelset").args(args).current_dir(root("."));
+    // No such folder: sets of whoever runs the tests must not show.
+    command.env(
+        "GLIZNET_CONFIG_DIR",
+        root("tests/fixtures/labelsets/nobody"),
+    );
+    let output = command
+        .env_remove("CLICOLOR_FORCE")
+        .output()
+        .expect("the binary was built");
+    let text = String::from_utf8(output.stdout.clone()).expect("output is UTF-8");
+    (output, text)
+}
+
+#[test]
+fn check_says_where_each_fault_is_and_ends_with_one() {
+    let bad = "tests/fixtures/labelsets/bad/circle.toml";
+    let (output, text) = labelset(&["check", bad, "labelsets/gtd.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text.starts_with(&format!("{bad}:3: parents run in a circle: ")),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("labelsets/gtd.toml: good, 32 labels\n"),
+        "{text}"
+    );
+
+    let all: Vec<String> = toml_files("labelsets")
+        .iter()
+        .map(|p| p.display().to_string())
+        .collect();
+    let args: Vec<&str> = ["check"]
+        .into_iter()
+        .chain(all.iter().map(String::as_str))
+        .collect();
+    assert_eq!(labelset(&args).0.status.code(), Some(0));
+}
+
+#[test]
+fn an_unknown_set_is_a_wrong_command() {
+    let (output, _) = labelset(&["show", "recipies"]);
+    assert_eq!(output.status.code(), Some(2));
+    let message = String::from_utf8(output.stderr).expect("messages are UTF-8");
+    assert_eq!(
+        message,
+        "gliznet: no label set is called `recipies`; did you mean `recipes`?\n"
+    );
+}
+
+#[test]
+fn output_that_is_no_terminal_has_no_colours() {
+    for args in [
+        &["list"][..],
+        &["show", "gtd"],
+        &["check", "labelsets/gtd.toml"],
+    ] {
+        let (output, text) = labelset(args);
+        assert!(
+            output.status.success() && !text.contains('\u{1b}'),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn the_example_notes_give_a_set_of_their_own() {
+    let (output, text) = labelset(&["from-vault", "examples/notes", "--min-count", "1"]);
+    assert!(output.status.success());
+    let set = LabelSet::parse(&text).expect("a derived set is good");
+    assert_eq!(set.name, "notes");
+    assert!(set.find("baking").is_some(), "{text}");
+}
+
+/// The notes that `gliznet tag examples/notes` shows.
+fn example_notes() -> Vec<PathBuf> {
+    let walk = ignore::WalkBuilder::new(root("examples/notes"))
+        .require_git(false)
+        .build();
+    let entries = walk.map(|entry| entry.expect("the folder is readable").into_path());
+    entries.filter(|path| path.is_file()).collect()
+}
+
+#[test]
+fn the_example_notes_have_one_of_each_kind() {
+    let notes = example_notes();
+    assert!(notes.len() >= 24, "{} notes", notes.len());
+    for extension in ["md", "txt", "org", "rst", "tex", "html"] {
+        assert!(
+            notes
+                .iter()
+                .any(|path| path.extension().is_some_and(|e| e == extension))
+        );
+    }
+    assert!(
+        notes
+            .iter()
+            .all(|path| !path.starts_with(root("examples/notes/drafts")))
+    );
+    let texts: Vec<String> = notes
+        .iter()
+        .map(|path| fs::read_to_string(path).expect("a note is UTF-8"))
+        .collect();
+    assert!(texts.iter().any(String::is_empty), "an empty note");
+    assert!(
+        texts.iter().any(|text| text.starts_with("+++")),
+        "a note with TOML front matter"
+    );
+    assert!(
+        texts
+            .iter()
+            .any(|text| text.split_whitespace().count() > 2_000),
+        "a long note"
+    );
 }

@@ -5,13 +5,13 @@
 //! change the outcome. Pure: knows nothing of files and front matter.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::path::Path;
 
 use super::fault::is_misleading;
-use super::{Label, LabelSet, MAX_NAME_CHARS, spelling, write};
+use super::{MAX_NAME_CHARS, spelling};
 
 mod similar;
+mod toml;
 
 /// What to leave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,71 +191,12 @@ fn labels(groups: &BTreeMap<String, Group>) -> Vec<DerivedLabel> {
     labels
 }
 
-impl Derived {
-    /// The set, called `name`; `None` where no label was found.
-    pub fn label_set(&self, name: &str) -> Option<LabelSet> {
-        if self.labels.is_empty() {
-            return None;
-        }
-        let mut set = LabelSet::new(self.labels.iter().map(DerivedLabel::label).collect());
-        set.name = name.to_owned();
-        Some(set)
-    }
-
-    /// The set as TOML, called `name`, with what is known of each label in a comment above it.
-    pub fn to_toml(&self, name: &str) -> String {
-        let mut toml = String::new();
-        let (n_tagged, n_notes) = (self.n_tagged, self.n_notes);
-        let head = format!("# Derived from the tags of {n_tagged} of {n_notes} notes.\n");
-        toml.push_str(&head);
-        toml.push_str("# A `description` of a few words makes a label sharper.\n\n");
-        write::text(&mut toml, "name", name);
-        for label in &self.labels {
-            toml.push('\n');
-            label.comment(&mut toml);
-            write::label(&mut toml, &label.label());
-        }
-        toml
-    }
-}
-
-impl DerivedLabel {
-    fn label(&self) -> Label {
-        Label {
-            parent: self.parent.clone(),
-            ..Label::named(self.name.clone())
-        }
-    }
-
-    fn comment(&self, toml: &mut String) {
-        let notes = if self.count == 1 { "note" } else { "notes" };
-        write!(toml, "# {} {notes}", self.count).expect("a String takes any text");
-        if !self.spellings.is_empty() {
-            let spellings: Vec<String> = self
-                .spellings
-                .iter()
-                .map(|(s, count)| format!("{s} ({count})"))
-                .collect();
-            write!(toml, "; also written {}", spellings.join(", "))
-                .expect("a String takes any text");
-        }
-        toml.push('\n');
-        if !self.similar.is_empty() {
-            writeln!(
-                toml,
-                "# The same as {}? Then delete that label and write it into `aliases` here.",
-                self.similar.join(", ")
-            )
-            .expect("a String takes any text");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
 
+    use super::super::LabelSet;
     use super::*;
 
     fn derive(notes: &[&[&str]], min_count: usize) -> Derived {
