@@ -168,6 +168,38 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        #[test]
+        fn only_the_model_changes(
+            lines in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "# remark", "", "threads = 2 # two", "threshold=0.5", "device = 'cpu'", "model = \"old\"",
+                ]),
+                0..6,
+            ),
+            crlf: bool,
+            value in "[a-z\"\\\\/. é]{1,12}",
+        ) {
+            let end = if crlf { "\r\n" } else { "\n" };
+            let text: String = lines.iter().map(|line| format!("{line}{end}")).collect();
+            let path = Path::new("x");
+            let Ok(before) = options::parse(path, text.as_bytes()) else {
+                return Ok(()); // The same key twice.
+            };
+            let changed = with_model(&text, &value).unwrap();
+            if value.trim().is_empty() {
+                return Ok(());
+            }
+            let after = options::parse(path, changed.as_bytes()).unwrap();
+            let expected = options::Options { model: Some(value), ..before };
+            proptest::prop_assert_eq!(after, expected);
+            for line in lines.iter().filter(|line| !line.starts_with("model")) {
+                proptest::prop_assert!(changed.lines().any(|l| l == *line), "{}", changed);
+            }
+            proptest::prop_assert_eq!(changed.contains('\r'), crlf && !lines.is_empty());
+        }
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_link_stays_a_link_and_its_target_keeps_its_mode() {

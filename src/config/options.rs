@@ -57,6 +57,16 @@ pub enum Device {
     Metal,
 }
 
+impl std::str::FromStr for Device {
+    type Err = String;
+
+    /// Reads it as the file does, for `--device`.
+    fn from_str(text: &str) -> Result<Device, String> {
+        let plain = de::value::StrDeserializer::<de::value::Error>::new(text);
+        Device::deserialize(plain).map_err(|error| error.to_string())
+    }
+}
+
 /// Every key of `Options` with a line that is right.
 const KEYS: [(&str, &str); 5] = [
     ("model", "model = \"gliznet-minilm-l6\""),
@@ -201,6 +211,24 @@ mod tests {
                 gliznet.toml:6: `labelset`: is empty; write for example `labelset = "personal-notes"`
                 gliznet.toml:7: no option `server`; there are model, labelset, threshold, device, threads"#]],
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_options_or_faults_on_lines_of_the_file(bytes: Vec<u8>) {
+            let lines = 1 + bytes.iter().filter(|b| **b == b'\n').count();
+            if let Err(faults) = parse(Path::new("x"), &bytes) {
+                proptest::prop_assert!(!faults.is_empty());
+                proptest::prop_assert!(faults.iter().all(|f| (1..=lines).contains(&f.line)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_device_is_read_alike_from_file_and_argument() {
+        assert_eq!("cuda".parse(), Ok(Device::Cuda));
+        let error = "gpu".parse::<Device>().unwrap_err();
+        assert!(error.contains("expected one of `auto`, `cpu`"), "{error}");
     }
 
     #[test]

@@ -93,11 +93,12 @@ impl Display {
                     self.line(&format!("{files} files, {}", size(*bytes)));
                 }
             }
-            Event::Started { name, from, .. } => {
+            Event::Started { name, bytes, from } => {
                 self.current = *from;
                 self.bar.set_message((*name).to_owned());
                 self.bar.set_position(self.done + from);
-                if *from > 0 {
+                self.bar.reset_eta(); // What was here did not come over this connection.
+                if *from > 0 && *bytes != Some(*from) {
                     self.line(&format!("{name}: going on after {}", size(*from)));
                 }
             }

@@ -108,11 +108,17 @@ impl Listing {
         }
     }
 
+    /// A pickle that looks like the weights: trainers leave smaller ones beside them.
     fn pickle(&self) -> Option<String> {
         let endings = [".bin", ".pt", ".pth", ".ckpt", ".pkl"];
-        let mut names = self.files.keys();
-        let file = names.find(|name| endings.iter().any(|ending| name.ends_with(ending)))?;
-        Some(file.clone())
+        let leftovers = ["training_args", "optimizer", "scheduler", "rng_state"];
+        let is_weights = |name: &&String| {
+            endings.iter().any(|ending| name.ends_with(ending))
+                && !leftovers
+                    .iter()
+                    .any(|beginning| name.starts_with(beginning))
+        };
+        self.files.keys().find(is_weights).cloned()
     }
 
     pub(super) fn has(&self, name: &str) -> bool {

@@ -107,6 +107,20 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_accepted_stays_in_its_place(text in "[a-z@/.:%?#-]{0,24}") {
+            if let Ok(repository) = Repository::parse(&text) {
+                for part in repository.id().split('/').chain(repository.revision().split('/')) {
+                    proptest::prop_assert!(!part.is_empty() && !part.starts_with('.'));
+                    proptest::prop_assert!(!part.contains(['%', '?', '#', ':', '@']));
+                }
+                let again = Repository::parse(&repository.to_string()).unwrap();
+                proptest::prop_assert_eq!(again, repository);
+            }
+        }
+    }
+
     #[test]
     fn what_could_leave_its_place_is_refused() {
         for text in [
