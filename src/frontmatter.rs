@@ -1,1 +1,402 @@
 //! The settings block at the head of a document: YAML, TOML, JSON or Org keywords.
+//!
+//! Text in, extent, title and tags out, each with its bytes in the source. Front matter counts
+//! only at byte 0 (a byte order mark may precede it); a `---` further down is a rule.
+//! Broken front matter still has an extent, so that it is never read as text; `fault` says what
+//! is wrong. Reads only: changing the tags is a sink's work.
+
+mod fields;
+mod org;
+mod toml;
+mod yaml;
+
+use crate::document::{Format, Span};
+
+use fields::{Field, Fields, Scalar};
+
+pub(crate) use org::keyword as org_keyword;
+
+/// The language the settings are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syntax {
+    /// Between `---` and `---` or `...`.
+    Yaml,
+    /// Between `+++` and `+++`.
+    Toml,
+    /// From `{` to its `}`, or between `;;;` and `;;;`.
+    Json,
+    /// `#+KEY: value` lines.
+    Org,
+}
+
+/// How a tags value is written; an editor keeps this form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagsForm {
+    /// The key stands there without a value.
+    Null,
+    /// One string or number: `a`, `a, b`, or (where spaces separate) `a b`.
+    Scalar,
+    /// `[a, b]`.
+    Flow,
+    /// One `- item` a line.
+    Block,
+    /// `:a:b:`.
+    Org,
+}
+
+/// A value and where it stands, quotes included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// What it says.
+    pub text: String,
+    /// Its bytes in the source.
+    pub span: Span,
+}
+
+/// One key with tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagsValue {
+    /// The key as written.
+    pub key: String,
+    /// How the value is written.
+    pub form: TagsForm,
+    /// The bytes of the whole value; empty, after the key, where it is null.
+    pub span: Span,
+    /// The tags in it, in order, with the scalar that each one came from.
+    pub items: Vec<Value>,
+}
+
+/// What the head of a document says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrontMatter {
+    /// The language it is written in.
+    pub syntax: Syntax,
+    /// From the start of the source to the line after the closing fence.
+    pub extent: Span,
+    /// What is between the fences.
+    pub content: Span,
+    /// The title.
+    pub title: Option<Value>,
+    /// The description, summary or abstract.
+    pub description: Option<Value>,
+    /// The tags of all tag keys: trimmed, without `#`, each once (the first spelling wins).
+    pub tags: Vec<String>,
+    /// Where the tags are written.
+    pub tag_values: Vec<TagsValue>,
+    /// What is wrong with it, with its line. Tags are empty then.
+    pub fault: Option<String>,
+}
+
+/// Which keys hold tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagKeys {
+    /// Names of the keys, compared without case.
+    pub keys: Vec<String>,
+    /// A string without a comma holds several tags separated by spaces, as Jekyll has it.
+    pub split_spaces: bool,
+}
+
+impl Default for TagKeys {
+    /// `tags` and `tag`, and what Org, Hugo and ox-hugo call them there.
+    fn default() -> TagKeys {
+        TagKeys {
+            keys: ["tags", "tag", "filetags", "tags[]", "hugo_tags"]
+                .map(str::to_owned)
+                .to_vec(),
+            split_spaces: false,
+        }
+    }
+}
+
+/// Reads the front matter of `source` with the default tag keys.
+pub fn read(source: &str, format: Format) -> Option<FrontMatter> {
+    read_with(source, format, &TagKeys::default())
+}
+
+/// Reads the front matter of `source`; `None` where it has none.
+pub fn read_with(source: &str, format: Format, keys: &TagKeys) -> Option<FrontMatter> {
+    let start = source.len() - source.trim_start_matches('\u{feff}').len();
+    let (block, fields) = match format {
+        Format::Org => org::read(source, start)?,
+        Format::Latex => return None,
+        _ => fenced(source, start)?,
+    };
+    let find = |names: &[&str]| {
+        let fields = fields.fields.iter();
+        let mut named = fields.filter(|f| names.iter().any(|n| f.key.eq_ignore_ascii_case(n)));
+        named.find_map(|f| match f.scalars.as_slice() {
+            [scalar] if !scalar.text.trim().is_empty() && !scalar.is_null => Some(Value {
+                text: scalar.text.trim().to_owned(),
+                span: scalar.span,
+            }),
+            _ => None,
+        })
+    };
+    let mut front_matter = FrontMatter {
+        syntax: block.syntax,
+        extent: Span::new(0, block.end),
+        content: block.content,
+        title: find(&["title"]),
+        description: find(&["description", "summary", "abstract"]),
+        tags: Vec::new(),
+        tag_values: Vec::new(),
+        fault: fields.fault,
+    };
+    if front_matter.fault.is_none() {
+        let tagged = fields.fields.iter().filter(|f| keys.contains(&f.key));
+        front_matter.tag_values = tagged.map(|field| tags_value(field, keys)).collect();
+        for item in front_matter.tag_values.iter().flat_map(|v| &v.items) {
+            let known = front_matter.tags.iter();
+            let mut known = known.map(|tag| tag.to_lowercase());
+            if known.all(|tag| tag != item.text.to_lowercase()) {
+                front_matter.tags.push(item.text.clone());
+            }
+        }
+    }
+    Some(front_matter)
+}
+
+impl TagKeys {
+    fn contains(&self, key: &str) -> bool {
+        self.keys.iter().any(|k| k.eq_ignore_ascii_case(key))
+    }
+}
+
+fn tags_value(field: &Field, keys: &TagKeys) -> TagsValue {
+    let mut items = Vec::new();
+    for scalar in field.scalars.iter().filter(|scalar| !scalar.is_null) {
+        let Scalar { text, span, .. } = scalar;
+        let names: Vec<&str> = match field.form {
+            TagsForm::Org => text.split([':', ' ', '\t']).collect(),
+            TagsForm::Scalar if text.contains(',') => text.split(',').collect(),
+            TagsForm::Scalar if keys.split_spaces || text.trim_start().starts_with('#') => {
+                text.split_whitespace().collect()
+            }
+            _ => vec![text],
+        };
+        items.extend(
+            names
+                .into_iter()
+                .map(|name| name.trim().trim_start_matches('#').trim())
+                .filter(|name| !name.is_empty())
+                .map(|name| Value {
+                    text: name.to_owned(),
+                    span: *span,
+                }),
+        );
+    }
+    let is_null = field.scalars.iter().all(|s| s.is_null) && field.form == TagsForm::Scalar;
+    TagsValue {
+        key: field.key.clone(),
+        form: if is_null { TagsForm::Null } else { field.form },
+        span: field.span,
+        items,
+    }
+}
+
+/// Where front matter was found.
+struct Extent {
+    syntax: Syntax,
+    content: Span,
+    end: usize,
+}
+
+fn fenced(source: &str, start: usize) -> Option<(Extent, Fields)> {
+    let text = &source[start..];
+    if text.starts_with('{') {
+        return json(source, start);
+    }
+    let first = text.lines().next()?;
+    let (syntax, closing): (_, &[&str]) = match first.trim_end() {
+        "---" => (Syntax::Yaml, &["---", "..."]),
+        "+++" => (Syntax::Toml, &["+++"]),
+        ";;;" => (Syntax::Json, &[";;;"]),
+        _ => return None,
+    };
+    let content_start = start + text.find('\n')? + 1;
+    let mut at = content_start;
+    for line in source[content_start..].split_inclusive('\n') {
+        let end = at + line.len();
+        if closing.contains(&line.trim_end()) {
+            let content = Span::new(content_start, at);
+            let extent = Extent {
+                syntax,
+                content,
+                end,
+            };
+            let fields = match syntax {
+                Syntax::Toml => toml::read(source, content),
+                Syntax::Json => yaml::read_json(source, content),
+                _ => yaml::read(source, content)?,
+            };
+            return Some((extent, fields));
+        }
+        at = end;
+    }
+    None
+}
+
+/// Hugo's JSON front matter: one object at the very start.
+fn json(source: &str, start: usize) -> Option<(Extent, Fields)> {
+    let mut values = serde_json::Deserializer::from_str(&source[start..])
+        .into_iter::<serde_json::Map<String, serde_json::Value>>();
+    // A text that begins with a brace is a text, so here a fault means no front matter.
+    values.next()?.ok()?;
+    let content = Span::new(start, start + values.byte_offset());
+    let rest = &source[content.end..];
+    let line = rest.split_inclusive('\n').next().unwrap_or_default();
+    if !line.trim().is_empty() {
+        return None;
+    }
+    let extent = Extent {
+        syntax: Syntax::Json,
+        content,
+        end: content.end + line.len(),
+    };
+    Some((extent, yaml::read_json(source, content)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_markdown(source: &str) -> FrontMatter {
+        read(source, Format::Markdown).unwrap()
+    }
+
+    #[track_caller]
+    fn check(source: &str, tags: &[&str]) {
+        let front_matter = read_markdown(source);
+        assert_eq!(front_matter.tags, tags, "{source}");
+        assert_eq!(front_matter.fault, None, "{source}");
+    }
+
+    #[test]
+    fn tags_are_read_in_every_spelling() {
+        check("---\ntags: baking\n---\n", &["baking"]);
+        check(
+            "---\ntags: baking, kitchen/bread,\n---\n",
+            &["baking", "kitchen/bread"],
+        );
+        check(
+            "---\ntags: [a, \"b c\", 2024, null, ~]\n---\n",
+            &["a", "b c", "2024"],
+        );
+        check(
+            "---\ntags:\n- a\n- \n- 'b'\n- 3.50\n---\n",
+            &["a", "b", "3.50"],
+        );
+        check(
+            "---\ntags:\n  - a # why\n  # more\n  - b\n---\n",
+            &["a", "b"],
+        );
+        check("---\ntags:\n---\n", &[]);
+        check("---\ntags: ~\nTag: x\n---\n", &["x"]);
+        check("---\ntags: \"#a #b\"\n---\n", &["a", "b"]);
+        check("---\ntags: [[wiki]]\n---\n", &["wiki"]);
+        check(
+            "---\ntags: [Food, food, FOOD, été, Été]\n---\n",
+            &["Food", "été"],
+        );
+        check("---\ntags: 2024\n---\n", &["2024"]);
+        check("---\nmeta: {tags: [no]}\ntags: [yes]\n---\n", &["yes"]);
+        check("---\n{\"tags\": [\"a\", \"b\"]}\n---\n", &["a", "b"]);
+        check(
+            "+++\ntitle = \"x\"\ntags = [\"a\", 'b']\n+++\n",
+            &["a", "b"],
+        );
+        check("+++\n[taxonomies]\ntags = [\"a\"]\n+++\n", &["a"]);
+        check(
+            "{\n\t\"title\": \"x\",\n\t\"tags\": [\"a\", \"b\"]\n}\n\ntext\n",
+            &["a", "b"],
+        );
+        check(";;;\n\"tags\": [\"a\"]\n;;;\n", &["a"]);
+        check("\u{feff}---\r\ntags:\r\n  - a\r\n---\r\n", &["a"]);
+        check("---\ntags: a\n...\nBody\n", &["a"]);
+        check("---\n---\n", &[]);
+        check("---\n# only a comment\n---\n", &[]);
+    }
+
+    #[test]
+    fn which_keys_hold_tags_is_a_setting() {
+        let source = "---\ncategories: jekyll update\nkeywords: [a]\ntags: b c\n---\n";
+        let keys = TagKeys {
+            keys: vec!["categories".to_owned(), "Keywords".to_owned()],
+            split_spaces: true,
+        };
+        let front_matter = read_with(source, Format::Markdown, &keys).unwrap();
+        assert_eq!(front_matter.tags, ["jekyll", "update", "a"]);
+        assert_eq!(read_markdown(source).tags, ["b c"]);
+    }
+
+    #[test]
+    fn org_file_tags_add_up_and_menus_do_not_count() {
+        let source = "# a comment\n:PROPERTIES:\n:ID: 1\n:END:\n#+title: Garden\n#+FILETAGS: :a:b_c:\n\n\
+                      #+filetags: d\n#+TAGS: menu\n#+HUGO_TAGS: e\nText\n#+FILETAGS: :late:\n";
+        let front_matter = read(source, Format::Org).unwrap();
+        assert_eq!(front_matter.tags, ["a", "b_c", "d", "e"]);
+        assert_eq!(front_matter.title.unwrap().text, "Garden");
+        assert!(source[front_matter.extent.end..].starts_with("Text"));
+        assert_eq!(read("Text\n#+FILETAGS: :a:\n", Format::Org), None);
+    }
+
+    #[test]
+    fn a_rule_is_no_front_matter() {
+        for source in [
+            "---\nHello there, this is text.\n---\nMore\n",
+            "\n---\ntags: a\n---\n",
+            "---\ntags: a\n",
+            "----\ntags: a\n----\n",
+            "{ this is text }\n",
+            "{\"a\": 1} and text\n",
+            "+++",
+            "---",
+            "",
+        ] {
+            assert_eq!(read(source, Format::Markdown), None, "{source}");
+        }
+        assert_eq!(read("---\ntags: a\n---\n", Format::Latex), None);
+    }
+
+    #[test]
+    fn broken_front_matter_keeps_its_extent_and_says_where_it_breaks() {
+        for (source, line) in [
+            ("---\ntitle: x\ntags: [a, b\n---\nBody\n", "line "),
+            ("---\ntitle: x\ntags: \"a\nmore: y\n---\nBody\n", "line "),
+            ("---\r\nname: é\r\nbad: a: b\r\n---\r\nBody\n", "line 3: "),
+            ("+++\ntags = [\n+++\nBody\n", "line "),
+            ("+++\na = 1\nb = =\n+++\nBody\n", "line 3: "),
+        ] {
+            let front_matter = read_markdown(source);
+            let fault = front_matter.fault.unwrap();
+            assert!(fault.starts_with(line), "{source}: {fault}");
+            assert_eq!(front_matter.tags, [""; 0]);
+            assert!(source[front_matter.extent.end..].starts_with("Body"));
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_the_tags_are_known() {
+        let check = |source: &str, form: TagsForm, written: &str| {
+            let front_matter = read_markdown(source);
+            let value = &front_matter.tag_values[0];
+            assert_eq!(value.form, form, "{source}");
+            assert_eq!(&source[value.span.range()], written, "{source}");
+        };
+        check(
+            "---\né: 1\ntags: [a, é] # c\n---\n",
+            TagsForm::Flow,
+            "[a, é]",
+        );
+        check(
+            "---\ntags:\n  - a\n  - 'é'\nx: 1\n---\n",
+            TagsForm::Block,
+            "- a\n  - 'é'",
+        );
+        check("---\ntags: \"a, b\"\n---\n", TagsForm::Scalar, "\"a, b\"");
+        check("---\ntags:\nx: 1\n---\n", TagsForm::Null, "");
+        check("+++\ntags = [ \"é\" ]\n+++\n", TagsForm::Flow, "[ \"é\" ]");
+        let empty = read_markdown("---\ntags: # none\nx: 1\n---\n");
+        assert_eq!(empty.tag_values[0].span, Span::new(9, 9));
+    }
+}

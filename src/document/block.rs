@@ -1,4 +1,6 @@
-//! One paragraph-like piece of a document.
+//! One paragraph-like piece of a document, and how its text maps to the source.
+//!
+//! Invariant: pieces are ordered and disjoint on both sides. Knows no markup and no parser.
 
 use super::Span;
 
@@ -44,4 +46,36 @@ pub struct Block {
     pub pieces: Vec<Piece>,
     /// Indices (into the document's blocks) of the headings this block stands under, outermost first.
     pub headings: Vec<usize>,
+}
+
+impl Block {
+    /// Where in the source a part of `text` came from: from the first to the last byte that it
+    /// maps to. `None` where none of it stands in the source.
+    pub fn source_span(&self, text: Span) -> Option<Span> {
+        let first = self.pieces.partition_point(|p| p.text.end <= text.start);
+        let after = self.pieces.partition_point(|p| p.text.start < text.end);
+        let pieces = self.pieces.get(first..after)?;
+        let (first, last) = (pieces.first()?, pieces.last()?);
+        let start = match text.start.checked_sub(first.text.start) {
+            Some(inside) if first.is_verbatim() => first.source.start + inside,
+            _ => first.source.start,
+        };
+        let end = match last.text.end.checked_sub(text.end) {
+            Some(after) if last.is_verbatim() => last.source.end - after,
+            _ => last.source.end,
+        };
+        (start < end).then(|| Span::new(start, end))
+    }
+
+    /// From the first to the last source byte of the block.
+    pub fn source_extent(&self) -> Option<Span> {
+        self.source_span(Span::new(0, self.text.len()))
+    }
+}
+
+impl Piece {
+    /// Whether the text is the source, byte for byte.
+    pub fn is_verbatim(&self) -> bool {
+        self.text.len() == self.source.len()
+    }
 }

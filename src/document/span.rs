@@ -1,4 +1,6 @@
 //! Byte ranges of a text.
+//!
+//! Invariant: `start <= end`. Knows nothing of the text it points into.
 
 use std::ops::Range;
 
@@ -31,5 +33,23 @@ impl Span {
     /// As a range, to index a `str` with.
     pub fn range(self) -> Range<usize> {
         self.start..self.end
+    }
+
+    /// The same span in a text that has `offset` more bytes before it.
+    pub fn shifted(self, offset: usize) -> Span {
+        Span::new(self.start + offset, self.end + offset)
+    }
+
+    /// Without the white space at both ends; empty at the start where nothing else is in it.
+    pub fn trimmed(self, source: &str) -> Span {
+        let text = &source[self.range()];
+        let start = self.start + (text.len() - text.trim_start().len());
+        Span::new(start, start + text.trim().len())
+    }
+}
+
+impl From<Range<usize>> for Span {
+    fn from(range: Range<usize>) -> Span {
+        Span::new(range.start, range.end)
     }
 }

@@ -1,0 +1,81 @@
+//! Tags that an author writes into the text: `#cooking`, `#project/house`.
+//!
+//! Obsidian's rules: letters of any script, digits, `_`, `-`, `/` and emoji; at least one
+//! character that is no digit; white space or an opening bracket or quote before it.
+
+use super::Span;
+use super::builder::Builder;
+
+/// Finds the tags in `span` and hands them to the builder.
+pub(super) fn scan(builder: &mut Builder<'_>, span: Span) {
+    let source = builder.source();
+    let mut from = span.start;
+    while let Some(found) = source[from..span.end].find('#') {
+        let at = from + found;
+        let name = name(&source[at + 1..span.end]);
+        from = at + 1 + name.len();
+        let before = source[..at].chars().next_back();
+        if !name.is_empty() && before.is_none_or(may_precede) {
+            builder.tag(name, Span::new(at, at + 1 + name.len()));
+        }
+    }
+}
+
+/// The tag name that `text` begins with; empty where that is none.
+pub(super) fn name(text: &str) -> &str {
+    let len = text.find(|c| !is_tag_char(c)).unwrap_or(text.len());
+    let name = text[..len].trim_end_matches('/');
+    let says_something = name
+        .chars()
+        .any(|c| !c.is_ascii_digit() && !"_-/".contains(c));
+    if says_something { name } else { "" }
+}
+
+fn may_precede(c: char) -> bool {
+    c.is_whitespace() || "([{<\"'\u{ab}\u{201c}\u{2018}\0\u{feff}".contains(c)
+}
+
+fn is_tag_char(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_alphanumeric() || "_-/".contains(c);
+    }
+    // Emoji are joined by U+200D and dressed by U+FE0F; scripts of India need their vowel signs,
+    // which are no letters by Unicode. So: anything but white space and punctuation.
+    c == '\u{200d}'
+        || !(c.is_whitespace()
+            || matches!(c, '\u{80}'..='\u{bf}' | '\u{d7}' | '\u{f7}')
+            || matches!(c, '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{303f}')
+            || matches!(c, '\u{ff00}'..='\u{ff0f}' | '\u{fffd}' | '\u{feff}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_told_from_other_signs() {
+        for (text, tag) in [
+            ("cooking, please", "cooking"),
+            ("project/house/", "project/house"),
+            ("2024", ""),
+            ("2024-plan", "2024-plan"),
+            ("été»", "été"),
+            ("料理。", "料理"),
+            ("हिन्दी में", "हिन्दी"),
+            ("🍳!", "🍳"),
+            (" space", ""),
+            ("-", ""),
+        ] {
+            assert_eq!(name(text), tag, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_anchor_of_an_address_is_no_tag() {
+        let source = "see a#b, x.org/#c (#d) #e#f";
+        let mut builder = Builder::new(source);
+        scan(&mut builder, Span::new(0, source.len()));
+        let tags: Vec<_> = builder.finish().tags.into_iter().map(|(t, _)| t).collect();
+        assert_eq!(tags, ["d", "e"]);
+    }
+}

@@ -1,0 +1,69 @@
+//! Org keywords at the head of a file to fields.
+//!
+//! The head ends with the first line that is neither a keyword, a comment, a property drawer nor
+//! blank. `#+FILETAGS` may be given several times; `#+TAGS` only lists choices and is no tag.
+
+use super::fields::{Field, Fields, Scalar};
+use super::{Extent, Syntax, TagsForm};
+use crate::document::Span;
+
+pub(super) fn read(source: &str, start: usize) -> Option<(Extent, Fields)> {
+    let mut fields = Vec::new();
+    let mut at = start;
+    let mut end = None;
+    let mut in_drawer = false;
+    for line in source[start..].split_inclusive('\n') {
+        let text = line.trim();
+        if in_drawer || text.eq_ignore_ascii_case(":properties:") {
+            in_drawer = !text.eq_ignore_ascii_case(":end:");
+        } else if let Some((key, value)) = keyword(text) {
+            let value_at = at + (line.len() - line.trim_start().len()) + (text.len() - value.len());
+            fields.push(field(key, value, value_at));
+            end = Some(at + line.len());
+        } else if !(text.is_empty() || text == "#" || text.starts_with("# ")) {
+            break;
+        }
+        at += line.len();
+    }
+    let extent = Extent {
+        syntax: Syntax::Org,
+        content: Span::new(start, end?),
+        end: end?,
+    };
+    Some((
+        extent,
+        Fields {
+            fields,
+            fault: None,
+        },
+    ))
+}
+
+/// Splits `#+KEY: value`.
+pub(crate) fn keyword(line: &str) -> Option<(&str, &str)> {
+    let (key, value) = line.strip_prefix("#+")?.split_once(':')?;
+    let is_key = !key.is_empty() && !key.contains(char::is_whitespace);
+    is_key.then(|| (key, value.trim_start()))
+}
+
+fn field(key: &str, value: &str, at: usize) -> Field {
+    let span = Span::new(at, at + value.len());
+    let lower = key.to_ascii_lowercase();
+    // `#+TAGS` declares the tags of a file's menu. A key that is never asked for holds it.
+    let key = if lower == "tags" { "tags-menu" } else { key };
+    let is_list = matches!(lower.as_str(), "filetags" | "tags[]" | "hugo_tags");
+    Field {
+        key: key.to_owned(),
+        form: if is_list {
+            TagsForm::Org
+        } else {
+            TagsForm::Scalar
+        },
+        span,
+        scalars: vec![Scalar {
+            text: value.to_owned(),
+            span,
+            is_null: value.is_empty(),
+        }],
+    }
+}

@@ -1,0 +1,264 @@
+//! YAML and JSON settings to fields, by `saphyr-parser`'s events.
+//!
+//! Lists in lists are read flat, since `tags: [[a]]` is what an unquoted wiki link becomes;
+//! mappings inside are passed over. Keeps what was read before a fault.
+
+use saphyr_parser::{Event, Parser, ScalarStyle};
+
+use super::TagsForm;
+use super::fields::{Field, Fields, Scalar, fault};
+use crate::document::Span;
+
+/// `None` where the text between the fences is no mapping: then the fences were rules.
+pub(super) fn read(source: &str, content: Span) -> Option<Fields> {
+    let text = &source[content.range()];
+    let mut reader = Reader::new(source, content, text);
+    reader.run();
+    let is_mapping = match reader.fields.fault {
+        // Broken: front matter if any line looks like `key:`.
+        Some(_) => reader.is_mapping || text.lines().any(looks_like_a_key),
+        None => reader.is_mapping || !reader.has_value,
+    };
+    is_mapping.then_some(reader.fields)
+}
+
+/// JSON is YAML, but for tabs, which YAML does not allow everywhere.
+pub(super) fn read_json(source: &str, content: Span) -> Fields {
+    let text = source[content.range()].replace('\t', " ");
+    let mut reader = Reader::new(source, content, &text);
+    reader.run();
+    reader.fields
+}
+
+fn looks_like_a_key(line: &str) -> bool {
+    line.split_once(':').is_some_and(|(key, value)| {
+        let is_word = |c: char| c.is_alphanumeric() || "_- \"'".contains(c);
+        !key.is_empty()
+            && key.len() < 40
+            && key.chars().all(is_word)
+            && (value.is_empty() || value.starts_with([' ', '\t']))
+    })
+}
+
+struct Reader<'s, 't> {
+    source: &'s str,
+    /// Offset of the text in the source.
+    base: usize,
+    text: &'t str,
+    /// Byte offset of each character where the text is not ASCII: markers count characters.
+    chars: Option<Vec<usize>>,
+    fields: Fields,
+    is_mapping: bool,
+    /// There is something that is neither null nor a mapping.
+    has_value: bool,
+    /// Open lists and mappings, true for a mapping.
+    open: Vec<bool>,
+    /// How many of `open` are mappings.
+    n_mappings: usize,
+    key: Option<(String, usize)>,
+}
+
+impl<'s, 't> Reader<'s, 't> {
+    fn new(source: &'s str, content: Span, text: &'t str) -> Reader<'s, 't> {
+        Reader {
+            source,
+            base: content.start,
+            text,
+            chars: (!text.is_ascii()).then(|| text.char_indices().map(|(at, _)| at).collect()),
+            fields: Fields::default(),
+            is_mapping: false,
+            has_value: false,
+            open: Vec::new(),
+            n_mappings: 0,
+            key: None,
+        }
+    }
+
+    fn run(&mut self) {
+        let mut parser = Parser::new_from_str(self.text);
+        let mut n_documents = 0;
+        while let Some(next) = parser.next_event() {
+            let (event, span) = match next {
+                Ok(event) => event,
+                Err(error) => {
+                    let at = self.offset(error.marker().index());
+                    self.fields.fault = Some(fault(self.source, at, error.info()));
+                    return;
+                }
+            };
+            let span = {
+                let (start, end) = (span.start.index(), span.end.index());
+                let start = self.offset(start);
+                Span::new(start, self.offset(end).max(start))
+            };
+            n_documents += usize::from(matches!(event, Event::DocumentStart(_)));
+            if n_documents > 1 {
+                return; // Only the first document is the settings.
+            }
+            self.event(event, span);
+        }
+    }
+
+    fn event(&mut self, event: Event<'_>, span: Span) {
+        match event {
+            Event::MappingStart(..) => {
+                self.is_mapping |= self.open.is_empty();
+                self.begin_value(span, TagsForm::Scalar);
+                self.open.push(true);
+                self.n_mappings += 1;
+            }
+            Event::SequenceStart(..) => {
+                self.has_value |= self.open.is_empty();
+                let is_flow = self.source[span.start..].starts_with('[');
+                let form = if is_flow {
+                    TagsForm::Flow
+                } else {
+                    TagsForm::Block
+                };
+                self.begin_value(span, form);
+                self.open.push(false);
+            }
+            Event::MappingEnd | Event::SequenceEnd => {
+                if let Some(true) = self.open.pop() {
+                    self.n_mappings -= 1;
+                }
+                if self.open.len() == 1 {
+                    self.end_value(span);
+                }
+            }
+            Event::Scalar(text, style, ..) => self.scalar(&text, style, span),
+            Event::Alias(_) => {
+                if self.open.len() == 1 {
+                    self.begin_value(span, TagsForm::Scalar);
+                    self.end_value(span);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the reader stands directly in the top-level mapping.
+    fn is_top(&self) -> bool {
+        self.open.len() == 1 && self.open[0]
+    }
+
+    fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) {
+        let is_null =
+            style == ScalarStyle::Plain && matches!(text, "" | "~" | "null" | "Null" | "NULL");
+        self.has_value |= self.open.is_empty() && !is_null;
+        if self.is_top() && self.key.is_none() {
+            self.key = Some((text.to_owned(), span.end));
+            return;
+        }
+        // A null's span may begin anywhere after the key: it is put right behind the colon.
+        let span = match &self.key {
+            Some((_, end)) if is_null && text.is_empty() && self.is_top() => self.behind(*end),
+            _ => span,
+        };
+        let scalar = Scalar {
+            text: text.to_owned(),
+            span,
+            is_null,
+        };
+        if self.is_top() {
+            self.begin_value(span, TagsForm::Scalar);
+            self.fields.fields.last_mut().into_iter().for_each(|field| {
+                field.scalars.push(scalar.clone());
+            });
+            self.end_value(span);
+        } else if self.n_mappings == 1
+            && self.open.first() == Some(&true)
+            && let Some(field) = self.fields.fields.last_mut()
+        {
+            field.scalars.push(scalar);
+        }
+    }
+
+    fn behind(&self, key_end: usize) -> Span {
+        let colon = self.source[key_end..].find(':').map_or(0, |at| at + 1);
+        let at = (key_end + colon).min(self.base + self.text.len());
+        Span::new(at, at)
+    }
+
+    fn begin_value(&mut self, span: Span, form: TagsForm) {
+        if self.is_top() {
+            let key = match &self.key {
+                Some((key, _)) => key.clone(),
+                // A list or mapping as a key: a nameless field takes its value.
+                None => String::new(),
+            };
+            self.fields.fields.push(Field {
+                key,
+                form,
+                span,
+                scalars: Vec::new(),
+            });
+        }
+    }
+
+    fn end_value(&mut self, span: Span) {
+        if !self.is_top() {
+            return;
+        }
+        if self.key.take().is_none() {
+            self.key = Some((String::new(), span.end)); // It was the key; its value comes next.
+        }
+        if let Some(field) = self.fields.fields.last_mut() {
+            // The end of a block list is only known when the next key begins; its last item
+            // is where its bytes end.
+            let items_end = field.scalars.iter().map(|s| s.span.end).max();
+            let end = match field.form {
+                TagsForm::Block => items_end.unwrap_or(span.end),
+                _ => span.end,
+            };
+            field.span = Span::new(field.span.start, end.max(field.span.start));
+        }
+    }
+
+    fn offset(&self, idx: usize) -> usize {
+        let at = match &self.chars {
+            Some(chars) => chars.get(idx).copied().unwrap_or(self.text.len()),
+            None => idx.min(self.text.len()),
+        };
+        self.base + at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_bytes_though_markers_count_characters() {
+        let source =
+            "---\r\ntitre: Crème\r\ntitle: \"Été\"\r\ntags:\r\n  - brûlée\r\n  - 2024\r\n---\r\n";
+        let content = Span::new(5, source.len() - 5);
+        let fields = read(source, content).unwrap().fields;
+        let written: Vec<(&str, Vec<&str>)> = fields
+            .iter()
+            .map(|f| {
+                let scalars = f.scalars.iter().map(|s| &source[s.span.range()]);
+                (&source[f.span.range()], scalars.collect())
+            })
+            .collect();
+        assert_eq!(
+            written,
+            [
+                ("Crème", vec!["Crème"]),
+                ("\"Été\"", vec!["\"Été\""]),
+                ("- brûlée\r\n  - 2024", vec!["brûlée", "2024"]),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_deep_nest_is_no_stack() {
+        let source = "a: ".to_owned() + &"[".repeat(100_000);
+        assert!(
+            read(&source, Span::new(0, source.len()))
+                .unwrap()
+                .fault
+                .is_some()
+        );
+    }
+}
