@@ -71,7 +71,9 @@ pub enum EngineError {
     #[error("the model could not run: {0}")]
     Tensor(#[from] candle_core::Error),
     /// A score was NaN or infinite.
-    #[error("the model gave a score that is not a number; its weights are broken, use another model")]
+    #[error(
+        "the model gave a score that is not a number; its weights are broken, use another model"
+    )]
     NotFinite,
 }
 
@@ -125,8 +127,16 @@ pub struct Engine {
 impl Engine {
     /// An engine that runs `model` under `options`.
     pub fn new(model: Arc<Model>, options: EngineOptions) -> Engine {
-        let calibration = if options.compat { model.uncalibrated() } else { model.calibration().clone() };
-        Engine { model, calibration, options }
+        let calibration = if options.compat {
+            model.uncalibrated()
+        } else {
+            model.calibration().clone()
+        };
+        Engine {
+            model,
+            calibration,
+            options,
+        }
     }
 
     /// The model.
@@ -156,9 +166,15 @@ impl Engine {
     /// # Errors
     /// Of the tensor library.
     pub fn embed(&self, vocabulary: &mut Vocabulary) -> Result<(), EngineError> {
-        let alone: Vec<Sequence> = vocabulary.labels.iter().map(|label| self.model.sequence(&label.tokens, &[])).collect();
+        let alone: Vec<Sequence> = vocabulary
+            .labels
+            .iter()
+            .map(|label| self.model.sequence(&label.tokens, &[]))
+            .collect();
         let mut embeddings: Vec<Option<Arc<[f32]>>> = vec![None; alone.len()];
-        self.run(&alone.iter().collect::<Vec<_>>(), |i, output| embeddings[i] = Some(output.embedding.into()))?;
+        self.run(&alone.iter().collect::<Vec<_>>(), |i, output| {
+            embeddings[i] = Some(output.embedding.into())
+        })?;
         for (label, embedding) in vocabulary.labels.iter_mut().zip(embeddings) {
             label.embedding = embedding;
         }
@@ -171,7 +187,11 @@ impl Engine {
     /// Of the tokenizer and the tensor library, and scores that are not numbers.
     pub fn score(&self, requests: &[Request]) -> Result<Vec<Prediction>, EngineError> {
         let views = self.views(requests)?;
-        requests.iter().zip(views).map(|(request, views)| self.predict(request.vocabulary, &views)).collect()
+        requests
+            .iter()
+            .zip(views)
+            .map(|(request, views)| self.predict(request.vocabulary, &views))
+            .collect()
     }
 
     /// Both views of every window and label, before calibration.
@@ -183,8 +203,18 @@ impl Engine {
         let plans: Vec<Plan> = requests
             .iter()
             .map(|request| {
-                let embedded = request.vocabulary.labels.first().is_some_and(|label| label.embedding.is_some());
-                plan(&self.model, request.passage, request.vocabulary, &self.options, embedded && !isolated)
+                let embedded = request
+                    .vocabulary
+                    .labels
+                    .first()
+                    .is_some_and(|label| label.embedding.is_some());
+                plan(
+                    &self.model,
+                    request.passage,
+                    request.vocabulary,
+                    &self.options,
+                    embedded && !isolated,
+                )
             })
             .collect::<Result<_, _>>()?;
         let mut views: Vec<PassageViews> = requests
@@ -195,8 +225,11 @@ impl Engine {
                 cut: plan.cut,
             })
             .collect();
-        let passes: Vec<(usize, &Pass)> =
-            plans.iter().enumerate().flat_map(|(i, plan)| plan.passes.iter().map(move |pass| (i, pass))).collect();
+        let passes: Vec<(usize, &Pass)> = plans
+            .iter()
+            .enumerate()
+            .flat_map(|(i, plan)| plan.passes.iter().map(move |pass| (i, pass)))
+            .collect();
         let scale = self.model.logit_scale();
         let mut texts: Vec<(usize, usize, Vec<f32>)> = Vec::new();
         let sequences: Vec<&Sequence> = passes.iter().map(|(_, pass)| &pass.sequence).collect();
@@ -204,7 +237,10 @@ impl Engine {
             let (request, pass) = passes[at];
             let row = &mut views[request].windows[pass.window];
             for (label, logit) in pass.labels.clone().zip(output.logits) {
-                row[label] = Some(View { joint: logit / scale, embed: None });
+                row[label] = Some(View {
+                    joint: logit / scale,
+                    embed: None,
+                });
             }
             if isolated || pass.labels.is_empty() {
                 texts.push((request, pass.window, output.embedding));
@@ -222,7 +258,11 @@ impl Engine {
     }
 
     /// Runs sequences in batches of like lengths; `done` hears of each by its index.
-    fn run(&self, sequences: &[&Sequence], mut done: impl FnMut(usize, crate::model::Output)) -> Result<(), EngineError> {
+    fn run(
+        &self,
+        sequences: &[&Sequence],
+        mut done: impl FnMut(usize, crate::model::Output),
+    ) -> Result<(), EngineError> {
         let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.len()).collect();
         for batch in batcher::batches(&lengths, self.options.batch_tokens) {
             let rows: Vec<&Sequence> = batch.iter().map(|i| sequences[*i]).collect();
@@ -234,7 +274,11 @@ impl Engine {
     }
 
     /// Calibrates the views of a passage and makes one score a label of its windows.
-    fn predict(&self, vocabulary: &Vocabulary, views: &PassageViews) -> Result<Prediction, EngineError> {
+    fn predict(
+        &self,
+        vocabulary: &Vocabulary,
+        views: &PassageViews,
+    ) -> Result<Prediction, EngineError> {
         let mut unscored = vocabulary.unscored().to_vec();
         let mut labels = Vec::new();
         let mut logits: Vec<Logit> = Vec::new();
@@ -244,7 +288,11 @@ impl Engine {
                 .windows
                 .iter()
                 .filter_map(|row| row[j])
-                .map(|view| self.calibration.logit(view.joint, view.embed, Some(name)).ok_or(EngineError::NotFinite))
+                .map(|view| {
+                    self.calibration
+                        .logit(view.joint, view.embed, Some(name))
+                        .ok_or(EngineError::NotFinite)
+                })
                 .collect::<Result<_, _>>()?;
             match aggregate::mean_of_top_two(windows) {
                 Some(logit) => {
@@ -255,9 +303,13 @@ impl Engine {
                     let reason = if views.windows.is_empty() {
                         "the text holds nothing to read".to_owned()
                     } else {
-                        "it did not fit beside the text, as in the reference; leave --compat out".to_owned()
+                        "it did not fit beside the text, as in the reference; leave --compat out"
+                            .to_owned()
                     };
-                    unscored.push(Unscored { label: label.id, reason });
+                    unscored.push(Unscored {
+                        label: label.id,
+                        reason,
+                    });
                 }
             }
         }
@@ -268,7 +320,13 @@ impl Engine {
         };
         let scored = labels.into_iter().zip(logits).zip(scores);
         Ok(Prediction {
-            scores: scored.map(|((label, logit), score)| LabelScore { label, logit, score }).collect(),
+            scores: scored
+                .map(|((label, logit), score)| LabelScore {
+                    label,
+                    logit,
+                    score,
+                })
+                .collect(),
             unscored,
             windows: views.windows.len(),
             cut: views.cut,

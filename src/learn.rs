@@ -1,4 +1,6 @@
 //! Measuring and improving a model: data sets, evaluation, fitting.
 
+pub mod calibrate;
 pub mod dataset;
 pub mod evaluation;
+pub mod scoring;

@@ -115,7 +115,9 @@ impl Model {
     /// Always.
     #[cfg(not(feature = "bundled-model"))]
     pub fn bundled(_options: &LoadOptions) -> Result<Model, CheckpointError> {
-        Err(CheckpointError::NoFile { path: store::BUNDLED_NAME.into() })
+        Err(CheckpointError::NoFile {
+            path: store::BUNDLED_NAME.into(),
+        })
     }
 
     fn from_files(
@@ -138,7 +140,9 @@ impl Model {
                 .map_err(|e| fail(e.into()))?;
             let head = ScoringHead::new(&config, &reader).map_err(|e| fail(e.into()))?;
             reader.finish().map_err(fail)?;
-            let calibration = files.calibration()?.unwrap_or_else(|| uncalibrated(head.scale()));
+            let calibration = files
+                .calibration()?
+                .unwrap_or_else(|| uncalibrated(head.scale()));
             let fingerprint = fingerprint
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));

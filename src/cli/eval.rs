@@ -1,11 +1,306 @@
-//! `gliznet eval`.
+//! `gliznet eval`: a model on labelled data, one file or a folder of them.
 
-use super::Outcome;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Instant;
 
-/// Measures the model on labelled data.
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::setup::{ModelArgs, Surroundings};
+use super::{Outcome, UsageError};
+use crate::engine::{Engine, EngineOptions};
+use crate::label::LabelText;
+use crate::learn::dataset::{Case, DataSet, Suite};
+use crate::learn::evaluation::{Evaluation, Headline, Task, Thresholds, evaluate};
+use crate::learn::scoring::score;
+use crate::score::Score;
+
+/// Measures a model on labelled data.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Rows `{"text", "labels"}`, JSON Lines, gzipped or not
+    #[arg(
+        value_name = "DATA",
+        required_unless_present = "suite",
+        conflicts_with = "suite"
+    )]
+    data: Option<PathBuf>,
 
-pub(crate) fn run(_args: &Args) -> anyhow::Result<Outcome> {
-    Ok(Outcome::Done)
+    /// All labels of the data, a JSON array
+    #[arg(long, value_name = "LABELS.json", conflicts_with = "suite")]
+    labels: Option<PathBuf>,
+
+    /// A folder of NAME.jsonl[.gz] with NAME.labels.json: a table over all of them and their mean
+    #[arg(long, value_name = "DIR")]
+    suite: Option<PathBuf>,
+
+    /// Score every row against all labels, even where its site has a label list of its own
+    #[arg(long)]
+    all_labels: bool,
+
+    /// Labels exclude each other
+    #[arg(long)]
+    multi_class: bool,
+
+    /// The threshold that counts as the default; the model's own if not given
+    #[arg(long, value_name = "SCORE")]
+    threshold: Option<f32>,
+
+    /// Only the first rows of each file
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+
+    /// Text tokens in a window; the checkpoint's own number if not given
+    #[arg(long, value_name = "TOKENS")]
+    window: Option<usize>,
+
+    /// Write everything as JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+/// One data set, measured.
+struct Measured {
+    name: String,
+    evaluation: Evaluation,
+    labels: Vec<String>,
+    faults: usize,
+    seconds: f64,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let surroundings = Surroundings::here()?;
+    if args
+        .threshold
+        .is_some_and(|threshold| Score::new(threshold).is_none())
+    {
+        return Err(UsageError("--threshold is not from 0 to 1".into()).into());
+    }
+    let sets = data_sets(args)?;
+    let model = args.model.load(&surroundings)?;
+    let options = EngineOptions {
+        multi_class: args.multi_class,
+        compat: args.model.compat,
+        window_tokens: args.window,
+        label_text: LabelText::Name,
+        ..EngineOptions::default()
+    };
+    let engine = Engine::new(model, options);
+    let mut measured = Vec::new();
+    for set in sets {
+        measured.push(measure(args, &engine, set)?);
+    }
+    let mut out = anstream::stdout().lock();
+    if args.json {
+        writeln!(out, "{:#}", as_json(args, &engine, &measured))?;
+    } else if args.suite.is_some() {
+        print_table(&measured, &mut out)?;
+    } else {
+        measured
+            .iter()
+            .try_for_each(|one| print_one(one, &mut out))?;
+    }
+    let faults: usize = measured.iter().map(|one| one.faults).sum();
+    Ok(if faults == 0 {
+        Outcome::Done
+    } else {
+        Outcome::SomeFailed
+    })
+}
+
+fn data_sets(args: &Args) -> anyhow::Result<Vec<DataSet>> {
+    let mut sets = match (&args.suite, &args.data, &args.labels) {
+        (Some(dir), ..) => Suite::open(dir)?.sets,
+        (None, Some(data), Some(labels)) => vec![DataSet::open(data, labels)?],
+        (None, Some(data), None) => vec![DataSet::gather(data)?],
+        (None, None, _) => {
+            return Err(UsageError("no data; name a file of rows, or --suite DIR".into()).into());
+        }
+    };
+    if args.all_labels {
+        sets.iter_mut().for_each(DataSet::ignore_sites);
+    }
+    Ok(sets)
+}
+
+fn measure(args: &Args, engine: &Engine, set: DataSet) -> anyhow::Result<Measured> {
+    let (mut cases, mut faults) = (Vec::new(), 0);
+    for case in set.cases()?.take(args.limit.unwrap_or(usize::MAX)) {
+        match case {
+            Ok(case) => cases.push(case),
+            Err(fault) => {
+                faults += 1;
+                anstream::eprintln!("gliznet: {fault}");
+            }
+        }
+    }
+    let progress = progress(&set.name, &cases);
+    let start = Instant::now();
+    let rows = score(engine, &set, &cases, |n| progress.inc(n as u64))?;
+    let seconds = start.elapsed().as_secs_f64();
+    progress.finish_and_clear();
+    let threshold = args
+        .threshold
+        .unwrap_or_else(|| engine.default_threshold().value());
+    let task = if args.multi_class {
+        Task::MultiClass
+    } else {
+        Task::MultiLabel
+    };
+    let evaluation = evaluate(&rows, &Thresholds::single(threshold), task).ok_or_else(|| {
+        anyhow::anyhow!(
+            "{}: no usable row; see docs/evaluation.md for the format",
+            set.data.display()
+        )
+    })?;
+    Ok(Measured {
+        name: set.name,
+        evaluation,
+        labels: set.labels.names().to_vec(),
+        faults,
+        seconds,
+    })
+}
+
+fn progress(name: &str, cases: &[Case]) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style =
+        ProgressStyle::with_template("{msg} {bar:24} {pos}/{len} rows, {per_sec}, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(cases.len() as u64)
+        .with_style(style)
+        .with_message(name.to_owned())
+}
+
+impl Measured {
+    fn rows_per_second(&self) -> f64 {
+        self.evaluation.n_rows as f64 / self.seconds.max(1e-9)
+    }
+}
+
+fn as_json(args: &Args, engine: &Engine, measured: &[Measured]) -> serde_json::Value {
+    let one = |m: &Measured| {
+        let mut value = m.evaluation.to_json(&m.labels);
+        value["name"] = json!(m.name);
+        value["model"] = json!(format!(
+            "{}@{}",
+            engine.model().name(),
+            &engine.model().fingerprint()[..8]
+        ));
+        value["bad_rows"] = json!(m.faults);
+        value["documents_per_second"] = json!(m.rows_per_second());
+        value
+    };
+    if args.suite.is_none() && measured.len() == 1 {
+        return one(&measured[0]);
+    }
+    let headlines: Vec<Headline> = measured.iter().map(|m| m.evaluation.headline()).collect();
+    json!({
+        "sets": measured.iter().map(one).collect::<Vec<_>>(),
+        "mean": Headline::mean(&headlines).to_json(),
+    })
+}
+
+/// One line a set, and their mean.
+fn print_table(measured: &[Measured], out: &mut impl Write) -> std::io::Result<()> {
+    let width = measured
+        .iter()
+        .map(|m| m.name.len())
+        .max()
+        .unwrap_or(0)
+        .max("mean".len());
+    let headlines: Vec<Headline> = measured.iter().map(|m| m.evaluation.headline()).collect();
+    let columns: Vec<&str> = Headline::default()
+        .columns()
+        .iter()
+        .map(|(title, _)| *title)
+        .collect();
+    write!(out, "{:width$}  {:>6}", "set", "rows")?;
+    columns
+        .iter()
+        .try_for_each(|title| write!(out, "  {title:>7}"))?;
+    writeln!(out, "  {:>6}", "docs/s")?;
+    for (m, headline) in measured.iter().zip(&headlines) {
+        write!(out, "{:width$}  {:>6}", m.name, m.evaluation.n_rows)?;
+        print_numbers(headline, &columns, out)?;
+        writeln!(out, "  {:>6.1}", m.rows_per_second())?;
+    }
+    write!(out, "{:width$}  {:>6}", "mean", "")?;
+    print_numbers(&Headline::mean(&headlines), &columns, out)?;
+    writeln!(out)
+}
+
+fn print_numbers(
+    headline: &Headline,
+    columns: &[&str],
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    for ((_, value), title) in headline.columns().iter().zip(columns) {
+        let width = title.len().max(7);
+        match value {
+            Some(value) => write!(out, "  {value:>width$.3}")?,
+            None => write!(out, "  {:>width$}", "–")?,
+        }
+    }
+    Ok(())
+}
+
+fn print_one(m: &Measured, out: &mut impl Write) -> std::io::Result<()> {
+    let e = &m.evaluation;
+    let best = e.at_best.as_ref();
+    writeln!(
+        out,
+        "{}: {} rows, {} labels, {:.1} documents a second",
+        m.name,
+        e.n_rows,
+        e.n_labels,
+        m.rows_per_second()
+    )?;
+    let mut line = |name: &str, value: Option<f64>| match value {
+        Some(value) => writeln!(out, "  {name:34} {value:>7.4}"),
+        None => writeln!(out, "  {name:34} {:>7}", "–"),
+    };
+    for (title, decisions, threshold) in [
+        ("default", Some(&e.at_default), Some(e.default_threshold)),
+        ("best", best, e.best_threshold),
+    ] {
+        let micro = decisions.map(|d| d.micro);
+        let mean = decisions.map(|d| d.macro_mean);
+        line(&format!("{title} threshold"), threshold.map(f64::from))?;
+        line("  precision, micro", micro.map(|p| p.precision))?;
+        line("  recall, micro", micro.map(|p| p.recall))?;
+        line("  F1, micro", micro.map(|p| p.f1))?;
+        line("  precision, macro", mean.map(|p| p.precision))?;
+        line("  recall, macro", mean.map(|p| p.recall))?;
+        line("  F1, macro", mean.map(|p| p.f1))?;
+        line("  MCC", decisions.map(|d| d.mcc))?;
+        line("  Hamming loss", decisions.map(|d| d.hamming_loss))?;
+        line("  exact match", decisions.map(|d| d.exact_match))?;
+        line("  tags a row", decisions.map(|d| d.mean_tags))?;
+        line("  rows without a tag", decisions.map(|d| d.share_untagged))?;
+    }
+    line("LRAP", Some(e.ranking.lrap))?;
+    line("top-1", e.ranking.top_1)?;
+    line("ROC AUC, macro", e.ranking.roc_auc_macro)?;
+    line("ROC AUC, micro", e.ranking.roc_auc_micro)?;
+    line(
+        "average precision, macro",
+        e.ranking.average_precision_macro,
+    )?;
+    line(
+        "expected calibration error",
+        Some(e.calibration.equal_width.error()),
+    )?;
+    if let Some(classes) = &e.multi_class {
+        line("accuracy", Some(classes.accuracy))?;
+        line("macro-F1 of classes", Some(classes.macro_f1))?;
+        line("MCC of classes", Some(classes.mcc))?;
+    }
+    Ok(())
 }

@@ -12,6 +12,7 @@ use super::Outcome;
 use crate::config::{Folders, Settings};
 use crate::model::store::{Entry, ModelSource, Store};
 
+mod calibrate;
 mod choose;
 mod list;
 mod pull;
@@ -32,6 +33,7 @@ enum Command {
     Pull(pull::Args),
     Use(choose::Args),
     Verify(verify::Args),
+    Calibrate(calibrate::Args),
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
@@ -41,6 +43,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         Command::Pull(args) => pull::run(args, &Here::find()?),
         Command::Use(args) => choose::run(args, &Here::find()?),
         Command::Verify(args) => verify::run(args),
+        Command::Calibrate(args) => calibrate::run(args),
     }
 }
 

@@ -55,7 +55,8 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     pub(crate) fn here() -> anyhow::Result<Surroundings> {
         let folders = Folders::of_this_user()?;
-        let here = std::env::current_dir().context("the current folder cannot be told; go to one that exists")?;
+        let here = std::env::current_dir()
+            .context("the current folder cannot be told; go to one that exists")?;
         let settings = Settings::load(&folders, &here)?;
         Ok(Surroundings { folders, settings })
     }
@@ -65,7 +66,10 @@ impl ModelArgs {
     /// Loads the model that the command line names, else the settings, else the bundled one.
     pub(crate) fn load(&self, surroundings: &Surroundings) -> anyhow::Result<Arc<Model>> {
         let settings = &surroundings.settings;
-        let threads = self.threads.map(usize::from).or(settings.threads.map(usize::from));
+        let threads = self
+            .threads
+            .map(usize::from)
+            .or(settings.threads.map(usize::from));
         if let Some(threads) = threads {
             crate::config::limit_threads(threads);
         }
@@ -79,10 +83,15 @@ impl ModelArgs {
         tracing::info!(device = chosen.name, why = chosen.why, "device");
         let store = Store::new(&surroundings.folders, crate::model::bundled_files());
         let entry = match &self.model {
-            Some(name) => store.find(name).map_err(|error| UsageError(error.to_string()))?,
+            Some(name) => store
+                .find(name)
+                .map_err(|error| UsageError(error.to_string()))?,
             None => store.current(settings)?,
         };
-        let options = LoadOptions { device: chosen.device, compat: self.compat };
+        let options = LoadOptions {
+            device: chosen.device,
+            compat: self.compat,
+        };
         let model = match &entry.source {
             ModelSource::Bundled => Model::bundled(&options)?,
             ModelSource::Folder(dir) => Model::load(dir, &options)?,
@@ -95,7 +104,12 @@ impl ModelArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct LabelArgs {
     /// The labels, separated by commas
-    #[arg(long, value_name = "A,B,C", conflicts_with = "labelset", help_heading = "Labels")]
+    #[arg(
+        long,
+        value_name = "A,B,C",
+        conflicts_with = "labelset",
+        help_heading = "Labels"
+    )]
     pub(crate) labels: Option<String>,
 
     /// A label set: a name from `gliznet labelset list`, or a TOML file
@@ -144,7 +158,9 @@ fn named(names: &str) -> anyhow::Result<LabelSet> {
             return Err(wrong(fault.to_string()).into());
         }
     }
-    let set = set.ok_or_else(|| wrong("no labels; give at least one, as in --labels travel,cooking".into()))?;
+    let set = set.ok_or_else(|| {
+        wrong("no labels; give at least one, as in --labels travel,cooking".into())
+    })?;
     for fault in faults {
         anstream::eprintln!("gliznet: --labels: {fault} (left out)");
     }
@@ -152,7 +168,10 @@ fn named(names: &str) -> anyhow::Result<LabelSet> {
 }
 
 /// Reads bytes of a file or standard input up to `limit`; says whether there is more.
-pub(crate) fn read_up_to(reader: impl std::io::Read, limit: u64) -> std::io::Result<(Vec<u8>, bool)> {
+pub(crate) fn read_up_to(
+    reader: impl std::io::Read,
+    limit: u64,
+) -> std::io::Result<(Vec<u8>, bool)> {
     use std::io::Read;
     let mut bytes = Vec::new();
     reader.take(limit + 1).read_to_end(&mut bytes)?;
@@ -164,5 +183,9 @@ pub(crate) fn read_up_to(reader: impl std::io::Read, limit: u64) -> std::io::Res
 /// A path as messages show it.
 pub(crate) fn shown(path: &Path) -> String {
     // A file name may hold line breaks or terminal commands.
-    path.display().to_string().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    path.display()
+        .to_string()
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }

@@ -81,9 +81,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         let message = "nothing to tag; name files or folders, or pipe a text in (`gliznet tag --help` has examples)";
         return Err(UsageError(message.into()).into());
     }
-    let set = if args.jsonl { args.labels.resolve(&surroundings)? } else { Some(args.labels.require(&surroundings)?) };
+    let set = if args.jsonl {
+        args.labels.resolve(&surroundings)?
+    } else {
+        Some(args.labels.require(&surroundings)?)
+    };
     let tagger = Tagger::new(args, &surroundings)?;
-    let vocabulary = set.map(|set| tagger.engine.vocabulary(Arc::new(set))).transpose()?;
+    let vocabulary = set
+        .map(|set| tagger.engine.vocabulary(Arc::new(set)))
+        .transpose()?;
     match (args.jsonl, &vocabulary) {
         (false, Some(vocabulary)) => {
             tagger.warn_of_unscored(vocabulary);
@@ -117,24 +123,40 @@ impl Tagger {
         };
         let engine = Engine::new(model, options);
         let selection = Selection {
-            threshold: args.threshold.or(surroundings.settings.threshold).and_then(Score::new),
+            threshold: args
+                .threshold
+                .or(surroundings.settings.threshold)
+                .and_then(Score::new),
             default_threshold: engine.default_threshold(),
             top: args.top,
             multi_class: args.multi_class,
         };
-        Ok(Tagger { engine, model: name, selection })
+        Ok(Tagger {
+            engine,
+            model: name,
+            selection,
+        })
     }
 
     /// Tags a group of passages, each with its own vocabulary.
     fn tag(&self, group: &[(&Passage, &Vocabulary)]) -> anyhow::Result<Vec<Outline>> {
-        let requests: Vec<Request> =
-            group.iter().map(|(passage, vocabulary)| Request { passage, vocabulary }).collect();
+        let requests: Vec<Request> = group
+            .iter()
+            .map(|(passage, vocabulary)| Request {
+                passage,
+                vocabulary,
+            })
+            .collect();
         let predictions = self.engine.score(&requests)?;
         let outline = |(prediction, request): (Prediction, &Request)| {
             let tags = self.select(&prediction, request.vocabulary.set());
             Outline { prediction, tags }
         };
-        Ok(predictions.into_iter().zip(&requests).map(outline).collect())
+        Ok(predictions
+            .into_iter()
+            .zip(&requests)
+            .map(outline)
+            .collect())
     }
 
     fn select(&self, prediction: &Prediction, set: &LabelSet) -> Vec<Tag> {
@@ -143,13 +165,23 @@ impl Tagger {
 
     fn warn_of_unscored(&self, vocabulary: &Vocabulary) {
         for unscored in vocabulary.unscored() {
-            let name: String = vocabulary.set().label(unscored.label).name.chars().take(40).collect();
+            let name: String = vocabulary
+                .set()
+                .label(unscored.label)
+                .name
+                .chars()
+                .take(40)
+                .collect();
             anstream::eprintln!("gliznet: label `{name}` is not scored: {}", unscored.reason);
         }
     }
 }
 
 fn unit_interval(text: &str) -> Result<f32, String> {
-    let value: f32 = text.parse().map_err(|_| "not a number; give one from 0 to 1".to_owned())?;
-    Score::new(value).map(Score::value).ok_or_else(|| "not from 0 to 1".to_owned())
+    let value: f32 = text
+        .parse()
+        .map_err(|_| "not a number; give one from 0 to 1".to_owned())?;
+    Score::new(value)
+        .map(Score::value)
+        .ok_or_else(|| "not from 0 to 1".to_owned())
 }

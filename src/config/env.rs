@@ -40,7 +40,10 @@ fn read_text(name: &str) -> Option<String> {
 ///
 /// Call it before the first thread starts.
 pub fn limit_threads(threads: usize) {
-    #[expect(unsafe_code, reason = "called while the command line is read, when there is one thread")]
+    #[expect(
+        unsafe_code,
+        reason = "called while the command line is read, when there is one thread"
+    )]
     // SAFETY: nobody else reads or writes the environment yet.
     unsafe {
         std::env::set_var("RAYON_NUM_THREADS", threads.to_string());

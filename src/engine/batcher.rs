@@ -28,7 +28,10 @@ mod tests {
 
     #[test]
     fn like_lengths_share_a_batch_under_the_budget() {
-        assert_eq!(batches(&[10, 100, 12, 90, 11], 200), [vec![1, 3], vec![2, 4, 0]]);
+        assert_eq!(
+            batches(&[10, 100, 12, 90, 11], 200),
+            [vec![1, 3], vec![2, 4, 0]]
+        );
     }
 
     #[test]

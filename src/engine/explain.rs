@@ -26,15 +26,28 @@ impl Engine {
     ///
     /// # Errors
     /// As `score`.
-    pub fn explain(&self, document: &Document, vocabulary: &Vocabulary, tags: &[LabelId]) -> Result<Vec<Vec<Evidence>>, EngineError> {
+    pub fn explain(
+        &self,
+        document: &Document,
+        vocabulary: &Vocabulary,
+        tags: &[LabelId],
+    ) -> Result<Vec<Vec<Evidence>>, EngineError> {
         let sentences = candidates(document);
         if tags.is_empty() || sentences.is_empty() {
             return Ok(vec![Vec::new(); tags.len()]);
         }
         let vocabulary = vocabulary.subset(tags);
-        let passages: Vec<Passage> = sentences.iter().map(|(sentence, _)| Passage::plain(*sentence)).collect();
-        let requests: Vec<Request> =
-            passages.iter().map(|passage| Request { passage, vocabulary: &vocabulary }).collect();
+        let passages: Vec<Passage> = sentences
+            .iter()
+            .map(|(sentence, _)| Passage::plain(*sentence))
+            .collect();
+        let requests: Vec<Request> = passages
+            .iter()
+            .map(|passage| Request {
+                passage,
+                vocabulary: &vocabulary,
+            })
+            .collect();
         let predictions = self.score(&requests)?;
         let of_tag = |tag: &LabelId| {
             let mut evidence: Vec<Evidence> = sentences
@@ -42,7 +55,11 @@ impl Engine {
                 .zip(&predictions)
                 .filter_map(|((sentence, source), prediction)| {
                     let score = prediction.scores.iter().find(|score| score.label == *tag)?;
-                    Some(Evidence { sentence: (*sentence).to_owned(), source: *source, logit: score.logit })
+                    Some(Evidence {
+                        sentence: (*sentence).to_owned(),
+                        source: *source,
+                        logit: score.logit,
+                    })
                 })
                 .collect();
             evidence.sort_by(|a, b| b.logit.value().total_cmp(&a.logit.value()));
@@ -55,9 +72,17 @@ impl Engine {
 
 /// The sentences worth showing, with their places in the source.
 fn candidates(document: &Document) -> Vec<(&str, Option<Span>)> {
-    let blocks = document.blocks().iter().enumerate().filter(|(_, block)| block.kind != BlockKind::Code);
+    let blocks = document
+        .blocks()
+        .iter()
+        .enumerate()
+        .filter(|(_, block)| block.kind != BlockKind::Code);
     blocks
-        .flat_map(|(i, block)| sentences(block).into_iter().map(move |span| (i, &block.text[span.range()], span)))
+        .flat_map(|(i, block)| {
+            sentences(block)
+                .into_iter()
+                .map(move |span| (i, &block.text[span.range()], span))
+        })
         .filter(|(_, sentence, _)| sentence.len() >= SHORTEST)
         .take(AT_MOST)
         .map(|(i, sentence, span)| (sentence, document.source_span(i, span)))

@@ -56,32 +56,68 @@ pub(super) fn plan(
     for (window, range) in text.windows.ranges.iter().enumerate() {
         let ids = text.window(range);
         for labels in &groups {
-            let names: Vec<&[u32]> = vocabulary.labels[labels.clone()].iter().map(|l| l.tokens.as_slice()).collect();
-            passes.push(Pass { window, labels: labels.clone(), sequence: model.sequence(&ids, &names) });
+            let names: Vec<&[u32]> = vocabulary.labels[labels.clone()]
+                .iter()
+                .map(|l| l.tokens.as_slice())
+                .collect();
+            passes.push(Pass {
+                window,
+                labels: labels.clone(),
+                sequence: model.sequence(&ids, &names),
+            });
         }
         if embedding_apart {
-            passes.push(Pass { window, labels: 0..0, sequence: model.sequence(&ids, &[]) });
+            passes.push(Pass {
+                window,
+                labels: 0..0,
+                sequence: model.sequence(&ids, &[]),
+            });
         }
     }
-    Ok(Plan { passes, windows: text.windows.ranges.len(), cut: text.windows.cut })
+    Ok(Plan {
+        passes,
+        windows: text.windows.ranges.len(),
+        cut: text.windows.cut,
+    })
 }
 
 /// One pass, cut as the reference cuts; labels that do not fit get no pass.
-fn plan_like_reference(model: &Model, passage: &Passage, vocabulary: &Vocabulary) -> Result<Plan, EngineError> {
+fn plan_like_reference(
+    model: &Model,
+    passage: &Passage,
+    vocabulary: &Vocabulary,
+) -> Result<Plan, EngineError> {
     let text = model.tokenizer().tokens(passage.text())?.ids;
-    let lengths: Vec<usize> = vocabulary.labels.iter().map(|label| label.tokens.len()).collect();
+    let lengths: Vec<usize> = vocabulary
+        .labels
+        .iter()
+        .map(|label| label.tokens.len())
+        .collect();
     let (n_text, n_labels) = truncate_like_reference(text.len(), &lengths, model.max_tokens());
-    let names: Vec<&[u32]> = vocabulary.labels[..n_labels].iter().map(|l| l.tokens.as_slice()).collect();
+    let names: Vec<&[u32]> = vocabulary.labels[..n_labels]
+        .iter()
+        .map(|l| l.tokens.as_slice())
+        .collect();
     let sequence = model.sequence(&text[..n_text], &names);
-    let pass = Pass { window: 0, labels: 0..n_labels, sequence };
-    Ok(Plan { passes: vec![pass], windows: 1, cut: n_text < text.len() })
+    let pass = Pass {
+        window: 0,
+        labels: 0..n_labels,
+        sequence,
+    };
+    Ok(Plan {
+        passes: vec![pass],
+        windows: 1,
+        cut: n_text < text.len(),
+    })
 }
 
 /// Consecutive labels that share a sequence: half a window of them where they take positions.
 fn label_groups(model: &Model, vocabulary: &Vocabulary) -> Vec<Range<usize>> {
     let budget = match model.config().layout {
         Layout::PrefixIsolated => ISOLATED_LABEL_TOKENS,
-        Layout::Reference | Layout::PrefixFull => model.max_tokens().saturating_sub(overhead(0)) / 2,
+        Layout::Reference | Layout::PrefixFull => {
+            model.max_tokens().saturating_sub(overhead(0)) / 2
+        }
     };
     let mut groups: Vec<Range<usize>> = Vec::new();
     let mut used = 0;
@@ -102,14 +138,27 @@ fn label_groups(model: &Model, vocabulary: &Vocabulary) -> Vec<Range<usize>> {
 }
 
 /// Text tokens that fit beside the labels.
-fn text_room(model: &Model, vocabulary: &Vocabulary, groups: &[Range<usize>], wanted: Option<usize>) -> usize {
-    let tokens = |labels: &Range<usize>| vocabulary.labels[labels.clone()].iter().map(|l| l.tokens.len() + 1);
+fn text_room(
+    model: &Model,
+    vocabulary: &Vocabulary,
+    groups: &[Range<usize>],
+    wanted: Option<usize>,
+) -> usize {
+    let tokens = |labels: &Range<usize>| {
+        vocabulary.labels[labels.clone()]
+            .iter()
+            .map(|l| l.tokens.len() + 1)
+    };
     let taken = match model.config().layout {
         // All labels start at the same position: the longest one counts.
         Layout::PrefixIsolated => groups.iter().flat_map(tokens).max(),
-        Layout::Reference | Layout::PrefixFull => groups.iter().map(|group| tokens(group).sum()).max(),
+        Layout::Reference | Layout::PrefixFull => {
+            groups.iter().map(|group| tokens(group).sum()).max()
+        }
     };
-    let room = model.max_tokens().saturating_sub(overhead(0) + taken.unwrap_or(0));
+    let room = model
+        .max_tokens()
+        .saturating_sub(overhead(0) + taken.unwrap_or(0));
     let wanted = wanted.or(model.config().text_window).unwrap_or(usize::MAX);
     room.min(wanted).max(1)
 }
@@ -123,13 +172,23 @@ struct Text {
 }
 
 impl Text {
-    fn read(model: &Model, passage: &Passage, room: usize, max_windows: usize) -> Result<Text, EngineError> {
+    fn read(
+        model: &Model,
+        passage: &Passage,
+        room: usize,
+        max_windows: usize,
+    ) -> Result<Text, EngineError> {
         let whole = passage.text();
-        let most = room.saturating_mul(max_windows).saturating_mul(BYTES_PER_TOKEN);
+        let most = room
+            .saturating_mul(max_windows)
+            .saturating_mul(BYTES_PER_TOKEN);
         let text = &whole[..whole.floor_char_boundary(most)];
         let tokens = model.tokenizer().tokens(text)?;
         let starts: Vec<usize> = tokens.offsets.iter().map(|(start, _)| *start).collect();
-        let breaks: Vec<usize> = passage.breaks().map(|byte| starts.partition_point(|start| *start < byte)).collect();
+        let breaks: Vec<usize> = passage
+            .breaks()
+            .map(|byte| starts.partition_point(|start| *start < byte))
+            .collect();
         let heading = |token: usize| passage.heading_at(starts.get(token).copied().unwrap_or(0));
         // Where a window will start depends on its lead, so every heading's length is known first.
         let mut leads: Vec<(usize, Vec<u32>)> = Vec::new();
@@ -140,15 +199,29 @@ impl Text {
                 leads.push((*at, lead));
             }
         }
-        let length = |start: usize| if start == 0 { 0 } else { lead_at(&leads, start).len() };
+        let length = |start: usize| {
+            if start == 0 {
+                0
+            } else {
+                lead_at(&leads, start).len()
+            }
+        };
         let mut windows = windows(tokens.ids.len(), &breaks, room, length, max_windows);
         windows.cut |= text.len() < whole.len();
-        Ok(Text { ids: tokens.ids, windows, leads })
+        Ok(Text {
+            ids: tokens.ids,
+            windows,
+            leads,
+        })
     }
 
     /// The token ids of a window, led by its title and headings unless it is the first.
     fn window(&self, range: &Range<usize>) -> Vec<u32> {
-        let lead = if range.start == 0 { &[] } else { lead_at(&self.leads, range.start) };
+        let lead = if range.start == 0 {
+            &[]
+        } else {
+            lead_at(&self.leads, range.start)
+        };
         [lead, &self.ids[range.clone()]].concat()
     }
 }

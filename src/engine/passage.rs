@@ -13,7 +13,10 @@ pub struct Passage {
 impl Passage {
     /// A text without structure.
     pub fn plain(text: impl Into<String>) -> Passage {
-        Passage { text: text.into(), blocks: Vec::new() }
+        Passage {
+            text: text.into(),
+            blocks: Vec::new(),
+        }
     }
 
     /// The blocks of a document, one a line.
@@ -23,7 +26,9 @@ impl Passage {
             if !passage.text.is_empty() {
                 passage.text.push('\n');
             }
-            passage.blocks.push((passage.text.len(), document.path(i).join(": ")));
+            passage
+                .blocks
+                .push((passage.text.len(), document.path(i).join(": ")));
             passage.text.push_str(&block.text);
         }
         passage
@@ -42,6 +47,8 @@ impl Passage {
     /// Title and headings above the block that holds this byte; empty for an unstructured text.
     pub(crate) fn heading_at(&self, byte: usize) -> &str {
         let after = self.blocks.partition_point(|(start, _)| *start <= byte);
-        self.blocks[..after].last().map_or("", |(_, heading)| heading)
+        self.blocks[..after]
+            .last()
+            .map_or("", |(_, heading)| heading)
     }
 }

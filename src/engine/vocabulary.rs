@@ -34,32 +34,58 @@ pub struct Unscored {
 
 impl Vocabulary {
     /// Tokenises the labels of `set` as `form` spells them.
-    pub(super) fn tokenize(model: &Model, set: Arc<LabelSet>, form: LabelText) -> Result<Vocabulary, EngineError> {
+    pub(super) fn tokenize(
+        model: &Model,
+        set: Arc<LabelSet>,
+        form: LabelText,
+    ) -> Result<Vocabulary, EngineError> {
         let texts: Vec<_> = set.labels().iter().map(|label| label.text(form)).collect();
         let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
         let longest = longest_label(model);
         let (mut labels, mut unscored) = (Vec::new(), Vec::new());
-        for (i, tokens) in model.tokenizer().ids_of_all(&texts)?.into_iter().enumerate() {
+        for (i, tokens) in model
+            .tokenizer()
+            .ids_of_all(&texts)?
+            .into_iter()
+            .enumerate()
+        {
             let id = LabelId(i as u32);
             let reason = match tokens.len() {
                 0 => "it has no character that the model knows; give it another name".to_owned(),
-                n if n > longest => format!(
-                    "its name is {n} tokens long and the model takes {longest}; shorten it"
-                ),
+                n if n > longest => {
+                    format!("its name is {n} tokens long and the model takes {longest}; shorten it")
+                }
                 _ => {
-                    labels.push(TokenizedLabel { id, tokens, embedding: None });
+                    labels.push(TokenizedLabel {
+                        id,
+                        tokens,
+                        embedding: None,
+                    });
                     continue;
                 }
             };
             unscored.push(Unscored { label: id, reason });
         }
-        Ok(Vocabulary { set, labels, unscored })
+        Ok(Vocabulary {
+            set,
+            labels,
+            unscored,
+        })
     }
 
     /// The same with these labels only; they keep their ids.
     pub fn subset(&self, ids: &[LabelId]) -> Vocabulary {
-        let labels = self.labels.iter().filter(|label| ids.contains(&label.id)).cloned().collect();
-        Vocabulary { set: self.set.clone(), labels, unscored: Vec::new() }
+        let labels = self
+            .labels
+            .iter()
+            .filter(|label| ids.contains(&label.id))
+            .cloned()
+            .collect();
+        Vocabulary {
+            set: self.set.clone(),
+            labels,
+            unscored: Vec::new(),
+        }
     }
 
     /// The label set behind it.

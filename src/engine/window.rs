@@ -36,7 +36,11 @@ pub fn windows(
             return Windows { ranges, cut: false };
         }
         let fitting = breaks.partition_point(|at| *at <= full);
-        match breaks[..fitting].last().copied().filter(|at| *at > start + own / 2) {
+        match breaks[..fitting]
+            .last()
+            .copied()
+            .filter(|at| *at > start + own / 2)
+        {
             Some(at) => {
                 ranges.push(start..at);
                 start = at;
@@ -47,7 +51,10 @@ pub fn windows(
             }
         }
     }
-    Windows { cut: start < tokens, ranges }
+    Windows {
+        cut: start < tokens,
+        ranges,
+    }
 }
 
 #[cfg(test)]
@@ -58,12 +65,21 @@ mod tests {
     #[test]
     fn a_text_that_fits_is_one_window() {
         assert_eq!(windows(10, &[4], 10, |_| 0, 16).ranges, [0..10]);
-        assert_eq!(windows(0, &[], 10, |_| 0, 16), Windows { ranges: vec![], cut: false });
+        assert_eq!(
+            windows(0, &[], 10, |_| 0, 16),
+            Windows {
+                ranges: vec![],
+                cut: false
+            }
+        );
     }
 
     #[test]
     fn a_window_ends_where_a_block_starts() {
-        assert_eq!(windows(20, &[3, 8, 12], 10, |_| 0, 16).ranges, [0..8, 8..18, 16..20]);
+        assert_eq!(
+            windows(20, &[3, 8, 12], 10, |_| 0, 16).ranges,
+            [0..8, 8..18, 16..20]
+        );
     }
 
     #[test]
@@ -74,7 +90,10 @@ mod tests {
     #[test]
     fn later_windows_give_room_to_their_headings() {
         let lead = |start| if start == 0 { 0 } else { 4 };
-        assert_eq!(windows(16, &[], 8, lead, 16).ranges, [0..8, 6..10, 9..13, 12..16]);
+        assert_eq!(
+            windows(16, &[], 8, lead, 16).ranges,
+            [0..8, 6..10, 9..13, 12..16]
+        );
     }
 
     #[test]

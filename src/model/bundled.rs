@@ -8,7 +8,10 @@ use super::store::{BUNDLED_NAME, BundledFiles};
 
 macro_rules! file {
     ($name:literal) => {
-        ($name, include_bytes!(concat!("../../train/checkpoints/gliznet-minilm-l6/", $name)) as &[u8])
+        (
+            $name,
+            include_bytes!(concat!("../../train/checkpoints/gliznet-minilm-l6/", $name)) as &[u8],
+        )
     };
 }
 

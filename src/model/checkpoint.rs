@@ -219,14 +219,19 @@ impl CheckpointFiles {
 
     /// What turns similarities into probabilities, where it was fitted.
     pub(crate) fn calibration(&self) -> Result<Option<Calibration>, CheckpointError> {
-        let Some(bytes) = &self.calibration else { return Ok(None) };
+        let Some(bytes) = &self.calibration else {
+            return Ok(None);
+        };
         let path = self.path.join(calibration::FILE_NAME);
         let text = std::str::from_utf8(bytes).map_err(|_| CheckpointError::Calibration {
             path: path.clone(),
             fact: "not UTF-8; fit it again with `gliznet model calibrate`".into(),
         })?;
         let parsed = Calibration::from_json(text);
-        parsed.map(Some).map_err(|e| CheckpointError::Calibration { path, fact: e.to_string() })
+        parsed.map(Some).map_err(|e| CheckpointError::Calibration {
+            path,
+            fact: e.to_string(),
+        })
     }
 
     /// Hash over everything that scores depend on, 16 hex digits.

@@ -28,12 +28,21 @@ pub struct DeviceError {
 /// # Errors
 /// A GPU that was asked for by name and cannot be used.
 pub fn choose(choice: Choice) -> Result<Chosen, DeviceError> {
-    let cpu = |why: &str| Chosen { device: Device::Cpu, name: "cpu", why: why.to_owned() };
+    let cpu = |why: &str| Chosen {
+        device: Device::Cpu,
+        name: "cpu",
+        why: why.to_owned(),
+    };
     match choice {
         Choice::Cpu => Ok(cpu("it was asked for")),
         Choice::Cuda => cuda().map_err(|fact| DeviceError { name: "cuda", fact }),
-        Choice::Metal => metal().map_err(|fact| DeviceError { name: "metal", fact }),
-        Choice::Auto => Ok(cuda().or_else(|_| metal()).unwrap_or_else(|_| cpu("no GPU that this build can use"))),
+        Choice::Metal => metal().map_err(|fact| DeviceError {
+            name: "metal",
+            fact,
+        }),
+        Choice::Auto => Ok(cuda()
+            .or_else(|_| metal())
+            .unwrap_or_else(|_| cpu("no GPU that this build can use"))),
     }
 }
 
@@ -42,7 +51,11 @@ fn cuda() -> Result<Chosen, String> {
     // The driver's libraries are opened at run time, and their absence is a panic there.
     let opened = std::panic::catch_unwind(|| Device::new_cuda(0));
     match opened {
-        Ok(Ok(device)) => Ok(Chosen { device, name: "cuda", why: "an NVIDIA GPU answers".into() }),
+        Ok(Ok(device)) => Ok(Chosen {
+            device,
+            name: "cuda",
+            why: "an NVIDIA GPU answers".into(),
+        }),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("the NVIDIA libraries are not on this machine".into()),
     }
@@ -56,7 +69,11 @@ fn cuda() -> Result<Chosen, String> {
 #[cfg(feature = "metal")]
 fn metal() -> Result<Chosen, String> {
     match Device::new_metal(0) {
-        Ok(device) => Ok(Chosen { device, name: "metal", why: "an Apple GPU answers".into() }),
+        Ok(device) => Ok(Chosen {
+            device,
+            name: "metal",
+            why: "an Apple GPU answers".into(),
+        }),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -80,6 +97,9 @@ mod tests {
     #[test]
     fn a_device_that_this_build_lacks_is_refused_with_a_cure() {
         let message = choose(Choice::Cuda).unwrap_err().to_string();
-        assert!(message.contains("--features cuda") && message.contains("--device cpu"), "{message}");
+        assert!(
+            message.contains("--features cuda") && message.contains("--device cpu"),
+            "{message}"
+        );
     }
 }

@@ -172,12 +172,9 @@ impl Iterator for Notes {
             if !is_note(&path) || !path.is_file() {
                 continue;
             }
-            let bytes = match fs::read(&path).with_context(|| path.display().to_string()) {
-                Ok(bytes) => bytes,
-                Err(error) => return Some(Err(error)),
-            };
-            let tags = tags_of(&path, &String::from_utf8_lossy(&bytes));
-            return Some(Ok((path, tags)));
+            let read = || anyhow::Ok(tags_of(&path, &fs::read(&path)?)?);
+            let tags = read().with_context(|| path.display().to_string());
+            return Some(tags.map(|tags| (path, tags)));
         }
     }
 }

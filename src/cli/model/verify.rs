@@ -41,28 +41,61 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     } else {
         print(&report, &mut out)?;
     }
-    Ok(if report.passed() { Outcome::Done } else { Outcome::SomeFailed })
+    Ok(if report.passed() {
+        Outcome::Done
+    } else {
+        Outcome::SomeFailed
+    })
 }
 
 fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
-    let head = ["stage", "compared", "largest deviation", "tolerance", "worst"].map(str::to_owned).to_vec();
-    let rows = std::iter::once(head).chain(report.stages.iter().map(row)).collect::<Vec<_>>();
+    let head = [
+        "stage",
+        "compared",
+        "largest deviation",
+        "tolerance",
+        "worst",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let rows = std::iter::once(head)
+        .chain(report.stages.iter().map(row))
+        .collect::<Vec<_>>();
     let table = aligned(&rows);
     let mut lines = table.lines();
     writeln!(out, "        {}", lines.next().unwrap_or_default())?;
     for (stage, line) in report.stages.iter().zip(lines) {
-        let (style, verdict) = if stage.passed { (OK, "ok    ") } else { (FAILED, "FAILED") };
+        let (style, verdict) = if stage.passed {
+            (OK, "ok    ")
+        } else {
+            (FAILED, "FAILED")
+        };
         writeln!(out, "{style}{verdict}{style:#}  {line}")?;
     }
     let failed = report.stages.iter().filter(|stage| !stage.passed).count();
     match failed {
-        0 => writeln!(out, "{} cases, every stage within its tolerance", report.cases),
-        n => writeln!(out, "{} cases, {n} of {} stages out of tolerance", report.cases, report.stages.len()),
+        0 => writeln!(
+            out,
+            "{} cases, every stage within its tolerance",
+            report.cases
+        ),
+        n => writeln!(
+            out,
+            "{} cases, {n} of {} stages out of tolerance",
+            report.cases,
+            report.stages.len()
+        ),
     }
 }
 
 fn row(stage: &Stage) -> Vec<String> {
-    let number = |value: f64| if value == 0.0 { "0".to_owned() } else { format!("{value:.1e}") };
+    let number = |value: f64| {
+        if value == 0.0 {
+            "0".to_owned()
+        } else {
+            format!("{value:.1e}")
+        }
+    };
     vec![
         stage.name.to_owned(),
         stage.compared.to_string(),

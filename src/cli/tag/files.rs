@@ -8,8 +8,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::super::setup::{read_up_to, shown};
 use super::super::Outcome;
+use super::super::setup::{read_up_to, shown};
 use super::inputs::{Input, expand};
 use super::record::{Explained, Tagged};
 use super::{Args, Format, Outline, Tagger, render};
@@ -28,11 +28,22 @@ struct Read {
     document: Result<(Document, Passage, bool), String>,
 }
 
-pub(super) fn run(tagger: &Tagger, args: &Args, vocabulary: &Vocabulary) -> anyhow::Result<Outcome> {
-    let paths = if args.paths.is_empty() { vec!["-".to_owned()] } else { args.paths.clone() };
+pub(super) fn run(
+    tagger: &Tagger,
+    args: &Args,
+    vocabulary: &Vocabulary,
+) -> anyhow::Result<Outcome> {
+    let paths = if args.paths.is_empty() {
+        vec!["-".to_owned()]
+    } else {
+        args.paths.clone()
+    };
     let inputs = expand(&paths);
     if inputs.is_empty() {
-        anstream::eprintln!("gliznet: no text files in {}; name a file to read it whatever it is called", paths.join(", "));
+        anstream::eprintln!(
+            "gliznet: no text files in {}; name a file to read it whatever it is called",
+            paths.join(", ")
+        );
         return Ok(Outcome::SomeFailed);
     }
     let progress = progress(inputs.len());
@@ -46,7 +57,10 @@ pub(super) fn run(tagger: &Tagger, args: &Args, vocabulary: &Vocabulary) -> anyh
             let mut bytes = 0;
             for input in inputs {
                 let read = read(input, compat);
-                bytes += read.document.as_ref().map_or(0, |(_, passage, _)| passage.text().len());
+                bytes += read
+                    .document
+                    .as_ref()
+                    .map_or(0, |(_, passage, _)| passage.text().len());
                 group.push(read);
                 if group.len() >= GROUP_DOCUMENTS || bytes >= GROUP_BYTES {
                     bytes = 0;
@@ -57,7 +71,15 @@ pub(super) fn run(tagger: &Tagger, args: &Args, vocabulary: &Vocabulary) -> anyh
             }
             let _ = tx.send(group);
         });
-        tag_groups(tagger, args, vocabulary, groups, &progress, &mut printer, &mut outcome)
+        tag_groups(
+            tagger,
+            args,
+            vocabulary,
+            groups,
+            &progress,
+            &mut printer,
+            &mut outcome,
+        )
     })?;
     progress.finish_and_clear();
     printer.finish()?;
@@ -76,16 +98,33 @@ fn tag_groups(
     for group in groups {
         let readable: Vec<_> = group
             .iter()
-            .filter_map(|read| read.document.as_ref().ok().map(|(_, passage, _)| (passage, vocabulary)))
+            .filter_map(|read| {
+                read.document
+                    .as_ref()
+                    .ok()
+                    .map(|(_, passage, _)| (passage, vocabulary))
+            })
             .collect();
         let mut outlines = tagger.tag(&readable)?.into_iter();
         for read in &group {
             match &read.document {
                 Ok((document, _, partly)) => {
-                    let Some(mut outline) = outlines.next() else { continue };
+                    let Some(mut outline) = outlines.next() else {
+                        continue;
+                    };
                     outline.prediction.cut |= partly;
-                    let explained = if args.explain { explain(tagger, document, vocabulary, &outline)? } else { Vec::new() };
-                    let mut tagged = Tagged::new(&outline.prediction, vocabulary.set(), &outline.tags, args.all, &tagger.model);
+                    let explained = if args.explain {
+                        explain(tagger, document, vocabulary, &outline)?
+                    } else {
+                        Vec::new()
+                    };
+                    let mut tagged = Tagged::new(
+                        &outline.prediction,
+                        vocabulary.set(),
+                        &outline.tags,
+                        args.all,
+                        &tagger.model,
+                    );
                     tagged.path = read.path.as_deref();
                     tagged.explain(&explained);
                     progress.suspend(|| printer.document(&tagged, document.title(), &explained))?;
@@ -102,18 +141,27 @@ fn tag_groups(
 }
 
 /// The sentences that speak for each tag, with their lines.
-fn explain(tagger: &Tagger, document: &Document, vocabulary: &Vocabulary, outline: &Outline) -> anyhow::Result<Vec<Explained>> {
+fn explain(
+    tagger: &Tagger,
+    document: &Document,
+    vocabulary: &Vocabulary,
+    outline: &Outline,
+) -> anyhow::Result<Vec<Explained>> {
     let tags: Vec<_> = outline.tags.iter().map(|tag| tag.label).collect();
     let line = |byte: usize| document.source()[..byte].matches('\n').count() + 1;
-    let explained = tagger.engine.explain(document, vocabulary, &tags)?.into_iter().map(|evidence| Explained {
-        evidence: evidence
-            .into_iter()
-            .map(|evidence| {
-                let at = evidence.source.map(|span| line(span.start));
-                (evidence, at)
-            })
-            .collect(),
-    });
+    let explained = tagger
+        .engine
+        .explain(document, vocabulary, &tags)?
+        .into_iter()
+        .map(|evidence| Explained {
+            evidence: evidence
+                .into_iter()
+                .map(|evidence| {
+                    let at = evidence.source.map(|span| line(span.start));
+                    (evidence, at)
+                })
+                .collect(),
+        });
     Ok(explained.collect())
 }
 
@@ -122,19 +170,38 @@ fn read(input: Result<Input, String>, compat: bool) -> Read {
         Ok(Input::File(path)) => {
             let document = File::open(&path)
                 .map_err(|error| error.to_string())
-                .and_then(|file| if path.is_dir() { Err("a folder".into()) } else { parse(file, Markup::from_path(&path), compat) })
+                .and_then(|file| {
+                    if path.is_dir() {
+                        Err("a folder".into())
+                    } else {
+                        parse(file, Markup::from_path(&path), compat)
+                    }
+                })
                 .map_err(|error| format!("{}: {error}", shown(&path)));
-            Read { path: Some(shown(&path)), document }
+            Read {
+                path: Some(shown(&path)),
+                document,
+            }
         }
         Ok(Input::Stdin) => {
             let document = parse(io::stdin().lock(), Markup::Markdown, compat);
-            Read { path: None, document: document.map_err(|error| format!("standard input: {error}")) }
+            Read {
+                path: None,
+                document: document.map_err(|error| format!("standard input: {error}")),
+            }
         }
-        Err(error) => Read { path: None, document: Err(error) },
+        Err(error) => Read {
+            path: None,
+            document: Err(error),
+        },
     }
 }
 
-fn parse(reader: impl io::Read, markup: Markup, compat: bool) -> Result<(Document, Passage, bool), String> {
+fn parse(
+    reader: impl io::Read,
+    markup: Markup,
+    compat: bool,
+) -> Result<(Document, Passage, bool), String> {
     let (bytes, partly) = read_up_to(reader, MOST_BYTES).map_err(|error| error.to_string())?;
     let decoded = decode(&bytes).map_err(|error| error.to_string())?;
     // The reference reads a text as it stands.
@@ -148,8 +215,9 @@ fn progress(documents: usize) -> ProgressBar {
     if documents <= GROUP_DOCUMENTS || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} documents, {per_sec}, {eta} left")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{bar:24} {pos}/{len} documents, {per_sec}, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(documents as u64).with_style(style)
 }
 
@@ -164,7 +232,12 @@ impl Printer {
         Printer { format, written: 0 }
     }
 
-    fn document(&mut self, tagged: &Tagged, title: Option<&str>, explained: &[Explained]) -> anyhow::Result<()> {
+    fn document(
+        &mut self,
+        tagged: &Tagged,
+        title: Option<&str>,
+        explained: &[Explained],
+    ) -> anyhow::Result<()> {
         let mut out = anstream::stdout().lock();
         match self.format {
             Format::Text => write!(out, "{}", render::document(tagged, title, explained))?,

@@ -6,6 +6,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use ignore::WalkBuilder;
 
 use super::super::setup::shown;
+use crate::document::Format;
 
 /// One thing to tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,12 +16,6 @@ pub(super) enum Input {
     /// Standard input.
     Stdin,
 }
-
-/// Extensions that a folder is searched for; a file that is named is read whatever it is called.
-const TEXT: [&str; 20] = [
-    "md", "markdown", "mdx", "mkd", "qmd", "rmd", "org", "rst", "rest", "tex", "ltx", "latex", "html", "htm", "xhtml",
-    "txt", "text", "adoc", "asciidoc", "norg",
-];
 
 /// The inputs that `paths` mean, in order, or why one means nothing.
 pub(super) fn expand(paths: &[String]) -> Vec<Result<Input, String>> {
@@ -39,15 +34,35 @@ fn expand_one(path: &str) -> Vec<Result<Input, String>> {
         // A missing file is named where it is opened.
         return vec![Ok(Input::File(as_path.to_owned()))];
     }
-    let glob = match GlobBuilder::new(path.trim_start_matches("./")).literal_separator(true).build() {
+    let glob = match GlobBuilder::new(path.trim_start_matches("./"))
+        .literal_separator(true)
+        .build()
+    {
         Ok(glob) => glob.compile_matcher(),
-        Err(error) => return vec![Err(format!("{path}: not a pattern ({error}); quote a name that holds * ? or ["))],
+        Err(error) => {
+            return vec![Err(format!(
+                "{path}: not a pattern ({error}); quote a name that holds * ? or ["
+            ))];
+        }
     };
-    let root: PathBuf = as_path.components().take_while(|c| !c.as_os_str().to_string_lossy().contains(['*', '?', '['])).collect();
-    let root = if root.as_os_str().is_empty() { PathBuf::from(".") } else { root };
-    let found = if root.is_dir() { walk(&root, Some(&glob)) } else { Vec::new() };
+    let root: PathBuf = as_path
+        .components()
+        .take_while(|c| !c.as_os_str().to_string_lossy().contains(['*', '?', '[']))
+        .collect();
+    let root = if root.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        root
+    };
+    let found = if root.is_dir() {
+        walk(&root, Some(&glob))
+    } else {
+        Vec::new()
+    };
     if found.is_empty() {
-        return vec![Err(format!("{path}: no file matches; check the pattern, hidden and ignored files are left out"))];
+        return vec![Err(format!(
+            "{path}: no file matches; check the pattern, hidden and ignored files are left out"
+        ))];
     }
     found
 }
@@ -55,7 +70,9 @@ fn expand_one(path: &str) -> Vec<Result<Input, String>> {
 /// The text files under `root`, by path; hidden files and what ignore files name are left out.
 fn walk(root: &Path, glob: Option<&GlobMatcher>) -> Vec<Result<Input, String>> {
     let mut walk = WalkBuilder::new(root);
-    walk.require_git(false).add_custom_ignore_filename(".gliznetignore").sort_by_file_path(Ord::cmp);
+    walk.require_git(false)
+        .add_custom_ignore_filename(".gliznetignore")
+        .sort_by_file_path(Ord::cmp);
     walk.build()
         .filter_map(|entry| match entry {
             Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
@@ -72,9 +89,10 @@ fn walk(root: &Path, glob: Option<&GlobMatcher>) -> Vec<Result<Input, String>> {
         .collect()
 }
 
+/// Whether a folder is searched for such files; a file that is named is read whatever it is called.
 fn is_text(path: &Path) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
-    extension.is_some_and(|extension| TEXT.contains(&extension.as_str()))
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| Format::from_extension(extension).is_some())
 }
 
 #[cfg(test)]
@@ -94,8 +112,13 @@ mod tests {
     fn folder() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in [
-            ("b.md", ""), ("a.txt", ""), ("photo.png", ""), (".hidden.md", ""), ("sub/c.org", ""),
-            ("drafts/d.md", ""), (".gliznetignore", "drafts/\n"),
+            ("b.md", ""),
+            ("a.txt", ""),
+            ("photo.png", ""),
+            (".hidden.md", ""),
+            ("sub/c.org", ""),
+            ("drafts/d.md", ""),
+            (".gliznetignore", "drafts/\n"),
         ] {
             let path = dir.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

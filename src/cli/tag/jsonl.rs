@@ -37,11 +37,23 @@ struct Row {
 
 /// A line made ready, or its error.
 enum Line {
-    Ready { id: Value, passage: Passage, vocabulary: Arc<Vocabulary>, left_out: Vec<String> },
-    Bad { number: usize, error: String },
+    Ready {
+        id: Value,
+        passage: Passage,
+        vocabulary: Arc<Vocabulary>,
+        left_out: Vec<String>,
+    },
+    Bad {
+        number: usize,
+        error: String,
+    },
 }
 
-pub(super) fn run(tagger: &Tagger, args: &Args, default: Option<&Vocabulary>) -> anyhow::Result<Outcome> {
+pub(super) fn run(
+    tagger: &Tagger,
+    args: &Args,
+    default: Option<&Vocabulary>,
+) -> anyhow::Result<Outcome> {
     let mut filter = Filter {
         tagger,
         args,
@@ -52,7 +64,11 @@ pub(super) fn run(tagger: &Tagger, args: &Args, default: Option<&Vocabulary>) ->
         group: Vec::new(),
         group_bytes: 0,
     };
-    let paths = if args.paths.is_empty() { vec!["-".to_owned()] } else { args.paths.clone() };
+    let paths = if args.paths.is_empty() {
+        vec!["-".to_owned()]
+    } else {
+        args.paths.clone()
+    };
     for path in &paths {
         if path == "-" {
             filter.read(io::stdin().lock()).context("standard input")?;
@@ -88,11 +104,14 @@ impl Filter<'_> {
             let read = read_line(&mut reader, &mut line)?;
             let ready = match read {
                 LineRead::End => return Ok(()),
-                LineRead::TooLong => Err(format!("longer than {LONGEST_LINE} bytes; split the text")),
+                LineRead::TooLong => {
+                    Err(format!("longer than {LONGEST_LINE} bytes; split the text"))
+                }
                 LineRead::Whole => self.prepare(&line),
             };
             self.group_bytes += line.len();
-            self.group.push(ready.unwrap_or_else(|error| Line::Bad { number, error }));
+            self.group
+                .push(ready.unwrap_or_else(|error| Line::Bad { number, error }));
             // Whoever writes a line and waits must get the answer before we wait for the next line.
             let would_wait = reader.buffer().is_empty();
             if would_wait || self.group.len() >= GROUP_LINES || self.group_bytes >= GROUP_BYTES {
@@ -105,23 +124,41 @@ impl Filter<'_> {
         if line.trim_ascii().is_empty() {
             return Err("an empty line; each line is an object {\"id\", \"text\"}".into());
         }
-        let text = std::str::from_utf8(line).map_err(|e| format!("not UTF-8 at byte {}; convert the file", e.valid_up_to() + 1))?;
+        let text = std::str::from_utf8(line).map_err(|e| {
+            format!(
+                "not UTF-8 at byte {}; convert the file",
+                e.valid_up_to() + 1
+            )
+        })?;
         let row: Row = serde_json::from_str(text).map_err(|e| explained(&e))?;
         let (vocabulary, left_out) = match row.labels {
             None => {
                 let default = self.default.clone();
-                let missing = "no labels; add \"labels\" to the line, or give --labels or --labelset";
+                let missing =
+                    "no labels; add \"labels\" to the line, or give --labels or --labelset";
                 (default.ok_or(missing)?, Vec::new())
             }
             Some(labels) => self.vocabulary(labels)?,
         };
-        Ok(Line::Ready { id: row.id, passage: Passage::plain(row.text), vocabulary, left_out })
+        Ok(Line::Ready {
+            id: row.id,
+            passage: Passage::plain(row.text),
+            vocabulary,
+            left_out,
+        })
     }
 
     /// The vocabulary of a row's own labels, and those of them that cannot be scored.
-    fn vocabulary(&mut self, labels: Vec<String>) -> Result<(Arc<Vocabulary>, Vec<String>), String> {
+    fn vocabulary(
+        &mut self,
+        labels: Vec<String>,
+    ) -> Result<(Arc<Vocabulary>, Vec<String>), String> {
         let (set, faults) = LabelSet::from_names_lenient(&labels);
-        let set = set.ok_or_else(|| faults.first().map_or("no labels".into(), ToString::to_string))?;
+        let set = set.ok_or_else(|| {
+            faults
+                .first()
+                .map_or("no labels".into(), ToString::to_string)
+        })?;
         // A repeated label has its score; an empty or invisible one has none, and is said to have none.
         let left_out = faults
             .iter()
@@ -131,7 +168,11 @@ impl Filter<'_> {
         if let Some(vocabulary) = self.vocabularies.get(&labels) {
             return Ok((vocabulary.clone(), left_out));
         }
-        let vocabulary = self.tagger.engine.vocabulary(Arc::new(set)).map_err(|error| error.to_string())?;
+        let vocabulary = self
+            .tagger
+            .engine
+            .vocabulary(Arc::new(set))
+            .map_err(|error| error.to_string())?;
         let vocabulary = Arc::new(vocabulary);
         if self.vocabularies.len() >= KEPT_VOCABULARIES {
             self.vocabularies.clear();
@@ -147,24 +188,47 @@ impl Filter<'_> {
         let ready: Vec<(&Passage, &Vocabulary)> = group
             .iter()
             .filter_map(|line| match line {
-                Line::Ready { passage, vocabulary, .. } => Some((passage, vocabulary.as_ref())),
+                Line::Ready {
+                    passage,
+                    vocabulary,
+                    ..
+                } => Some((passage, vocabulary.as_ref())),
                 Line::Bad { .. } => None,
             })
             .collect();
         let mut outlines = self.tagger.tag(&ready)?.into_iter();
         for line in &group {
             match line {
-                Line::Ready { id, vocabulary, left_out, .. } => {
-                    let Some(outline) = outlines.next() else { continue };
-                    let mut tagged =
-                        Tagged::new(&outline.prediction, vocabulary.set(), &outline.tags, self.args.all, &self.tagger.model);
+                Line::Ready {
+                    id,
+                    vocabulary,
+                    left_out,
+                    ..
+                } => {
+                    let Some(outline) = outlines.next() else {
+                        continue;
+                    };
+                    let mut tagged = Tagged::new(
+                        &outline.prediction,
+                        vocabulary.set(),
+                        &outline.tags,
+                        self.args.all,
+                        &self.tagger.model,
+                    );
                     tagged.id = Some(id);
                     tagged.unscored.extend(left_out.iter().cloned());
                     serde_json::to_writer(&mut self.out, &tagged)?;
                 }
                 Line::Bad { number, error } => {
                     self.outcome = Outcome::SomeFailed;
-                    serde_json::to_writer(&mut self.out, &Failed { id: None, line: *number, error })?;
+                    serde_json::to_writer(
+                        &mut self.out,
+                        &Failed {
+                            id: None,
+                            line: *number,
+                            error,
+                        },
+                    )?;
                 }
             }
             self.out.write_all(b"\n")?;
@@ -178,7 +242,10 @@ impl Filter<'_> {
 fn explained(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let fact = message.split(" at line ").next().unwrap_or(&message);
-    format!("{fact} (column {}); each line is an object {{\"id\", \"text\", \"labels\"?}}", error.column())
+    format!(
+        "{fact} (column {}); each line is an object {{\"id\", \"text\", \"labels\"?}}",
+        error.column()
+    )
 }
 
 enum LineRead {

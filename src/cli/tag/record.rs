@@ -68,14 +68,24 @@ pub(super) struct Explained {
 }
 
 impl<'a> Tagged<'a> {
-    pub(super) fn new(prediction: &Prediction, set: &'a LabelSet, tags: &[Tag], all: bool, model: &'a str) -> Tagged<'a> {
+    pub(super) fn new(
+        prediction: &Prediction,
+        set: &'a LabelSet,
+        tags: &[Tag],
+        all: bool,
+        model: &'a str,
+    ) -> Tagged<'a> {
         let name = |label| set.label(label).name.as_str();
         Tagged {
             id: None,
             path: None,
             tags: tags
                 .iter()
-                .map(|tag| TagRecord { label: name(tag.label), score: tag.score.value(), evidence: Vec::new() })
+                .map(|tag| TagRecord {
+                    label: name(tag.label),
+                    score: tag.score.value(),
+                    evidence: Vec::new(),
+                })
                 .collect(),
             scores: all.then(|| {
                 let record = |s: &crate::tag::LabelScore| ScoreRecord {
@@ -85,7 +95,11 @@ impl<'a> Tagged<'a> {
                 };
                 prediction.scores.iter().map(record).collect()
             }),
-            unscored: prediction.unscored.iter().map(|u| name(u.label).to_owned()).collect(),
+            unscored: prediction
+                .unscored
+                .iter()
+                .map(|u| name(u.label).to_owned())
+                .collect(),
             windows: prediction.windows,
             cut: prediction.cut,
             model,

@@ -26,7 +26,13 @@ pub(super) fn document(tagged: &Tagged, title: Option<&str>, explained: &[Explai
         let _ = write!(out, "  {QUIET}{}{QUIET:#}", shortened(title, 60));
     }
     out.push('\n');
-    let width = tagged.tags.iter().map(|tag| tag.label.width()).max().unwrap_or(0).min(WIDEST_LABEL);
+    let width = tagged
+        .tags
+        .iter()
+        .map(|tag| tag.label.width())
+        .max()
+        .unwrap_or(0)
+        .min(WIDEST_LABEL);
     for (i, tag) in tagged.tags.iter().enumerate() {
         out += &line(tag.label, tag.score, width, LABEL);
         for (evidence, line) in explained.get(i).map_or(&[][..], |e| &e.evidence) {
@@ -38,26 +44,46 @@ pub(super) fn document(tagged: &Tagged, title: Option<&str>, explained: &[Explai
         }
     }
     if tagged.tags.is_empty() {
-        let why = if tagged.windows == 0 { "nothing to read" } else { "no tag fits" };
+        let why = if tagged.windows == 0 {
+            "nothing to read"
+        } else {
+            "no tag fits"
+        };
         let _ = writeln!(out, "  {QUIET}{why}{QUIET:#}");
     }
     if let Some(scores) = &tagged.scores {
-        let mut rest: Vec<_> = scores.iter().filter(|s| tagged.tags.iter().all(|tag| tag.label != s.label)).collect();
+        let mut rest: Vec<_> = scores
+            .iter()
+            .filter(|s| tagged.tags.iter().all(|tag| tag.label != s.label))
+            .collect();
         rest.sort_by(|a, b| b.score.total_cmp(&a.score));
-        let width = rest.iter().map(|s| s.label.width()).max().unwrap_or(0).min(WIDEST_LABEL);
+        let width = rest
+            .iter()
+            .map(|s| s.label.width())
+            .max()
+            .unwrap_or(0)
+            .min(WIDEST_LABEL);
         for score in rest {
             out += &line(score.label, score.score, width, QUIET);
         }
     }
     if tagged.cut {
-        let _ = writeln!(out, "  {QUIET}only the first {} windows were read{QUIET:#}", tagged.windows);
+        let _ = writeln!(
+            out,
+            "  {QUIET}only the first {} windows were read{QUIET:#}",
+            tagged.windows
+        );
     }
     out
 }
 
 fn line(label: &str, score: f32, width: usize, style: Style) -> String {
     let pad = width.saturating_sub(label.width());
-    format!("  {style}{label}{style:#}{:pad$}  {score:.2} {BAR}{}{BAR:#}\n", "", bar(score))
+    format!(
+        "  {style}{label}{style:#}{:pad$}  {score:.2} {BAR}{}{BAR:#}\n",
+        "",
+        bar(score)
+    )
 }
 
 /// A bar of up to ten columns, in eighths.
@@ -69,7 +95,10 @@ fn bar(score: f32) -> String {
 
 /// At most `most` characters of one line.
 fn shortened(text: &str, most: usize) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     if line.chars().count() <= most {
         return line;
     }

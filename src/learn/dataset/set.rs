@@ -87,6 +87,11 @@ impl DataSet {
         })
     }
 
+    /// Scores every row against all labels, whichever site it is from.
+    pub fn ignore_sites(&mut self) {
+        self.sites = None;
+    }
+
     /// Whether rows of different sites have different candidates.
     pub fn has_sites(&self) -> bool {
         self.sites.is_some()
