@@ -4,7 +4,7 @@
 //! file has the checksum that the Hub gives it, or an error and no such folder.
 //! Invariant: files are gathered in `models/.incoming/NAME` and appear by one rename; what an
 //! interrupted download has fetched stays there, and the next one asks only for the rest.
-//! Knows nothing of tensors; `check` asks the loader whether the folder is a model.
+//! Knows nothing of tensors; the loader says whether the folder is a model.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ pub use repository::Repository;
 pub use transfer::Patience;
 
 use super::store::{BUNDLED_NAME, Checksum, Record, Store, Summary};
+use super::{LoadOptions, Model};
 use error::at;
 use install::Incoming;
 use listing::Listing;
@@ -159,15 +160,20 @@ impl Pull {
             return Ok(pulled(Change::AlreadyHere));
         }
         incoming.begin(&record)?;
-        let record = Gathering {
+        let gathering = Gathering {
             pull: self,
             client: &client,
             listing: &listing,
             incoming: &incoming,
             installed: &installed,
             record,
-        }
-        .run(report)?;
+        };
+        let record = gathering.run(report).inspect_err(|error| {
+            if !error.may_pass() {
+                // The same commit would be refused again; the first error is the one to tell.
+                let _ = incoming.discard();
+            }
+        })?;
         incoming.finish(&record, &installed)?;
         Ok(pulled(match here {
             Some(_) => Change::Updated,
@@ -255,7 +261,7 @@ impl Gathering<'_> {
                 self.fetch(part, report)?;
             }
         }
-        check(self.incoming.folder())?;
+        self.check_loads()?;
         Ok(self.record)
     }
 
@@ -306,9 +312,15 @@ impl Gathering<'_> {
             }),
         }
     }
-}
 
-/// Whether the folder, complete now, is a model.
-fn check(_folder: &Path) -> Result<(), HubError> {
-    Ok(())
+    /// The loader is strict, and must be so before the model is here rather than when it is to tag.
+    fn check_loads(&self) -> Result<(), HubError> {
+        match Model::load(self.incoming.folder(), &LoadOptions::default()) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(HubError::Unsound {
+                repository: self.pull.repository.to_string(),
+                source: Box::new(source),
+            }),
+        }
+    }
 }

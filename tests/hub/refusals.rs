@@ -157,6 +157,7 @@ fn what_is_no_checkpoint_is_refused_before_its_weights_are_fetched() {
         let user = User::with(files);
         user.fails(&["pull", REPO], said);
         assert!(user.ranges_of_weights().is_empty());
+        assert_eq!(user.run(&["list"]).out.matches("unfinished").count(), 0);
     };
     check(
         |files| {
@@ -190,4 +191,18 @@ fn what_is_no_checkpoint_is_refused_before_its_weights_are_fetched() {
             "gliznet: `gliznet/tiny` is not a model for this program: HOME/data/models/.incoming/tiny/config.json: model_type is `bert`, not `gliznet`; only GliZNet checkpoints can tag"
         ],
     );
+}
+
+#[test]
+fn weights_that_cannot_be_loaded_are_not_installed() {
+    let mut files = tiny();
+    files.insert(WEIGHTS.to_owned(), vec![0; 5_000]);
+    let user = User::with(files);
+    user.fails(
+        &["pull", REPO],
+        expect![
+            "gliznet: `gliznet/tiny` was fetched whole and cannot be used; tell its authors: HOME/data/models/.incoming/tiny: model.safetensors: not a whole safetensors file (invalid JSON in header: EOF while parsing a value at line 1 column 0); fetch it again"
+        ],
+    );
+    assert!(!user.models().join(".incoming/tiny").exists());
 }

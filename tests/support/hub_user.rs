@@ -27,6 +27,15 @@ pub(crate) struct Ran {
     pub(crate) err: String,
 }
 
+impl Ran {
+    /// The output's line about a model, whatever other models widen its columns.
+    pub(crate) fn line_about(&self, name: &str) -> String {
+        let line = self.out.lines().find(|line| line.contains(name));
+        let words: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
+        words.join(" ")
+    }
+}
+
 impl User {
     pub(crate) fn new() -> User {
         User::with(tiny())

@@ -78,6 +78,12 @@ pub(super) fn run(args: &Args, here: &Here) -> anyhow::Result<Outcome> {
         // Not a failure of `list`: what is here was listed, and this is what to do next.
         anstream::eprintln!("gliznet: {:#}", anyhow::Error::from(error));
     }
+    for error in models
+        .iter()
+        .filter_map(|model| model.summary.as_ref().err())
+    {
+        anstream::eprintln!("gliznet: {error}");
+    }
     let all_good = models.iter().all(|model| model.summary.is_ok());
     Ok(if all_good {
         Outcome::Done
@@ -134,7 +140,7 @@ impl Row {
                     .as_ref()
                     .map_or_else(String::new, |r| r.repository_at_revision()),
             ]),
-            Err(error) => cells.push(format!("broken: {error}")),
+            Err(_) => cells.push("broken".to_owned()), // Why is told below the table.
         }
         cells
     }

@@ -5,6 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::model::checkpoint::CheckpointError;
 use crate::model::store::StoreError;
 
 /// Why a checkpoint could not be fetched.
@@ -200,6 +201,14 @@ pub enum HubError {
         /// Why.
         source: Box<StoreError>,
     },
+    /// It is a GliZNet model that cannot be loaded.
+    #[error("`{repository}` was fetched whole and cannot be used; tell its authors")]
+    Unsound {
+        /// The repository.
+        repository: String,
+        /// Why.
+        source: Box<CheckpointError>,
+    },
     /// There is no more room.
     #[error(
         "{path}: the disk is full ({cause}); make room and pull again: what has been fetched is kept"
@@ -228,6 +237,20 @@ pub enum HubError {
         /// What the system says.
         cause: io::Error,
     },
+}
+
+impl HubError {
+    /// Whether pulling again may work while the repository stays as it is.
+    pub(super) fn may_pass(&self) -> bool {
+        let is_of_the_repository = matches!(
+            self,
+            HubError::NotAModel { .. }
+                | HubError::Unsound { .. }
+                | HubError::BadIndex { .. }
+                | HubError::NoChecksum { .. }
+        );
+        !is_of_the_repository
+    }
 }
 
 /// Turns a failure of the disk at `path` into the sentence for it.
