@@ -9,6 +9,7 @@
 //! Blocks are in source order and their spans do not overlap. Pure: no I/O, no tensors.
 //! Parsing cannot fail: broken markup is text. Every parser takes time linear in the source.
 
+mod blob;
 mod block;
 mod builder;
 mod encoding;
@@ -36,6 +37,7 @@ pub use encoding::{DecodeError, Decoded, decode};
 pub use format::{Format, UnknownFormat};
 pub use sentence::sentences;
 pub use span::Span;
+pub(crate) use span::prefix;
 
 /// A parsed document. Cheap to clone where the source is shared; never changes.
 #[derive(Clone, Debug)]

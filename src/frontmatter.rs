@@ -5,6 +5,7 @@
 //! Broken front matter still has an extent, so that it is never read as text; `fault` says what
 //! is wrong. Reads only: changing the tags is a sink's work.
 
+mod extent;
 mod fields;
 mod org;
 mod toml;
@@ -12,7 +13,7 @@ mod yaml;
 
 use crate::document::{Format, Span};
 
-use fields::{Field, Fields, Scalar};
+use fields::{Field, Scalar};
 
 pub(crate) use org::keyword as org_keyword;
 
@@ -119,7 +120,7 @@ pub fn read_with(source: &str, format: Format, keys: &TagKeys) -> Option<FrontMa
     let (block, fields) = match format {
         Format::Org => org::read(source, start)?,
         Format::Latex => return None,
-        _ => fenced(source, start)?,
+        _ => extent::read(source, start)?,
     };
     let find = |names: &[&str]| {
         let fields = fields.fields.iter();
@@ -192,68 +193,6 @@ fn tags_value(field: &Field, keys: &TagKeys) -> TagsValue {
         span: field.span,
         items,
     }
-}
-
-/// Where front matter was found.
-struct Extent {
-    syntax: Syntax,
-    content: Span,
-    end: usize,
-}
-
-fn fenced(source: &str, start: usize) -> Option<(Extent, Fields)> {
-    let text = &source[start..];
-    if text.starts_with('{') {
-        return json(source, start);
-    }
-    let first = text.lines().next()?;
-    let (syntax, closing): (_, &[&str]) = match first.trim_end() {
-        "---" => (Syntax::Yaml, &["---", "..."]),
-        "+++" => (Syntax::Toml, &["+++"]),
-        ";;;" => (Syntax::Json, &[";;;"]),
-        _ => return None,
-    };
-    let content_start = start + text.find('\n')? + 1;
-    let mut at = content_start;
-    for line in source[content_start..].split_inclusive('\n') {
-        let end = at + line.len();
-        if closing.contains(&line.trim_end()) {
-            let content = Span::new(content_start, at);
-            let extent = Extent {
-                syntax,
-                content,
-                end,
-            };
-            let fields = match syntax {
-                Syntax::Toml => toml::read(source, content),
-                Syntax::Json => yaml::read_json(source, content),
-                _ => yaml::read(source, content)?,
-            };
-            return Some((extent, fields));
-        }
-        at = end;
-    }
-    None
-}
-
-/// Hugo's JSON front matter: one object at the very start.
-fn json(source: &str, start: usize) -> Option<(Extent, Fields)> {
-    let mut values = serde_json::Deserializer::from_str(&source[start..])
-        .into_iter::<serde_json::Map<String, serde_json::Value>>();
-    // A text that begins with a brace is a text, so here a fault means no front matter.
-    values.next()?.ok()?;
-    let content = Span::new(start, start + values.byte_offset());
-    let rest = &source[content.end..];
-    let line = rest.split_inclusive('\n').next().unwrap_or_default();
-    if !line.trim().is_empty() {
-        return None;
-    }
-    let extent = Extent {
-        syntax: Syntax::Json,
-        content,
-        end: content.end + line.len(),
-    };
-    Some((extent, yaml::read_json(source, content)))
 }
 
 #[cfg(test)]
@@ -396,6 +335,24 @@ mod tests {
         check("---\ntags: \"a, b\"\n---\n", TagsForm::Scalar, "\"a, b\"");
         check("---\ntags:\nx: 1\n---\n", TagsForm::Null, "");
         check("+++\ntags = [ \"é\" ]\n+++\n", TagsForm::Flow, "[ \"é\" ]");
+        check("---\ntags: a b   # c\nx: 1\n---\n", TagsForm::Scalar, "a b");
+        check("---\ntags: [a,\n  b]\n\n---\n", TagsForm::Flow, "[a,\n  b]");
+        check("---\ntags: []  \n---\n", TagsForm::Flow, "[]");
+        check(
+            "---\ntags:\n- a   # c\n# d\n\nx: 1\n---\n",
+            TagsForm::Block,
+            "- a",
+        );
+        check(
+            "---\ntags:\n- [a, b] # c\n---\n",
+            TagsForm::Block,
+            "- [a, b]",
+        );
+        check(
+            "---\ntags:\n-\n- a\n- \nx: 1\n---\n",
+            TagsForm::Block,
+            "-\n- a\n-",
+        );
         let empty = read_markdown("---\ntags: # none\nx: 1\n---\n");
         assert_eq!(empty.tag_values[0].span, Span::new(9, 9));
     }

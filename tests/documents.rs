@@ -9,11 +9,11 @@ use proptest::prelude::*;
 
 fn fixture(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/documents");
-    std::fs::read(path.join(name)).unwrap()
+    std::fs::read(path.join(name)).expect("the fixture is there")
 }
 
 fn read(name: &str) -> Document {
-    let decoded = decode(&fixture(name)).unwrap();
+    let decoded = decode(&fixture(name)).expect("the fixture is text");
     Document::parse(Format::from_path(Path::new(name)), decoded.text)
 }
 

@@ -3,8 +3,9 @@
 //! Invariant: whatever a parser does, pieces are ordered, disjoint, inside the source and on
 //! character boundaries; a piece whose two lengths are equal is byte-identical to the source.
 //! White space is single outside code, blocks are never empty. Knows no markup.
+//! (Long because the invariant is one: text, pieces, gaps and cuts change together or not at all.)
 
-use super::{Block, BlockKind, Piece, Span};
+use super::{Block, BlockKind, Piece, Span, blob, prefix};
 
 /// Bytes of one code block that are kept. A listing says what it is about in its first screen;
 /// the rest would only drown the prose around it.
@@ -12,9 +13,6 @@ pub(super) const CODE_LIMIT: usize = 2_000;
 
 /// Bytes of a formula that are kept: `$n$` and `$E = mc^2$` read like words, longer ones do not.
 pub(super) const MATH_LIMIT: usize = 48;
-
-/// Shortest run of letters and digits that may be a blob (base64, a digest, a key).
-const BLOB_LEN: usize = 64;
 
 /// What stands between the text so far and the text to come.
 #[derive(Clone, Copy)]
@@ -171,8 +169,7 @@ impl<'s> Builder<'s> {
                 // unless it is all there is.
                 let room = CODE_LIMIT.saturating_sub(self.text.len());
                 if self.text.is_empty() {
-                    let cut = line.floor_char_boundary(room);
-                    self.word(Span::new(at, at + cut));
+                    self.word(Span::new(at, at + prefix(line, room).len()));
                 }
                 self.full = true;
                 return;
@@ -268,8 +265,7 @@ impl<'s> Builder<'s> {
 
     /// Code ends with its last line that says something.
     fn trim_code(&mut self) {
-        self.text
-            .truncate(self.text.floor_char_boundary(CODE_LIMIT));
+        self.text.truncate(prefix(&self.text, CODE_LIMIT).len());
         let end = self.text.trim_end().len();
         self.text.truncate(end);
         while let Some(last) = self.pieces.last_mut() {
@@ -295,10 +291,7 @@ impl<'s> Builder<'s> {
 
     /// Adds text verbatim, less its blobs.
     fn word(&mut self, span: Span) {
-        if span.len() < BLOB_LEN {
-            return self.append(span);
-        }
-        for run in split_blobs(self.source, span) {
+        for run in blob::others(self.source, span) {
             self.append(run);
         }
     }
@@ -363,34 +356,6 @@ fn is_space(c: char) -> bool {
     c.is_whitespace() || c == '\0'
 }
 
-/// The parts of `span` that are not blobs.
-fn split_blobs(source: &str, span: Span) -> Vec<Span> {
-    let text = &source[span.range()];
-    let mut kept = Vec::new();
-    let mut from = 0;
-    let mut at = 0;
-    while at < text.len() {
-        let run = text.as_bytes()[at..]
-            .iter()
-            .take_while(|b| b.is_ascii_alphanumeric() || b"+/=_-".contains(b))
-            .count();
-        if is_blob(&text.as_bytes()[at..at + run]) {
-            kept.push(Span::new(span.start + from, span.start + at));
-            from = at + run;
-        }
-        at = text.ceil_char_boundary(at + run + 1);
-    }
-    kept.push(Span::new(span.start + from.min(text.len()), span.end));
-    kept.retain(|kept| !kept.is_empty());
-    kept
-}
-
-/// Base64, digests and keys are long and hardly ever broken; paths and slugs are broken often.
-fn is_blob(run: &[u8]) -> bool {
-    let n_breaks = run.iter().filter(|b| b"/_-".contains(b)).count();
-    run.len() >= BLOB_LEN && n_breaks * 16 < run.len()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -439,18 +404,6 @@ mod tests {
         });
         assert_eq!(blocks[0].text, "two one");
         assert_eq!(blocks[0].pieces.len(), 1);
-    }
-
-    #[test]
-    fn a_blob_is_left_out_and_a_path_is_not() {
-        let blob = "iVBORw0KGgo".repeat(10);
-        let path = "src/main/java/org/example/notes/service/impl/index/builder/base.java";
-        let source = format!("see {path} data:image/png;base64,{blob}) end");
-        let blocks = built(&source, |b| b.copy(0..source.len()));
-        assert_eq!(
-            blocks[0].text,
-            format!("see {path} data:image/png;base64,) end")
-        );
     }
 
     #[test]

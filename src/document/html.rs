@@ -275,8 +275,8 @@ impl Reader<'_, '_> {
 
 /// The character reference or line end at the start of `raw`: its length and what it stands for.
 fn reference(raw: &str) -> Option<(usize, String)> {
-    if raw.starts_with('\r') {
-        return Some((1 + usize::from(raw[1..].starts_with('\n')), "\n".to_owned()));
+    if let Some(rest) = raw.strip_prefix('\r') {
+        return Some((1 + usize::from(rest.starts_with('\n')), "\n".to_owned()));
     }
     let name = raw.strip_prefix('&')?;
     let len = name

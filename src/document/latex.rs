@@ -6,12 +6,13 @@
 
 mod braces;
 mod commands;
+mod environments;
 
 use super::builder::{Builder, MATH_LIMIT};
 use super::inline::Closers;
-use super::{BlockKind, Span};
+use super::{BlockKind, Span, prefix};
 use braces::Braces;
-use commands::{Command, Environment};
+use commands::Command;
 
 pub(super) fn parse(builder: &mut Builder<'_>, body: Span) {
     let source = builder.source();
@@ -168,7 +169,7 @@ impl Reader<'_, '_> {
             behind += 1;
         }
         match commands::lookup(name) {
-            Command::Begin => self.begin(at, behind),
+            Command::Begin => self.begin(behind),
             Command::End => self.end_environment(behind),
             Command::Heading(level) => {
                 self.flush();
@@ -300,99 +301,6 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn begin(&mut self, at: usize, behind: usize) -> usize {
-        let Some(close) = self.group(behind) else {
-            return behind;
-        };
-        let name = &self.source[behind + 1..close];
-        let inside = close + 1;
-        match commands::environment(name) {
-            Environment::Dropped => {
-                self.builder.gap();
-                self.environment_end(name, inside)
-                    .map_or(inside, |(_, end)| end)
-            }
-            Environment::Verbatim => {
-                let Some((code_end, end)) = self.environment_end(name, inside) else {
-                    return inside;
-                };
-                self.flush();
-                // The rest of the `\begin` line holds options.
-                let first = self.source[inside..code_end].find('\n');
-                let start = first.map_or(inside, |len| inside + len + 1);
-                self.builder.code(start..code_end);
-                self.builder.end(BlockKind::Code);
-                end
-            }
-            Environment::Table(n_arguments) => {
-                self.flush();
-                self.n_tables += 1;
-                self.skip_arguments(inside, n_arguments)
-            }
-            Environment::List => {
-                self.flush();
-                self.n_lists += 1;
-                self.skip_optional(inside)
-            }
-            Environment::Quote => {
-                self.flush();
-                self.n_quotes += 1;
-                inside
-            }
-            Environment::Kept(n_arguments) => {
-                self.flush();
-                debug_assert!(at < inside);
-                self.skip_arguments(inside, n_arguments)
-            }
-        }
-    }
-
-    fn end_environment(&mut self, behind: usize) -> usize {
-        let Some(close) = self.group(behind) else {
-            return behind;
-        };
-        self.flush();
-        let count = match commands::environment(&self.source[behind + 1..close]) {
-            Environment::Table(_) => &mut self.n_tables,
-            Environment::List => &mut self.n_lists,
-            Environment::Quote => &mut self.n_quotes,
-            _ => return close + 1,
-        };
-        *count = count.saturating_sub(1);
-        close + 1
-    }
-
-    /// Where `\end{name}` begins and ends.
-    fn environment_end(&mut self, name: &str, from: usize) -> Option<(usize, usize)> {
-        let source = self.source;
-        let is_it = |at: usize| {
-            let rest = &source[at + "\\end{".len()..];
-            rest.starts_with(name) && rest[name.len()..].starts_with('}')
-        };
-        // The memory is by mark, so it must not hold for another environment: names differ.
-        let end = match self.closers.find(source, (from, self.end), "\\end{") {
-            Some(first) if is_it(first) => Some(first),
-            Some(first) => {
-                let mark = commands::end_mark(name)?;
-                self.closers.find(source, (first, self.end), mark)
-            }
-            None => None,
-        }?;
-        Some((end, end + "\\end{}".len() + name.len()))
-    }
-
-    fn flush(&mut self) {
-        let kind = match self.kind {
-            _ if self.n_tables > 0 => BlockKind::TableRow,
-            BlockKind::ListItem => BlockKind::ListItem,
-            _ if self.n_lists > 0 => BlockKind::ListItem,
-            _ if self.n_quotes > 0 => BlockKind::Quote,
-            _ => BlockKind::Paragraph,
-        };
-        self.builder.end(kind);
-        self.kind = BlockKind::Paragraph;
-    }
-
     /// Goes into the group behind a heading command.
     fn open(&mut self, behind: usize, close: Close) -> usize {
         let at = self.skip_optional(behind);
@@ -429,7 +337,7 @@ impl Reader<'_, '_> {
             .split('\n')
             .next()
             .unwrap_or_default();
-        match line[..line.floor_char_boundary(1000)].find(mark) {
+        match prefix(line, 1000).find(mark) {
             Some(len) => {
                 self.builder.copy(start..start + len);
                 start + len + mark.len_utf8()
@@ -454,7 +362,7 @@ impl Reader<'_, '_> {
         loop {
             let start = self.skip_spaces(at);
             let rest = &self.source[start..self.end];
-            let window = &rest[..rest.floor_char_boundary(400)];
+            let window = prefix(rest, 400);
             match window.find(']').filter(|_| window.starts_with('[')) {
                 Some(len) if !has_blank_line(&window[..len]) => at = start + len + 1,
                 _ => return at,

@@ -7,7 +7,7 @@
 use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd};
 
 use super::builder::{Builder, MATH_LIMIT};
-use super::{BlockKind, Span, hashtag, html};
+use super::{BlockKind, Span, hashtag, html, prefix};
 
 /// How far the end of a shortcode is looked for.
 const SHORTCODE_LIMIT: usize = 300;
@@ -272,9 +272,12 @@ impl<'s> Reader<'_, 's> {
     /// `> [!note]- Title`: the mark is no text, the title is.
     fn skip_callout(&mut self, quote: Span) {
         let source = &self.builder.source()[quote.range()];
-        let inner = source.trim_start_matches(['>', ' ']);
+        // One mark only: a line of a thousand of them has a thousand quotes to look into.
+        let inner = source.strip_prefix('>').unwrap_or(source);
+        let inner = inner.strip_prefix(' ').unwrap_or(inner);
         if let Some(rest) = inner.strip_prefix("[!") {
-            let word = rest.find(|c: char| !c.is_alphanumeric() && !"-_|".contains(c));
+            let is_mark_end = |c: char| !c.is_alphanumeric() && !"-_|".contains(c);
+            let word = prefix(rest, 60).find(is_mark_end);
             if let Some(len) = word
                 && rest[len..].starts_with(']')
             {
@@ -292,7 +295,7 @@ fn shortcode(text: &str) -> Option<usize> {
         [b'{', b'%', ..] => "%}",
         _ => return None,
     };
-    let window = &text[..text.floor_char_boundary(SHORTCODE_LIMIT)];
+    let window = prefix(text, SHORTCODE_LIMIT);
     let line = window.split('\n').next().unwrap_or(window);
     Some(line.find(close)? + close.len())
 }

@@ -48,6 +48,15 @@ impl Span {
     }
 }
 
+/// The first `max_len` bytes of `text`, or a little less where that would cut a character.
+pub(crate) fn prefix(text: &str, max_len: usize) -> &str {
+    let mut len = max_len.min(text.len());
+    while !text.is_char_boundary(len) {
+        len -= 1;
+    }
+    &text[..len]
+}
+
 impl From<Range<usize>> for Span {
     fn from(range: Range<usize>) -> Span {
         Span::new(range.start, range.end)

@@ -3,7 +3,7 @@
 //! Invariant: spans point into the whole source. Knows no syntax.
 
 use super::TagsForm;
-use crate::document::Span;
+use crate::document::{Span, prefix};
 
 /// A string, number or the like.
 #[derive(Clone, Debug)]
@@ -33,7 +33,6 @@ pub(super) struct Fields {
 
 /// The fault's sentence, with the line of `at` in the source.
 pub(super) fn fault(source: &str, at: usize, what: &str) -> String {
-    let at = source.floor_char_boundary(at);
-    let line = 1 + source[..at].matches('\n').count();
+    let line = 1 + prefix(source, at).matches('\n').count();
     format!("line {line}: {what}")
 }

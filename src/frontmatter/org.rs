@@ -3,8 +3,9 @@
 //! The head ends with the first line that is neither a keyword, a comment, a property drawer nor
 //! blank. `#+FILETAGS` may be given several times; `#+TAGS` only lists choices and is no tag.
 
+use super::extent::Extent;
 use super::fields::{Field, Fields, Scalar};
-use super::{Extent, Syntax, TagsForm};
+use super::{Syntax, TagsForm};
 use crate::document::Span;
 
 pub(super) fn read(source: &str, start: usize) -> Option<(Extent, Fields)> {

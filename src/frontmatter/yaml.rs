@@ -56,6 +56,8 @@ struct Reader<'s, 't> {
     /// How many of `open` are mappings.
     n_mappings: usize,
     key: Option<(String, usize)>,
+    /// Where the last scalar or bracket ends.
+    last_end: usize,
 }
 
 impl<'s, 't> Reader<'s, 't> {
@@ -71,6 +73,7 @@ impl<'s, 't> Reader<'s, 't> {
             open: Vec::new(),
             n_mappings: 0,
             key: None,
+            last_end: content.start,
         }
     }
 
@@ -109,7 +112,10 @@ impl<'s, 't> Reader<'s, 't> {
             }
             Event::SequenceStart(..) => {
                 self.has_value |= self.open.is_empty();
-                let is_flow = self.source[span.start..].starts_with('[');
+                // The bracket may be the first item of a block list.
+                let (before, rest) = self.source.split_at(span.start);
+                let head = before.rsplit('\n').next().unwrap_or_default();
+                let is_flow = rest.starts_with('[') && !head.trim_start().starts_with("- ");
                 let form = if is_flow {
                     TagsForm::Flow
                 } else {
@@ -119,19 +125,23 @@ impl<'s, 't> Reader<'s, 't> {
                 self.open.push(false);
             }
             Event::MappingEnd | Event::SequenceEnd => {
+                // The scanner's end of a bracket takes the comment behind it along.
+                let is_bracket = self.source[span.start..].starts_with([']', '}']);
+                let end = span.start + usize::from(is_bracket);
+                if is_bracket {
+                    self.last_end = self.last_end.max(end);
+                }
                 if let Some(true) = self.open.pop() {
                     self.n_mappings -= 1;
                 }
                 if self.open.len() == 1 {
-                    self.end_value(span);
+                    self.end_value(Span::new(span.start, end));
                 }
             }
             Event::Scalar(text, style, ..) => self.scalar(&text, style, span),
-            Event::Alias(_) => {
-                if self.open.len() == 1 {
-                    self.begin_value(span, TagsForm::Scalar);
-                    self.end_value(span);
-                }
+            Event::Alias(_) if self.open.len() == 1 => {
+                self.begin_value(span, TagsForm::Scalar);
+                self.end_value(span);
             }
             _ => {}
         }
@@ -155,6 +165,9 @@ impl<'s, 't> Reader<'s, 't> {
             Some((_, end)) if is_null && text.is_empty() && self.is_top() => self.behind(*end),
             _ => span,
         };
+        if !text.is_empty() {
+            self.last_end = self.last_end.max(span.end);
+        }
         let scalar = Scalar {
             text: text.to_owned(),
             span,
@@ -204,14 +217,14 @@ impl<'s, 't> Reader<'s, 't> {
             self.key = Some((String::new(), span.end)); // It was the key; its value comes next.
         }
         if let Some(field) = self.fields.fields.last_mut() {
-            // The end of a block list is only known when the next key begins; its last item
-            // is where its bytes end.
-            let items_end = field.scalars.iter().map(|s| s.span.end).max();
-            let end = match field.form {
-                TagsForm::Block => items_end.unwrap_or(span.end),
-                _ => span.end,
+            let content = Span::new(self.base, self.base + self.text.len());
+            field.span = match field.form {
+                TagsForm::Block => {
+                    let items = Span::new(field.span.start, self.last_end.max(field.span.start));
+                    block_extent(self.source, content, items)
+                }
+                _ => Span::new(field.span.start, span.end.max(field.span.start)),
             };
-            field.span = Span::new(field.span.start, end.max(field.span.start));
         }
     }
 
@@ -222,6 +235,34 @@ impl<'s, 't> Reader<'s, 't> {
         };
         self.base + at
     }
+}
+
+/// From the dash of the first item to the end of the last: the scanner's list begins behind the
+/// dash where the list is not indented, and it knows no place for empty items.
+fn block_extent(source: &str, content: Span, items: Span) -> Span {
+    let is_empty_item = |line: &str| line.trim() == "-";
+    let mut start = items.start;
+    let mut lines = source[content.start..start].split('\n').rev();
+    let head = lines.next().unwrap_or_default();
+    if head.trim_start().starts_with('-') {
+        start -= head.trim_start().len();
+    }
+    let mut line_start = items.start - head.len();
+    for line in lines.take_while(|line| is_empty_item(line)) {
+        line_start -= line.len() + 1;
+        start = line_start + (line.len() - line.trim_start().len());
+    }
+    let mut end = items.end;
+    let mut at = end;
+    for (idx, line) in source[end..content.end].split_inclusive('\n').enumerate() {
+        at += line.len();
+        match idx {
+            0 => {} // The rest of the last item's line is a comment at most.
+            _ if is_empty_item(line) => end = at - line.len() + line.trim_end().len(),
+            _ => break,
+        }
+    }
+    Span::new(start, end)
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //!
 //! Marks go, words stay. A mark without its partner is text.
 
-use crate::document::Span;
 use crate::document::builder::{Builder, MATH_LIMIT};
 use crate::document::inline::{Closers, before};
+use crate::document::{Span, prefix};
 
 pub(super) fn read(builder: &mut Builder<'_>, span: Span) {
     let mut reader = Reader {
@@ -65,7 +65,7 @@ impl Reader<'_, '_> {
             b'[' => bracketed(rest).map(|len| at + len),
             b'<' if rest.starts_with("<<") => self.target(at),
             b'<' => {
-                let len = rest[..rest.floor_char_boundary(60)].find('>')?;
+                let len = prefix(rest, 60).find('>')?;
                 is_date(&rest[1..len]).then_some(at + len + 1)
             }
             b'{' if rest.starts_with("{{{") => self.dropped(at, "}}}"),
@@ -205,7 +205,7 @@ fn is_special(c: u8) -> bool {
 
 /// Length of a time stamp or a progress cookie (`[3/7]`, `[40%]`).
 fn bracketed(rest: &str) -> Option<usize> {
-    let window = &rest[..rest.floor_char_boundary(60)];
+    let window = prefix(rest, 60);
     let len = window.find(']')?;
     let inner = &rest[1..len];
     let is_cookie = !inner.is_empty()

@@ -2,9 +2,9 @@
 //!
 //! Marks go, words stay. A mark without its partner is text.
 
-use crate::document::Span;
 use crate::document::builder::{Builder, MATH_LIMIT};
 use crate::document::inline::{Closers, before};
+use crate::document::{Span, prefix};
 
 pub(super) fn read(builder: &mut Builder<'_>, span: Span) {
     let source = builder.source();
@@ -62,7 +62,7 @@ impl Reader<'_, '_> {
         } else if rest.starts_with('*') {
             self.enclosed(at, "*")
         } else if rest.starts_with(':') {
-            let window = &rest[..rest.floor_char_boundary(40)];
+            let window = prefix(rest, 40);
             let len = window.find(":`")?;
             let role = &window[1..len.max(1)];
             let is_role = !role.is_empty()
@@ -72,7 +72,7 @@ impl Reader<'_, '_> {
             is_role.then(|| self.interpreted(at + len + 1, role))?
         } else if rest.starts_with('[') {
             // `[1]_`, `[#note]_`, `[Smith2020]_`.
-            let window = &rest[..rest.floor_char_boundary(60)];
+            let window = prefix(rest, 60);
             let len = window.find("]_")?;
             (!window[..len].contains(' ')).then_some(Found {
                 words: None,
@@ -80,8 +80,8 @@ impl Reader<'_, '_> {
             })
         } else if rest.starts_with('_') {
             self.reference(at)
-        } else if rest.starts_with('\\') {
-            let escaped = rest[1..].chars().next()?;
+        } else if let Some(behind) = rest.strip_prefix('\\') {
+            let escaped = behind.chars().next()?;
             let end = at + 1 + escaped.len_utf8();
             // An escaped space joins what stands around it.
             let words = (!escaped.is_whitespace()).then(|| Span::new(at + 1, end));
