@@ -1,5 +1,7 @@
 //! Documents of every format, read as people write them: expected blocks, and properties that
 //! hold for any text.
+//!
+//! Length: the lists of hostile marks, which are data, one a line.
 
 use std::path::Path;
 

@@ -3,7 +3,7 @@
 //! Invariant: whatever a parser does, pieces are ordered, disjoint, inside the source and on
 //! character boundaries; a piece whose two lengths are equal is byte-identical to the source.
 //! White space is single outside code, blocks are never empty. Knows no markup.
-//! (Long because the invariant is one: text, pieces, gaps and cuts change together or not at all.)
+//! Length: one invariant; text, pieces, gaps and cuts change together or not at all.
 
 use super::{Block, BlockKind, Piece, Span, blob, prefix};
 
