@@ -108,7 +108,7 @@ pub struct Request<'a> {
     pub vocabulary: &'a Vocabulary,
 }
 
-/// Views of one passage: `windows[i][j]` is window `i` with the vocabulary's `j`-th scorable label.
+/// Views of one passage: `windows[i][j]` is window `i` with the label in column `j` of the vocabulary.
 #[derive(Clone, Debug)]
 pub struct PassageViews {
     /// One row a window.

@@ -17,11 +17,27 @@ const TEXTS: [&str; 5] = [
     "The train was late again, so I read until Ghent and slept until Ostend.",
     "tax",
 ];
-const LABELS: [&str; 6] = ["baking", "travel", "machine_learning", "personal finance", "C++", "日本語"];
+const LABELS: [&str; 6] = [
+    "baking",
+    "travel",
+    "machine_learning",
+    "personal finance",
+    "C++",
+    "日本語",
+];
 
 fn engine_with(checkpoint: &str, options: EngineOptions) -> Engine {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity").join(checkpoint);
-    let model = Model::load(&dir, &LoadOptions { compat: options.compat, ..LoadOptions::default() }).unwrap();
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/parity")
+        .join(checkpoint);
+    let model = Model::load(
+        &dir,
+        &LoadOptions {
+            compat: options.compat,
+            ..LoadOptions::default()
+        },
+    )
+    .unwrap();
     Engine::new(Arc::new(model), options)
 }
 
@@ -36,29 +52,49 @@ fn set<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Arc<LabelSet> {
 fn score(engine: &Engine, texts: &[&str], labels: &Arc<LabelSet>) -> Vec<Prediction> {
     let vocabulary = engine.vocabulary(labels.clone()).unwrap();
     let passages: Vec<Passage> = texts.iter().map(|text| Passage::plain(*text)).collect();
-    let requests: Vec<Request> =
-        passages.iter().map(|passage| Request { passage, vocabulary: &vocabulary }).collect();
+    let requests: Vec<Request> = passages
+        .iter()
+        .map(|passage| Request {
+            passage,
+            vocabulary: &vocabulary,
+        })
+        .collect();
     engine.score(&requests).unwrap()
 }
 
 fn logits(prediction: &Prediction) -> Vec<f32> {
-    prediction.scores.iter().map(|score| score.logit.value()).collect()
+    prediction
+        .scores
+        .iter()
+        .map(|score| score.logit.value())
+        .collect()
 }
 
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max)
 }
 
 #[test]
 fn a_text_scores_the_same_alone_and_among_others() {
-    for checkpoint in ["bert-isolated-proj", "bert-cosine-proj", "modernbert-cosine-proj", "deberta-v2-cosine-proj"] {
+    for checkpoint in [
+        "bert-isolated-proj",
+        "bert-cosine-proj",
+        "modernbert-cosine-proj",
+        "deberta-v2-cosine-proj",
+    ] {
         let engine = engine(checkpoint);
         let together = score(&engine, &TEXTS, &set(LABELS));
         for (text, prediction) in TEXTS.iter().zip(&together) {
             let alone = score(&engine, &[text], &set(LABELS));
             let difference = largest_difference(&logits(&alone[0]), &logits(prediction));
-            assert!(difference <= 1e-5, "{checkpoint}: {difference:e} for {text}");
+            assert!(
+                difference <= 1e-5,
+                "{checkpoint}: {difference:e} for {text}"
+            );
         }
     }
 }
@@ -70,40 +106,73 @@ fn an_isolated_label_scores_the_same_whatever_the_others_are() {
         let few = score(&engine, &TEXTS, &set(LABELS));
         // Backwards, and among so many others that several passes are needed.
         let others = (0..400).map(|i| format!("another label {i}"));
-        let many: Vec<String> = others.chain(LABELS.iter().rev().map(|l| (*l).to_owned())).collect();
+        let many: Vec<String> = others
+            .chain(LABELS.iter().rev().map(|l| (*l).to_owned()))
+            .collect();
         let many = score(&engine, &TEXTS, &set(many));
         for (few, many) in few.iter().zip(&many) {
             let mut last: Vec<f32> = logits(many).split_off(400);
             last.reverse();
-            assert!(largest_difference(&logits(few), &last) <= 1e-5, "{checkpoint}");
+            assert!(
+                largest_difference(&logits(few), &last) <= 1e-5,
+                "{checkpoint}"
+            );
         }
     }
 }
 
 #[test]
 fn labels_that_do_not_fit_beside_the_text_are_scored_in_further_passes() {
-    let names: Vec<String> = (0..300).map(|i| format!("a rather long candidate label number {i}")).collect();
+    let names: Vec<String> = (0..300)
+        .map(|i| format!("a rather long candidate label number {i}"))
+        .collect();
     for checkpoint in ["bert-cosine-proj", "bert-prefix-full", "bert-isolated-proj"] {
         let prediction = &score(&engine(checkpoint), &TEXTS[..1], &set(&names))[0];
-        assert_eq!((prediction.scores.len(), prediction.unscored.len()), (300, 0), "{checkpoint}");
+        assert_eq!(
+            (prediction.scores.len(), prediction.unscored.len()),
+            (300, 0),
+            "{checkpoint}"
+        );
     }
 }
 
 #[test]
 fn compat_names_the_labels_that_the_reference_drops() {
-    let names: Vec<String> = (0..120).map(|i| format!("a rather long candidate label, number {i} of many")).collect();
-    let options = EngineOptions { compat: true, ..EngineOptions::default() };
+    let names: Vec<String> = (0..120)
+        .map(|i| format!("a rather long candidate label, number {i} of many"))
+        .collect();
+    let options = EngineOptions {
+        compat: true,
+        ..EngineOptions::default()
+    };
     let engine = engine_with("bert-cosine-proj", options);
-    let prediction = &score(&engine, &["Too many labels to fit into one window."], &set(&names))[0];
+    let prediction = &score(
+        &engine,
+        &["Too many labels to fit into one window."],
+        &set(&names),
+    )[0];
     // The golden case of the same text and labels keeps 16.
-    assert_eq!((prediction.scores.len(), prediction.unscored.len()), (16, 104));
-    assert!(prediction.unscored[0].reason.contains("did not fit"), "{}", prediction.unscored[0].reason);
+    assert_eq!(
+        (prediction.scores.len(), prediction.unscored.len()),
+        (16, 104)
+    );
+    assert!(
+        prediction.unscored[0].reason.contains("did not fit"),
+        "{}",
+        prediction.unscored[0].reason
+    );
 }
 
 #[test]
 fn a_long_text_is_read_in_windows_up_to_a_cap_that_is_said() {
     let long = "The train was late again and I read until Ghent. ".repeat(200);
-    let engine = engine_with("bert-isolated-proj", EngineOptions { max_windows: 4, ..EngineOptions::default() });
+    let engine = engine_with(
+        "bert-isolated-proj",
+        EngineOptions {
+            max_windows: 4,
+            ..EngineOptions::default()
+        },
+    );
     let predictions = score(&engine, &[&long, "short"], &set(LABELS));
     assert_eq!((predictions[0].windows, predictions[0].cut), (4, true));
     assert_eq!((predictions[1].windows, predictions[1].cut), (1, false));
@@ -112,17 +181,36 @@ fn a_long_text_is_read_in_windows_up_to_a_cap_that_is_said() {
 #[test]
 fn the_headings_of_a_section_are_read_with_every_window_of_it() {
     let body = "word and word and word and word. ".repeat(60);
-    let note = |heading: &str| Document::parse(Format::Markdown, format!("# Day\n\n## {heading}\n\n{body}\n\n{body}\n\n{body}"));
+    let note = |heading: &str| {
+        Document::parse(
+            Format::Markdown,
+            format!("# Day\n\n## {heading}\n\n{body}\n\n{body}\n\n{body}"),
+        )
+    };
     let engine = engine("bert-isolated-proj");
     let vocabulary = engine.vocabulary(set(LABELS)).unwrap();
     let last_window = |heading: &str| {
         let passage = Passage::of(&note(heading));
-        let views = engine.views(&[Request { passage: &passage, vocabulary: &vocabulary }]).unwrap();
+        let views = engine
+            .views(&[Request {
+                passage: &passage,
+                vocabulary: &vocabulary,
+            }])
+            .unwrap();
         assert!(views[0].windows.len() > 2);
-        views[0].windows.last().unwrap().iter().map(|view| view.unwrap().joint).collect::<Vec<f32>>()
+        views[0]
+            .windows
+            .last()
+            .unwrap()
+            .iter()
+            .map(|view| view.unwrap().joint)
+            .collect::<Vec<f32>>()
     };
     let (a, b) = (last_window("Garden"), last_window("Accounts"));
-    assert!(largest_difference(&a, &b) > 1e-4, "the heading of the section changed nothing");
+    assert!(
+        largest_difference(&a, &b) > 1e-4,
+        "the heading of the section changed nothing"
+    );
 }
 
 #[test]
@@ -138,15 +226,32 @@ fn a_text_without_a_token_has_no_scores_and_says_why() {
 #[test]
 fn a_label_too_long_for_the_model_is_unscored_and_the_others_are_not() {
     let endless = "very ".repeat(2_000);
-    let prediction = &score(&engine("bert-isolated-proj"), &TEXTS[..1], &set(["baking", &endless]))[0];
+    let prediction = &score(
+        &engine("bert-isolated-proj"),
+        &TEXTS[..1],
+        &set(["baking", &endless]),
+    )[0];
     assert_eq!((prediction.scores.len(), prediction.unscored.len()), (1, 1));
-    assert!(prediction.unscored[0].reason.contains("shorten it"), "{}", prediction.unscored[0].reason);
+    assert!(
+        prediction.unscored[0].reason.contains("shorten it"),
+        "{}",
+        prediction.unscored[0].reason
+    );
 }
 
 #[test]
 fn text_that_spells_special_tokens_stays_text_but_for_the_reference() {
     let text = "before [SEP] after [LAB] the end";
-    let (plain, compat) = (engine("bert-cosine-proj"), engine_with("bert-cosine-proj", EngineOptions { compat: true, ..EngineOptions::default() }));
+    let (plain, compat) = (
+        engine("bert-cosine-proj"),
+        engine_with(
+            "bert-cosine-proj",
+            EngineOptions {
+                compat: true,
+                ..EngineOptions::default()
+            },
+        ),
+    );
     let separator = plain.model().tokenizer().special().sep;
     let ids = |engine: &Engine| engine.model().tokenizer().tokens(text).unwrap().ids;
     assert!(!ids(&plain).contains(&separator));
@@ -155,8 +260,19 @@ fn text_that_spells_special_tokens_stays_text_but_for_the_reference() {
 
 #[test]
 fn multi_class_scores_are_shares_of_one() {
-    let options = EngineOptions { multi_class: true, ..EngineOptions::default() };
-    let prediction = &score(&engine_with("bert-isolated-proj", options), &TEXTS[..1], &set(LABELS))[0];
-    let sum: f32 = prediction.scores.iter().map(|score| score.score.value()).sum();
+    let options = EngineOptions {
+        multi_class: true,
+        ..EngineOptions::default()
+    };
+    let prediction = &score(
+        &engine_with("bert-isolated-proj", options),
+        &TEXTS[..1],
+        &set(LABELS),
+    )[0];
+    let sum: f32 = prediction
+        .scores
+        .iter()
+        .map(|score| score.score.value())
+        .sum();
     assert!((sum - 1.0).abs() < 1e-5, "{sum}");
 }

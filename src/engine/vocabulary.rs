@@ -88,6 +88,11 @@ impl Vocabulary {
         }
     }
 
+    /// The column of a label in `PassageViews`; `None` where it cannot be scored.
+    pub fn column(&self, id: LabelId) -> Option<usize> {
+        self.labels.binary_search_by_key(&id, |label| label.id).ok()
+    }
+
     /// The label set behind it.
     pub fn set(&self) -> &Arc<LabelSet> {
         &self.set

@@ -72,13 +72,13 @@ pub fn samples(
     set: &DataSet,
     cases: &[Case],
     group: u32,
-    done: impl FnMut(usize),
 ) -> Result<Vec<Sample>, ScoringError> {
     let mut samples = Vec::new();
-    for (case, views) in cases.iter().zip(views(engine, set, cases, done)?) {
+    for (case, (candidates, views)) in cases.iter().zip(views(engine, set, cases)?) {
         let weight = row_weight(case.candidates.len(), ROW_WEIGHT_POWER);
-        for (label, positive) in case.truth.iter().enumerate() {
-            if let Some((joint, embed)) = whole(&views, label) {
+        for (label, positive) in candidates.labels.iter().zip(&case.truth) {
+            let column = label.and_then(|label| candidates.vocabulary.column(label));
+            if let Some((joint, embed)) = column.and_then(|column| whole(&views, column)) {
                 samples.push(Sample {
                     joint,
                     embed,
@@ -93,11 +93,11 @@ pub fn samples(
 }
 
 /// One pair of cosines for a text of several windows: the mean of the two best, as scores are made.
-fn whole(views: &PassageViews, label: usize) -> Option<(f32, f32)> {
+fn whole(views: &PassageViews, column: usize) -> Option<(f32, f32)> {
     let mut windows: Vec<View> = views
         .windows
         .iter()
-        .filter_map(|row| *row.get(label)?)
+        .filter_map(|row| *row.get(column)?)
         .collect();
     windows.sort_by(|a, b| b.joint.total_cmp(&a.joint));
     windows.truncate(2);

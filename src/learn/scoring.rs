@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::dataset::{Case, DataSet, LabelList};
 use super::evaluation::{Scored, ScoredError};
 use crate::engine::{Engine, EngineError, Passage, PassageViews, Prediction, Request, Vocabulary};
-use crate::label::{LabelSet, NameFault};
+use crate::label::{LabelId, LabelSet, NameFault};
 
 /// Rows that are scored together.
 const GROUP: usize = 128;
@@ -27,18 +27,25 @@ pub enum ScoringError {
     Scored(#[from] ScoredError),
 }
 
-/// Vocabularies of the candidate lists of one data set, each made ready once.
-pub(crate) struct Candidates<'a> {
+/// The candidates of a row as a vocabulary.
+pub(crate) struct Candidates {
+    pub(crate) vocabulary: Vocabulary,
+    /// The label that each candidate is; two that differ in case only are one label.
+    pub(crate) labels: Vec<Option<LabelId>>,
+}
+
+/// Candidate lists of one data set, each made ready once.
+struct CandidateLists<'a> {
     engine: &'a Engine,
     labels: &'a LabelList,
     embedded: bool,
-    ready: HashMap<Arc<[u32]>, Arc<Vocabulary>>,
+    ready: HashMap<Arc<[u32]>, Arc<Candidates>>,
 }
 
-impl<'a> Candidates<'a> {
+impl<'a> CandidateLists<'a> {
     /// `embedded`: give every label its plain embedding, whatever the calibration wants.
-    pub(crate) fn new(engine: &'a Engine, labels: &'a LabelList, embedded: bool) -> Candidates<'a> {
-        Candidates {
+    fn new(engine: &'a Engine, labels: &'a LabelList, embedded: bool) -> CandidateLists<'a> {
+        CandidateLists {
             engine,
             labels,
             embedded,
@@ -46,24 +53,24 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    pub(crate) fn vocabulary(
-        &mut self,
-        candidates: &Arc<[u32]>,
-    ) -> Result<Arc<Vocabulary>, ScoringError> {
-        if let Some(vocabulary) = self.ready.get(candidates) {
-            return Ok(vocabulary.clone());
+    fn of(&mut self, list: &Arc<[u32]>) -> Result<Arc<Candidates>, ScoringError> {
+        if let Some(candidates) = self.ready.get(list) {
+            return Ok(candidates.clone());
         }
-        let names = candidates
+        let names: Vec<&str> = list
             .iter()
-            .map(|label| &self.labels.names()[*label as usize]);
-        let set = LabelSet::from_names(names).map_err(ScoringError::Labels)?;
+            .map(|label| self.labels.names()[*label as usize].as_str())
+            .collect();
+        let (set, faults) = LabelSet::from_names_lenient(&names);
+        let set = set.ok_or(ScoringError::Labels(faults))?;
+        let labels = names.iter().map(|name| set.find(name)).collect();
         let mut vocabulary = self.engine.vocabulary(Arc::new(set))?;
         if self.embedded {
             self.engine.embed(&mut vocabulary)?;
         }
-        let vocabulary = Arc::new(vocabulary);
-        self.ready.insert(candidates.clone(), vocabulary.clone());
-        Ok(vocabulary)
+        let candidates = Arc::new(Candidates { vocabulary, labels });
+        self.ready.insert(list.clone(), candidates.clone());
+        Ok(candidates)
     }
 }
 
@@ -77,24 +84,20 @@ pub fn score(
     cases: &[Case],
     mut done: impl FnMut(usize),
 ) -> Result<Vec<Scored>, ScoringError> {
-    let mut candidates = Candidates::new(engine, &set.labels, false);
+    let mut lists = CandidateLists::new(engine, &set.labels, false);
     let mut scored = Vec::with_capacity(cases.len());
     for group in cases.chunks(GROUP) {
-        let passages: Vec<Passage> = group
-            .iter()
-            .map(|case| Passage::plain(case.row.text.as_str()))
-            .collect();
-        let vocabularies = vocabularies(&mut candidates, group)?;
-        let predictions = engine.score(&requests(&passages, &vocabularies))?;
-        for (case, prediction) in group.iter().zip(predictions) {
-            scored.push(row(case, &prediction)?);
+        let (passages, candidates) = ready(&mut lists, group)?;
+        let predictions = engine.score(&requests(&passages, &candidates))?;
+        for ((case, candidates), prediction) in group.iter().zip(&candidates).zip(predictions) {
+            scored.push(row(case, candidates, &prediction)?);
         }
         done(group.len());
     }
     Ok(scored)
 }
 
-/// Both views of every case, before calibration, with every label embedded.
+/// Both views of every case, before calibration, with the candidates that they are of.
 ///
 /// # Errors
 /// As `score`.
@@ -102,48 +105,57 @@ pub(crate) fn views(
     engine: &Engine,
     set: &DataSet,
     cases: &[Case],
-    mut done: impl FnMut(usize),
-) -> Result<Vec<PassageViews>, ScoringError> {
-    let mut candidates = Candidates::new(engine, &set.labels, true);
+) -> Result<Vec<(Arc<Candidates>, PassageViews)>, ScoringError> {
+    let mut lists = CandidateLists::new(engine, &set.labels, true);
     let mut all = Vec::with_capacity(cases.len());
     for group in cases.chunks(GROUP) {
-        let passages: Vec<Passage> = group
-            .iter()
-            .map(|case| Passage::plain(case.row.text.as_str()))
-            .collect();
-        let vocabularies = vocabularies(&mut candidates, group)?;
-        all.extend(engine.views(&requests(&passages, &vocabularies))?);
-        done(group.len());
+        let (passages, candidates) = ready(&mut lists, group)?;
+        let views = engine.views(&requests(&passages, &candidates))?;
+        all.extend(candidates.into_iter().zip(views));
     }
     Ok(all)
 }
 
-fn vocabularies(
-    candidates: &mut Candidates,
-    group: &[Case],
-) -> Result<Vec<Arc<Vocabulary>>, ScoringError> {
-    group
+type Ready = (Vec<Passage>, Vec<Arc<Candidates>>);
+
+fn ready(lists: &mut CandidateLists, group: &[Case]) -> Result<Ready, ScoringError> {
+    let passages = group
         .iter()
-        .map(|case| candidates.vocabulary(&case.candidates))
-        .collect()
+        .map(|case| Passage::plain(case.row.text.as_str()))
+        .collect();
+    let candidates = group
+        .iter()
+        .map(|case| lists.of(&case.candidates))
+        .collect::<Result<_, _>>()?;
+    Ok((passages, candidates))
 }
 
-fn requests<'a>(passages: &'a [Passage], vocabularies: &'a [Arc<Vocabulary>]) -> Vec<Request<'a>> {
-    passages
-        .iter()
-        .zip(vocabularies)
-        .map(|(passage, vocabulary)| Request {
-            passage,
-            vocabulary,
-        })
-        .collect()
+fn requests<'a>(passages: &'a [Passage], candidates: &'a [Arc<Candidates>]) -> Vec<Request<'a>> {
+    let both = passages.iter().zip(candidates);
+    both.map(|(passage, candidates)| Request {
+        passage,
+        vocabulary: &candidates.vocabulary,
+    })
+    .collect()
 }
 
 /// A label that was not scored counts as certainly absent.
-fn row(case: &Case, prediction: &Prediction) -> Result<Scored, ScoredError> {
-    let mut scores = vec![0.0; case.candidates.len()];
+fn row(
+    case: &Case,
+    candidates: &Candidates,
+    prediction: &Prediction,
+) -> Result<Scored, ScoredError> {
+    let mut by_label = vec![0.0; candidates.vocabulary.set().labels().len()];
     for score in &prediction.scores {
-        scores[score.label.0 as usize] = score.score.value();
+        by_label[score.label.0 as usize] = score.score.value();
     }
-    Scored::new(case.candidates.clone(), scores, case.truth.clone())
+    let scores = candidates
+        .labels
+        .iter()
+        .map(|label| label.map_or(0.0, |label| by_label[label.0 as usize]));
+    Scored::new(
+        case.candidates.clone(),
+        scores.collect(),
+        case.truth.clone(),
+    )
 }

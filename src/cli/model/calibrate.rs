@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         });
         let cases = draw(rows, &limits);
         anstream::eprintln!("{}: {} rows", set.name, cases.len());
-        all.extend(samples(&engine, &set, &cases, group as u32, |_| ())?);
+        all.extend(samples(&engine, &set, &cases, group as u32)?);
     }
     let fit = Options {
         views: if args.joint_only {
