@@ -27,9 +27,9 @@ use candle_core::{Device, Tensor};
 use crate::model::calibration::Calibration;
 use batch::{Batch, BatchOptions};
 use checkpoint::{CheckpointError, CheckpointFiles};
-use config::ModelConfig;
-use encoder::{Encoder, EncoderInput};
-use head::ScoringHead;
+use config::{BackboneConfig, ModelConfig};
+use encoder::{Encoder, EncoderInput, FusedBert};
+use head::{ScoringHead, StateRows};
 use sequence::Sequence;
 use tokenizer::Tokenizer;
 use weights::Reader;
@@ -41,6 +41,8 @@ pub struct LoadOptions {
     pub device: Device,
     /// Read special tokens inside texts as the reference does.
     pub compat: bool,
+    /// Run the plain encoder even where there is a fused one.
+    pub plain: bool,
 }
 
 impl Default for LoadOptions {
@@ -48,6 +50,7 @@ impl Default for LoadOptions {
         LoadOptions {
             device: Device::Cpu,
             compat: false,
+            plain: false,
         }
     }
 }
@@ -58,10 +61,16 @@ pub struct Model {
     fingerprint: String,
     config: ModelConfig,
     tokenizer: Tokenizer,
-    encoder: Encoder,
+    encoder: Backbone,
     head: ScoringHead,
     calibration: Calibration,
     device: Device,
+}
+
+/// The encoder, in the form that serves fastest.
+enum Backbone {
+    Plain(Encoder),
+    Fused(FusedBert),
 }
 
 /// What the model says of one sequence.
@@ -136,7 +145,9 @@ impl Model {
                 error,
             };
             let reader = Reader::new(&weights, &options.device);
-            let encoder = Encoder::new(&config.backbone, &reader.part("backbone"))
+            // transformers' AutoModel saves a pooler that GliZNet never uses.
+            reader.part("backbone.pooler").skip();
+            let encoder = Backbone::new(&config, &reader.part("backbone"), options)
                 .map_err(|e| fail(e.into()))?;
             let head = ScoringHead::new(&config, &reader).map_err(|e| fail(e.into()))?;
             reader.finish().map_err(fail)?;
@@ -228,22 +239,17 @@ impl Model {
         if sequences.is_empty() {
             return Ok(Vec::new());
         }
-        let batch = self.batch(sequences, 0)?;
-        let states = self.states(&batch)?;
+        let (states, rows) = self.states(sequences, 0)?;
         let labelled = sequences
             .iter()
             .any(|sequence| !sequence.label_tokens.is_empty());
         let logits = if labelled {
-            self.head
-                .forward(&states, &batch.labels)?
-                .logits
-                .to_vec1::<f32>()?
+            self.head.forward(&states, &rows)?.logits.to_vec1::<f32>()?
         } else {
             Vec::new()
         };
         let mut logits = logits.into_iter();
-        let means = batch.text_share.matmul(&states)?.squeeze(1)?; // [batch, hidden]
-        let embeddings = head::normalize(&means)?.to_vec2::<f32>()?;
+        let embeddings = rows.text_embeddings(&states)?.to_vec2::<f32>()?;
         Ok(sequences
             .iter()
             .zip(embeddings)
@@ -259,34 +265,68 @@ impl Model {
     /// # Errors
     /// As `forward`.
     pub fn inspect(&self, sequence: &Sequence, tokens: usize) -> candle_core::Result<Inspection> {
-        let batch = self.batch(&[sequence], tokens)?;
-        let states = self.states(&batch)?;
-        let similarities = self.head.forward(&states, &batch.labels)?;
-        let row = |tensor: Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+        let (states, rows) = self.states(&[sequence], tokens)?;
+        let similarities = self.head.forward(&states, &rows)?;
+        let (first, last) = rows.ends(&states, 0)?;
+        let vector = |tensor: Tensor| tensor.flatten_all()?.to_vec1::<f32>();
         Ok(Inspection {
-            hidden_cls: row(states.narrow(1, 0, 1)?)?,
-            hidden_last: row(states.narrow(1, sequence.len() - 1, 1)?)?,
-            text_embedding: row(similarities.text)?,
-            logits: row(similarities.logits)?,
+            hidden_cls: vector(first)?,
+            hidden_last: vector(last)?,
+            text_embedding: vector(similarities.text)?,
+            logits: vector(similarities.logits)?,
         })
     }
 
-    fn batch(&self, sequences: &[&Sequence], at_least: usize) -> candle_core::Result<Batch> {
-        let options = BatchOptions {
-            pad: self.tokenizer.special().pad,
-            isolated: self.config.layout.is_isolated(),
-            device: &self.device,
-        };
-        Batch::new(sequences, at_least, &options)
+    /// Last hidden states, `[row, hidden]`, and which row is which token. The plain encoders pad to
+    /// `at_least` tokens.
+    fn states(
+        &self,
+        sequences: &[&Sequence],
+        at_least: usize,
+    ) -> candle_core::Result<(Tensor, StateRows)> {
+        let isolated = self.config.layout.is_isolated();
+        match &self.encoder {
+            Backbone::Fused(encoder) => {
+                let (states, rows) = encoder.forward(sequences, isolated)?;
+                Ok((
+                    states,
+                    StateRows::new(sequences, |i, place| rows.row(i, place), &self.device)?,
+                ))
+            }
+            Backbone::Plain(encoder) => {
+                let options = BatchOptions {
+                    pad: self.tokenizer.special().pad,
+                    isolated,
+                    device: &self.device,
+                };
+                let batch = Batch::new(sequences, at_least, &options)?;
+                let states = encoder.forward(&EncoderInput {
+                    ids: &batch.ids,
+                    positions: &batch.positions,
+                    mask: &batch.mask,
+                })?; // [batch, token, hidden]
+                let tokens = states.dim(1)?;
+                let rows = StateRows::new(sequences, |i, place| i * tokens + place, &self.device)?;
+                Ok((states.flatten(0, 1)?, rows))
+            }
+        }
     }
+}
 
-    /// `[batch, token, hidden]`.
-    fn states(&self, batch: &Batch) -> candle_core::Result<Tensor> {
-        self.encoder.forward(&EncoderInput {
-            ids: &batch.ids,
-            positions: &batch.positions,
-            mask: &batch.mask,
-        })
+impl Backbone {
+    /// The fused encoder where the device and the architecture have one, unless `plain` is asked for.
+    fn new(
+        config: &ModelConfig,
+        weights: &Reader,
+        options: &LoadOptions,
+    ) -> candle_core::Result<Backbone> {
+        if let (BackboneConfig::Bert(bert), Device::Cpu, false) =
+            (&config.backbone, &options.device, options.plain)
+            && let Some(fused) = FusedBert::new(bert, weights)?
+        {
+            return Ok(Backbone::Fused(fused));
+        }
+        Ok(Backbone::Plain(Encoder::new(&config.backbone, weights)?))
     }
 }
 

@@ -91,6 +91,7 @@ impl ModelArgs {
         let options = LoadOptions {
             device: chosen.device,
             compat: self.compat,
+            ..LoadOptions::default()
         };
         let model = match &entry.source {
             ModelSource::Bundled => Model::bundled(&options)?,

@@ -5,7 +5,6 @@
 use candle_core::{Device, Result, Tensor};
 
 use super::encoder::{AttentionMask, PADDING, TEXT};
-use super::head::LabelTokens;
 use super::sequence::Sequence;
 
 /// What padding needs to know of the model.
@@ -26,10 +25,6 @@ pub(crate) struct Batch {
     pub(crate) positions: Tensor,
     /// Who sees whom.
     pub(crate) mask: AttentionMask,
-    /// Where each label's states are; labels are numbered through the batch.
-    pub(crate) labels: LabelTokens,
-    /// `1 / n` at the `n` text tokens of each row, 0 elsewhere, `[batch, 1, token]`.
-    pub(crate) text_share: Tensor,
 }
 
 impl Batch {
@@ -63,23 +58,10 @@ impl Batch {
                 .filter(|s| **s != PADDING)
                 .for_each(|s| *s = TEXT);
         }
-        let label_tokens: Vec<(usize, Vec<usize>)> = sequences
-            .iter()
-            .enumerate()
-            .flat_map(|(row, s)| s.label_tokens.iter().map(move |own| (row, own.clone())))
-            .collect();
-        let mut text_share = vec![0.0_f32; rows * tokens];
-        for (row, sequence) in sequences.iter().enumerate() {
-            for token in &sequence.text_tokens {
-                text_share[row * tokens + token] = 1.0 / sequence.text_tokens.len() as f32;
-            }
-        }
         Ok(Batch {
             ids: Tensor::from_vec(padded(|s| &s.ids, pad), (rows, tokens), device)?,
             positions: Tensor::from_vec(positions.clone(), (rows, tokens), device)?,
             mask: AttentionMask::new(rows, tokens, segments, positions, device),
-            labels: LabelTokens::new(&label_tokens, tokens, device)?,
-            text_share: Tensor::from_vec(text_share, (rows, 1, tokens), device)?,
         })
     }
 }

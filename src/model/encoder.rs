@@ -1,17 +1,20 @@
 //! The encoders: token ids, positions and a mask in, hidden states out.
 //!
-//! Line-by-line ports of the transformers classes named in each file, with two differences that
-//! candle-transformers' own ports do not offer: positions are given, not counted, and the mask
-//! is a full query-by-key one (`label_attention: isolated` needs both).
+//! `bert`, `modernbert` and `deberta` are line-by-line ports of the transformers classes they name,
+//! with two differences that candle-transformers' own ports do not offer: positions are given, not
+//! counted, and the mask is a full query-by-key one (`label_attention: isolated` needs both).
+//! `fused` computes what `bert` computes, for inference on a CPU, without padding.
 
 mod bert;
 mod deberta;
+mod fused;
 mod mask;
 mod modernbert;
 mod ops;
 
 use candle_core::{Result, Tensor};
 
+pub(crate) use fused::FusedBert;
 pub(crate) use mask::{AttentionMask, PADDING, TEXT};
 pub(crate) use ops::{LayerNorm, linear};
 
@@ -39,8 +42,6 @@ pub(crate) enum Encoder {
 impl Encoder {
     /// Takes the encoder's tensors from `weights`, whose prefix is the backbone's.
     pub(crate) fn new(config: &BackboneConfig, weights: &Reader) -> Result<Encoder> {
-        // transformers' AutoModel saves a pooler that GliZNet never uses.
-        weights.part("pooler").skip();
         Ok(match config {
             BackboneConfig::Bert(c) => Encoder::Bert(bert::Bert::new(c, weights)?),
             BackboneConfig::ModernBert(c) => {

@@ -7,6 +7,7 @@ use candle_nn::Linear;
 
 use super::config::{ModelConfig, Similarity};
 use super::encoder::{LayerNorm, linear};
+use super::sequence::Sequence;
 use super::weights::Reader;
 
 /// Epsilon of the projectors' LayerNorm (PyTorch's default; the config has no key for it).
@@ -39,21 +40,106 @@ enum SimilarityHead {
     Bilinear { weight: Tensor, bias: Tensor },
 }
 
-/// Where the states of a batch's labels are.
-pub(crate) struct LabelTokens {
-    /// Row of `[batch · token]` of every token that stands for a label, `[n]`, u32.
-    pub(crate) tokens: Tensor,
-    /// The label (numbered through the batch) that each of them belongs to, `[n]`, u32.
-    pub(crate) label_of_token: Tensor,
-    /// `1 / number of tokens` of each label, `[label, 1]`.
-    pub(crate) share: Tensor,
-    /// The batch row of each label, `[label]`, u32.
-    pub(crate) row_of_label: Tensor,
+/// Which rows of the states stand for what, in a batch of sequences.
+pub(crate) struct StateRows {
+    /// Each sequence's `[CLS]`.
+    cls: Tensor, // [sequence], u32
+    /// The tokens that stand for each label; labels are numbered through the batch.
+    labels: Gather,
+    /// The sequence of each label.
+    sequence_of_label: Tensor, // [label], u32
+    /// The text's own tokens of each sequence.
+    texts: Gather,
+    /// Each sequence's first and last token.
+    ends: Vec<(usize, usize)>,
+}
+
+/// Rows that are averaged into fewer.
+struct Gather {
+    rows: Tensor,   // [n], u32
+    target: Tensor, // [n], u32
+    share: Tensor,  // [target, 1]: 1 / number of rows
+}
+
+impl Gather {
+    fn new(rows_of_target: &[Vec<u32>], device: &Device) -> Result<Gather> {
+        let targets = rows_of_target.iter().zip(0_u32..);
+        let target: Vec<u32> = targets
+            .flat_map(|(rows, target)| rows.iter().map(move |_| target))
+            .collect();
+        let share: Vec<f32> = rows_of_target
+            .iter()
+            .map(|rows| 1.0 / rows.len().max(1) as f32)
+            .collect();
+        Ok(Gather {
+            rows: Tensor::new(rows_of_target.concat(), device)?,
+            target: Tensor::new(target, device)?,
+            share: Tensor::new(share, device)?.unsqueeze(1)?,
+        })
+    }
+
+    /// `[row, size]` of all rows, `map`ped one by one, averaged: `[target, size']`.
+    fn mean(&self, states: &Tensor, map: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+        let rows = map(&states.index_select(&self.rows, 0)?)?; // [n, size']
+        let sums = Tensor::zeros(
+            (self.share.dim(0)?, rows.dim(1)?),
+            rows.dtype(),
+            rows.device(),
+        )?;
+        sums.index_add(&self.target, &rows, 0)?
+            .broadcast_mul(&self.share)
+    }
+}
+
+impl StateRows {
+    /// `row(i, place)` is the row of the state at a place of the `i`-th sequence.
+    pub(crate) fn new(
+        sequences: &[&Sequence],
+        row: impl Fn(usize, usize) -> usize,
+        device: &Device,
+    ) -> Result<StateRows> {
+        let rows = |i: usize, places: &[usize]| {
+            places
+                .iter()
+                .map(|place| row(i, *place) as u32)
+                .collect::<Vec<u32>>()
+        };
+        let numbered = || sequences.iter().enumerate();
+        let cls: Vec<u32> = numbered().map(|(i, _)| row(i, 0) as u32).collect();
+        let labels: Vec<Vec<u32>> = numbered()
+            .flat_map(|(i, s)| s.label_tokens.iter().map(move |own| (i, own)))
+            .map(|(i, own)| rows(i, own))
+            .collect();
+        let sequence_of_label: Vec<u32> = numbered()
+            .flat_map(|(i, s)| s.label_tokens.iter().map(move |_| i as u32))
+            .collect();
+        let texts: Vec<Vec<u32>> = numbered().map(|(i, s)| rows(i, &s.text_tokens)).collect();
+        Ok(StateRows {
+            cls: Tensor::new(cls, device)?,
+            labels: Gather::new(&labels, device)?,
+            sequence_of_label: Tensor::new(sequence_of_label, device)?,
+            texts: Gather::new(&texts, device)?,
+            ends: numbered()
+                .map(|(i, s)| (row(i, 0), row(i, s.len() - 1)))
+                .collect(),
+        })
+    }
+
+    /// The states of the first and the last token of the `i`-th sequence: `[row, hidden]` -> two of `[hidden]`.
+    pub(crate) fn ends(&self, states: &Tensor, i: usize) -> Result<(Tensor, Tensor)> {
+        let (first, last) = self.ends[i];
+        Ok((states.get(first)?, states.get(last)?))
+    }
+
+    /// Mean of each sequence's text states, of unit length: `[row, hidden]` -> `[sequence, hidden]`.
+    pub(crate) fn text_embeddings(&self, states: &Tensor) -> Result<Tensor> {
+        normalize(&self.texts.mean(states, |rows| Ok(rows.clone()))?)
+    }
 }
 
 /// What the head says of a batch.
 pub(crate) struct Similarities {
-    /// Projected, not normalised `[CLS]` states, `[batch, size]`.
+    /// Projected, not normalised `[CLS]` states, `[sequence, size]`.
     pub(crate) text: Tensor,
     /// What the checkpoint calls logits, `[label]`.
     pub(crate) logits: Tensor,
@@ -111,21 +197,17 @@ impl ScoringHead {
         }
     }
 
-    /// `states`: `[batch, token, hidden]`.
-    pub(crate) fn forward(&self, states: &Tensor, labels: &LabelTokens) -> Result<Similarities> {
-        let (batch, tokens, hidden) = states.dims3()?;
-        let cls = states.narrow(1, 0, 1)?.reshape((batch, hidden))?;
-        let text = project(self.text_projector.as_ref(), &cls)?; // [batch, size]
-        let label_states = states
-            .reshape((batch * tokens, hidden))?
-            .index_select(&labels.tokens, 0)?;
-        let label_states = project(self.label_projector.as_ref(), &label_states)?; // [n, size]
+    /// `states`: `[row, hidden]`.
+    pub(crate) fn forward(&self, states: &Tensor, rows: &StateRows) -> Result<Similarities> {
+        let text = project(
+            self.text_projector.as_ref(),
+            &states.index_select(&rows.cls, 0)?,
+        )?; // [sequence, size]
         // Projected first, averaged then, as the reference does.
-        let (n_labels, size) = (labels.row_of_label.dim(0)?, text.dim(1)?);
-        let label = Tensor::zeros((n_labels, size), states.dtype(), states.device())?
-            .index_add(&labels.label_of_token, &label_states, 0)?
-            .broadcast_mul(&labels.share)?; // [label, size]
-        let text_of_label = text.index_select(&labels.row_of_label, 0)?; // [label, size]
+        let label = rows.labels.mean(states, |states| {
+            project(self.label_projector.as_ref(), states)
+        })?; // [label, size]
+        let text_of_label = text.index_select(&rows.sequence_of_label, 0)?; // [label, size]
         let logits = match &self.similarity {
             SimilarityHead::Cosine { scale } => {
                 ((normalize(&text_of_label)? * normalize(&label)?)?.sum(D::Minus1)?
@@ -151,33 +233,7 @@ fn project(projector: Option<&Projector>, x: &Tensor) -> Result<Tensor> {
 }
 
 /// Rows of unit length, `[n, size]` -> `[n, size]`.
-pub(crate) fn normalize(x: &Tensor) -> Result<Tensor> {
+fn normalize(x: &Tensor) -> Result<Tensor> {
     let norm = x.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(MIN_NORM)?;
     x.broadcast_div(&norm)
-}
-
-impl LabelTokens {
-    /// `tokens_of_label[i]`: batch row and places of the `i`-th label's tokens, in rows of `tokens`.
-    pub(crate) fn new(
-        tokens_of_label: &[(usize, Vec<usize>)],
-        tokens: usize,
-        device: &Device,
-    ) -> Result<LabelTokens> {
-        let mut places = Vec::new();
-        let mut label_of_token = Vec::new();
-        for (label, (row, own)) in tokens_of_label.iter().enumerate() {
-            places.extend(own.iter().map(|token| (row * tokens + token) as u32));
-            label_of_token.extend(own.iter().map(|_| label as u32));
-        }
-        let share = tokens_of_label
-            .iter()
-            .map(|(_, own)| 1.0 / own.len().max(1) as f32);
-        let rows = tokens_of_label.iter().map(|(row, _)| *row as u32);
-        Ok(LabelTokens {
-            tokens: Tensor::new(places, device)?,
-            label_of_token: Tensor::new(label_of_token, device)?,
-            share: Tensor::from_iter(share, device)?.unsqueeze(1)?,
-            row_of_label: Tensor::from_iter(rows, device)?,
-        })
-    }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use self::cases::{Case, Cases, PaddedBatch};
 use self::stage::Stages;
 use super::sequence::{Sequence, truncate_like_reference};
-use super::{CheckpointError, LoadOptions, Model};
+use super::{CheckpointError, Inspection, LoadOptions, Model};
 use crate::model::config::Layout;
 use crate::model::tokenizer::TokenizerError;
 use crate::score::{Logit, softmax};
@@ -81,206 +81,177 @@ pub fn verify(dir: &Path, options: &LoadOptions) -> Result<Report, VerifyError> 
 /// As `verify`.
 pub fn verify_with(dir: &Path, cases: &Path, options: &LoadOptions) -> Result<Report, VerifyError> {
     let cases = Cases::read(cases)?;
-    let model = Model::load(
-        dir,
-        &LoadOptions {
-            compat: true,
-            ..options.clone()
-        },
-    )?;
-    let mut stages = Stages::default();
+    let plain = LoadOptions {
+        compat: true,
+        plain: true,
+        ..options.clone()
+    };
+    let serving = LoadOptions {
+        plain: false,
+        ..plain.clone()
+    };
+    let mut comparison = Comparison {
+        model: Model::load(dir, &plain)?,
+        serving: Model::load(dir, &serving)?,
+        stages: Stages::default(),
+    };
     for (number, case) in cases.cases.iter().enumerate() {
-        check_case(&model, case, &format!("case {number}"), &mut stages)?;
+        comparison.case(case, &format!("case {number}"))?;
     }
     for (name, batch) in &cases.batches {
-        check_batch(&model, batch, name, &mut stages)?;
+        comparison.batch(batch, name)?;
     }
     Ok(Report {
         cases: cases.cases.len(),
-        stages: stages.finish(),
+        stages: comparison.stages.finish(),
     })
 }
 
-/// Lays out text and labels as the reference does, cutting where it cuts.
-fn lay_out(model: &Model, text: &str, labels: &[String]) -> Result<Sequence, VerifyError> {
-    let text = model.tokenizer().tokens(text)?.ids;
-    let names: Vec<&str> = labels.iter().map(String::as_str).collect();
-    let labels = model.tokenizer().ids_of_all(&names)?;
-    let mut kept = (text.len(), labels.len());
-    if model.config().layout == Layout::Reference {
-        let lengths: Vec<usize> = labels.iter().map(Vec::len).collect();
-        kept = truncate_like_reference(text.len(), &lengths, model.max_tokens());
-    }
-    let labels: Vec<&[u32]> = labels[..kept.1].iter().map(Vec::as_slice).collect();
-    Ok(model.sequence(&text[..kept.0], &labels))
+/// A checkpoint under comparison, in the plain form and in the one that answers requests.
+struct Comparison {
+    model: Model,
+    serving: Model,
+    stages: Stages,
 }
 
-fn check_case(
-    model: &Model,
-    case: &Case,
-    name: &str,
-    stages: &mut Stages,
-) -> Result<(), VerifyError> {
-    let sequence = lay_out(model, &case.text, &case.labels)?;
-    stages.equal("input_ids", name, &sequence.ids, case.input_ids.as_deref());
-    stages.equal("lmask", name, &sequence.label_mask, case.lmask.as_deref());
-    stages.equal(
-        "positions",
-        name,
-        &sequence.positions,
-        case.positions.as_deref(),
-    );
-    stages.equal(
-        "segments",
-        name,
-        &sequence.segments,
-        case.segments.as_deref(),
-    );
-    let label_ids: Vec<u32> = (1..=sequence.label_tokens.len() as u32).collect();
-    stages.equal("label_ids", name, &label_ids, case.label_ids.as_deref());
+impl Comparison {
+    fn case(&mut self, case: &Case, name: &str) -> Result<(), VerifyError> {
+        let sequence = self.lay_out(&case.text, &case.labels)?;
+        self.ids(case, &sequence, name);
+        let plain = self.model.inspect(&sequence, 0)?;
+        self.states_and_scores(case, &plain, name);
+        let stages = &mut self.stages;
+        let padded = self.model.inspect(&sequence, sequence.len() + 7)?.logits;
+        stages.near("padding", name, HIDDEN, &padded, Some(&plain.logits));
+        let served = self.serving.inspect(&sequence, 0)?;
+        let hidden = Some(plain.hidden_cls.as_slice());
+        stages.near("served hidden", name, HIDDEN, &served.hidden_cls, hidden);
+        let logits = case.logits.as_deref();
+        stages.near("served logits", name, LOGITS, &served.logits, logits);
+        if self.model.config().layout.is_isolated() && case.labels.len() > 1 {
+            self.isolation(case, &served.logits, name)?;
+        }
+        Ok(())
+    }
 
-    let alone = model.inspect(&sequence, 0)?;
-    stages.near(
-        "hidden_cls",
-        name,
-        HIDDEN,
-        &alone.hidden_cls,
-        case.hidden_cls.as_deref(),
-    );
-    stages.near(
-        "hidden_last",
-        name,
-        HIDDEN,
-        &alone.hidden_last,
-        case.hidden_last.as_deref(),
-    );
-    stages.near(
-        "text_embedding",
-        name,
-        LOGITS,
-        &alone.text_embedding,
-        case.text_embedding.as_deref(),
-    );
-    let cosines: Vec<f32> = alone
-        .logits
-        .iter()
-        .map(|logit| logit / model.logit_scale())
-        .collect();
-    stages.near("cosines", name, LOGITS, &cosines, case.cosines.as_deref());
-    stages.near(
-        "logits",
-        name,
-        LOGITS,
-        &alone.logits,
-        case.logits.as_deref(),
-    );
-    let logits: Vec<Logit> = alone
-        .logits
-        .iter()
-        .filter_map(|logit| Logit::new(*logit))
-        .collect();
-    let sigmoids: Vec<f32> = logits.iter().map(|logit| logit.sigmoid().value()).collect();
-    stages.near(
-        "scores_multi_label",
-        name,
-        SCORES,
-        &sigmoids,
-        case.scores_multi_label.as_deref(),
-    );
-    let shares: Vec<f32> = softmax(&logits).iter().map(|score| score.value()).collect();
-    stages.near(
-        "scores_multi_class",
-        name,
-        SCORES,
-        &shares,
-        case.scores_multi_class.as_deref(),
-    );
-
-    let padded = model.inspect(&sequence, sequence.len() + 7)?;
-    stages.near(
-        "padding changes nothing",
-        name,
-        HIDDEN,
-        &padded.logits,
-        Some(&alone.logits),
-    );
-    if model.config().layout.is_isolated() && case.labels.len() > 1 {
-        // Backwards, and each label of the first few alone.
-        let backwards: Vec<String> = case.labels.iter().rev().cloned().collect();
-        let mut logits = model
-            .inspect(&lay_out(model, &case.text, &backwards)?, 0)?
-            .logits;
-        logits.reverse();
-        stages.near("isolation", name, ISOLATION, &logits, Some(&alone.logits));
-        for (i, label) in case.labels.iter().enumerate().take(3) {
-            let one = model
-                .inspect(&lay_out(model, &case.text, std::slice::from_ref(label))?, 0)?
-                .logits;
-            stages.near(
-                "isolation",
-                name,
-                ISOLATION,
-                &one,
-                Some(&alone.logits[i..=i]),
-            );
+    fn ids(&mut self, case: &Case, sequence: &Sequence, name: &str) {
+        let label_ids: Vec<u32> = (1..=sequence.label_tokens.len() as u32).collect();
+        for (stage, got, want) in [
+            ("input_ids", &sequence.ids, &case.input_ids),
+            ("lmask", &sequence.label_mask, &case.lmask),
+            ("positions", &sequence.positions, &case.positions),
+            ("segments", &sequence.segments, &case.segments),
+            ("label_ids", &label_ids, &case.label_ids),
+        ] {
+            self.stages.equal(stage, name, got, want.as_deref());
         }
     }
-    Ok(())
-}
 
-fn check_batch(
-    model: &Model,
-    batch: &PaddedBatch,
-    name: &str,
-    stages: &mut Stages,
-) -> Result<(), VerifyError> {
-    let sequences: Vec<Sequence> = batch
-        .examples
-        .iter()
-        .map(|(text, labels)| lay_out(model, text, labels))
-        .collect::<Result<_, _>>()?;
-    for (row, sequence) in sequences.iter().enumerate() {
-        let place = format!("batch {name}, row {row}");
-        let unpadded = |padded: &Vec<Vec<u32>>| {
-            padded
-                .get(row)
-                .map(|ids| ids[..sequence.len().min(ids.len())].to_vec())
-        };
-        stages.equal(
-            "batch ids",
-            &place,
-            &sequence.ids,
-            batch.input_ids.as_ref().and_then(unpadded).as_deref(),
-        );
-        stages.equal(
-            "batch lmask",
-            &place,
-            &sequence.label_mask,
-            batch.lmask.as_ref().and_then(unpadded).as_deref(),
-        );
+    fn states_and_scores(&mut self, case: &Case, got: &Inspection, name: &str) {
+        let scale = self.model.logit_scale();
+        let cosines: Vec<f32> = got.logits.iter().map(|logit| logit / scale).collect();
+        let logits: Vec<Logit> = got.logits.iter().filter_map(|x| Logit::new(*x)).collect();
+        let sigmoids: Vec<f32> = logits.iter().map(|x| x.sigmoid().value()).collect();
+        let shares: Vec<f32> = softmax(&logits).iter().map(|x| x.value()).collect();
+        let (cls, last) = (&got.hidden_cls, &got.hidden_last);
+        for (stage, tolerance, got, want) in [
+            ("hidden_cls", HIDDEN, cls, &case.hidden_cls),
+            ("hidden_last", HIDDEN, last, &case.hidden_last),
+            (
+                "text_embedding",
+                LOGITS,
+                &got.text_embedding,
+                &case.text_embedding,
+            ),
+            ("cosines", LOGITS, &cosines, &case.cosines),
+            ("logits", LOGITS, &got.logits, &case.logits),
+            (
+                "scores_multi_label",
+                SCORES,
+                &sigmoids,
+                &case.scores_multi_label,
+            ),
+            (
+                "scores_multi_class",
+                SCORES,
+                &shares,
+                &case.scores_multi_class,
+            ),
+        ] {
+            self.stages
+                .near(stage, name, tolerance, got, want.as_deref());
+        }
     }
-    let together = model.forward(&sequences.iter().collect::<Vec<_>>())?;
-    let logits: Vec<f32> = together
-        .iter()
-        .flat_map(|output| output.logits.iter().copied())
-        .collect();
-    stages.near(
-        "batch logits",
-        &format!("batch {name}"),
-        LOGITS,
-        &logits,
-        batch.logits.as_deref(),
-    );
-    for (row, sequence) in sequences.iter().enumerate() {
-        let alone = model.forward(&[sequence])?;
-        let place = format!("batch {name}, row {row}");
-        stages.near(
-            "row alone",
-            &place,
-            HIDDEN,
-            &alone[0].logits,
-            Some(&together[row].logits),
-        );
+
+    /// All labels backwards, and each of the first few alone.
+    fn isolation(&mut self, case: &Case, logits: &[f32], name: &str) -> Result<(), VerifyError> {
+        let backwards: Vec<String> = case.labels.iter().rev().cloned().collect();
+        let sequence = self.lay_out(&case.text, &backwards)?;
+        let mut reversed = self.serving.inspect(&sequence, 0)?.logits;
+        reversed.reverse();
+        self.stages
+            .near("isolation", name, ISOLATION, &reversed, Some(logits));
+        for (i, label) in case.labels.iter().enumerate().take(3) {
+            let sequence = self.lay_out(&case.text, std::slice::from_ref(label))?;
+            let alone = self.serving.inspect(&sequence, 0)?.logits;
+            self.stages
+                .near("isolation", name, ISOLATION, &alone, Some(&logits[i..=i]));
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn batch(&mut self, batch: &PaddedBatch, name: &str) -> Result<(), VerifyError> {
+        let examples = batch.examples.iter();
+        let sequences: Vec<Sequence> = examples
+            .map(|(text, labels)| self.lay_out(text, labels))
+            .collect::<Result<_, _>>()?;
+        for (row, sequence) in sequences.iter().enumerate() {
+            let place = format!("batch {name}, row {row}");
+            let unpadded = |padded: &Vec<Vec<u32>>| {
+                let row = padded.get(row)?;
+                Some(row[..sequence.len().min(row.len())].to_vec())
+            };
+            let want = batch.input_ids.as_ref().and_then(unpadded);
+            self.stages
+                .equal("batch ids", &place, &sequence.ids, want.as_deref());
+            let want = batch.lmask.as_ref().and_then(unpadded);
+            self.stages
+                .equal("batch lmask", &place, &sequence.label_mask, want.as_deref());
+        }
+        let all: Vec<&Sequence> = sequences.iter().collect();
+        let place = format!("batch {name}");
+        for (stage, model) in [
+            ("batch logits", &self.model),
+            ("served batch", &self.serving),
+        ] {
+            let together = model.forward(&all)?;
+            let logits: Vec<f32> = together
+                .iter()
+                .flat_map(|o| o.logits.iter().copied())
+                .collect();
+            self.stages
+                .near(stage, &place, LOGITS, &logits, batch.logits.as_deref());
+            for (sequence, together) in all.iter().zip(&together) {
+                let alone = &model.forward(&[sequence])?[0].logits;
+                self.stages
+                    .near("row alone", &place, HIDDEN, alone, Some(&together.logits));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lays out text and labels as the reference does, cutting where it cuts.
+    fn lay_out(&self, text: &str, labels: &[String]) -> Result<Sequence, VerifyError> {
+        let (model, tokenizer) = (&self.model, self.model.tokenizer());
+        let text = tokenizer.tokens(text)?.ids;
+        let names: Vec<&str> = labels.iter().map(String::as_str).collect();
+        let labels = tokenizer.ids_of_all(&names)?;
+        let mut kept = (text.len(), labels.len());
+        if model.config().layout == Layout::Reference {
+            let lengths: Vec<usize> = labels.iter().map(Vec::len).collect();
+            kept = truncate_like_reference(text.len(), &lengths, model.max_tokens());
+        }
+        let labels: Vec<&[u32]> = labels[..kept.1].iter().map(Vec::as_slice).collect();
+        Ok(model.sequence(&text[..kept.0], &labels))
+    }
 }

@@ -84,15 +84,23 @@ struct Layer {
 }
 
 /// Where a layer's tensors are, under the layer's prefix.
-struct Names {
-    query: &'static str,
-    key: &'static str,
-    value: &'static str,
-    output: &'static str,
-    attention_norm: &'static str,
-    inner: &'static str,
-    outer: &'static str,
-    output_norm: &'static str,
+pub(super) struct Names {
+    pub(super) query: &'static str,
+    pub(super) key: &'static str,
+    pub(super) value: &'static str,
+    pub(super) output: &'static str,
+    pub(super) attention_norm: &'static str,
+    pub(super) inner: &'static str,
+    pub(super) outer: &'static str,
+    pub(super) output_norm: &'static str,
+}
+
+/// The names of a family.
+pub(super) fn names(family: BertFamily) -> Names {
+    match family {
+        BertFamily::Bert | BertFamily::Roberta => BERT,
+        BertFamily::DistilBert => DISTILBERT,
+    }
 }
 
 const BERT: Names = Names {
@@ -119,10 +127,7 @@ const DISTILBERT: Names = Names {
 
 impl Layer {
     fn new(config: &BertConfig, weights: &Reader) -> Result<Layer> {
-        let names = match config.family {
-            BertFamily::Bert | BertFamily::Roberta => BERT,
-            BertFamily::DistilBert => DISTILBERT,
-        };
+        let names = names(config.family);
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let square = |name: &str| linear(hidden, hidden, true, &weights.part(name));
         let norm = |name: &str| LayerNorm::new(hidden, config.norm_eps, true, &weights.part(name));
