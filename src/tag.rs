@@ -71,3 +71,174 @@ pub fn select(scores: &[LabelScore], set: &LabelSet, selection: &Selection) -> V
     tags.truncate(at_most);
     tags
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn score(value: f32) -> Score {
+        Score::new(value).unwrap()
+    }
+
+    /// Scores of a set's labels in order; a set may have more labels than scores.
+    fn scores(values: &[f32]) -> Vec<LabelScore> {
+        (0..)
+            .map(LabelId)
+            .zip(values)
+            .map(|(label, value)| LabelScore {
+                label,
+                logit: Logit::new(0.0).unwrap(),
+                score: score(*value),
+            })
+            .collect()
+    }
+
+    fn selection() -> Selection {
+        Selection {
+            threshold: None,
+            default_threshold: score(0.5),
+            top: None,
+            multi_class: false,
+        }
+    }
+
+    fn names(set: &LabelSet, values: &[f32], selection: &Selection) -> Vec<String> {
+        select(&scores(values), set, selection)
+            .iter()
+            .map(|tag| set.label(tag.label).name.clone())
+            .collect()
+    }
+
+    #[test]
+    fn the_nearest_threshold_counts_reader_then_label_then_set_then_model() {
+        let set = LabelSet::parse(
+            "threshold = 0.4\n[[label]]\nname = 'a'\nthreshold = 0.8\n[[label]]\nname = 'b'\n",
+        )
+        .unwrap();
+        let bare = LabelSet::from_names(["a", "b"]).unwrap();
+        let given = |threshold: f32| Selection {
+            threshold: Some(score(threshold)),
+            ..selection()
+        };
+        assert_eq!(names(&set, &[0.7, 0.7], &selection()), ["b"]);
+        assert_eq!(names(&set, &[0.8, 0.4], &selection()), ["a", "b"]);
+        assert_eq!(names(&set, &[0.7, 0.7], &given(0.6)), ["a", "b"]);
+        assert_eq!(names(&set, &[0.9, 0.9], &given(0.95)), [""; 0]);
+        assert_eq!(names(&bare, &[0.5, 0.49], &selection()), ["a"]);
+    }
+
+    #[test]
+    fn the_best_come_first_and_equals_keep_the_sets_order() {
+        let set = LabelSet::from_names(["a", "b", "c", "d"]).unwrap();
+        let values = [0.6, 0.9, 0.6, 0.7];
+        assert_eq!(names(&set, &values, &selection()), ["b", "d", "a", "c"]);
+    }
+
+    #[test]
+    fn labels_that_exclude_each_other_give_the_best_one_however_low() {
+        let set = LabelSet::from_names(["a", "b", "c"]).unwrap();
+        let one = Selection {
+            multi_class: true,
+            ..selection()
+        };
+        assert_eq!(names(&set, &[0.2, 0.3, 0.1], &one), ["b"]);
+        // Unless the reader asks for more of them, or for a score that none has.
+        let two = Selection {
+            top: Some(2),
+            ..one
+        };
+        assert_eq!(names(&set, &[0.2, 0.3, 0.1], &two), ["b", "a"]);
+        let sure = Selection {
+            threshold: Some(score(0.5)),
+            ..one
+        };
+        assert_eq!(names(&set, &[0.2, 0.3, 0.1], &sure), [""; 0]);
+    }
+
+    prop_compose! {
+        /// A set of labels with and without thresholds and `manual`, and a score for each.
+        fn scored()(
+            labels in prop::collection::vec((prop::option::of(0_u8..=10), any::<bool>(), 0_u8..=10), 1..12),
+            default in prop::option::of(0_u8..=10),
+        ) -> (LabelSet, Vec<LabelScore>) {
+            let mut source = default.map_or(String::new(), |t| format!("threshold = {}\n", f32::from(t) / 10.0));
+            for (i, (threshold, manual, _)) in labels.iter().enumerate() {
+                source += &format!("[[label]]\nname = 'label {i}'\nmanual = {manual}\n");
+                if let Some(threshold) = threshold {
+                    source += &format!("threshold = {}\n", f32::from(*threshold) / 10.0);
+                }
+            }
+            let values: Vec<f32> = labels.iter().map(|(.., value)| f32::from(*value) / 10.0).collect();
+            (LabelSet::parse(&source).unwrap(), scores(&values))
+        }
+    }
+
+    prop_compose! {
+        fn any_selection()(
+            threshold in prop::option::of(0.0_f32..=1.0), default in 0.0_f32..=1.0,
+            top in prop::option::of(0_usize..5), multi_class in any::<bool>(),
+        ) -> Selection {
+            Selection {
+                threshold: threshold.map(score), default_threshold: score(default), top, multi_class,
+            }
+        }
+    }
+
+    fn ids(tags: &[Tag]) -> Vec<LabelId> {
+        tags.iter().map(|tag| tag.label).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_higher_threshold_never_adds_a_tag(
+            (set, scores) in scored(), selection in any_selection(),
+            low in 0.0_f32..=1.0, high in 0.0_f32..=1.0,
+        ) {
+            let (low, high) = (low.min(high), low.max(high));
+            let tags = |threshold| ids(&select(&scores, &set, &Selection { threshold: Some(score(threshold)), ..selection }));
+            let (many, few) = (tags(low), tags(high));
+            // Those that stay are the best of those there were, in the same order.
+            prop_assert_eq!(&many[..few.len()], few);
+            let tags = |default| ids(&select(&scores, &set, &Selection { threshold: None, default_threshold: score(default), ..selection }));
+            let (many, few) = (tags(low), tags(high));
+            prop_assert!(few.len() <= many.len());
+            if selection.top.is_none() {
+                prop_assert!(few.iter().all(|label| many.contains(label)));
+            }
+        }
+
+        #[test]
+        fn the_top_k_are_the_first_k_of_all(
+            (set, scores) in scored(), selection in any_selection(), k in 0_usize..12,
+        ) {
+            let wide = Selection { top: Some(usize::MAX), ..selection };
+            let all = select(&scores, &set, &wide);
+            let top = select(&scores, &set, &Selection { top: Some(k), ..wide });
+            prop_assert_eq!(&all[..k.min(all.len())], top);
+        }
+
+        #[test]
+        fn a_tag_is_never_manual_never_twice_and_has_the_score_it_was_given(
+            (set, scores) in scored(), selection in any_selection(),
+        ) {
+            let tags = select(&scores, &set, &selection);
+            for tag in &tags {
+                prop_assert!(!set.label(tag.label).manual);
+                prop_assert!(scores.iter().any(|s| s.label == tag.label && s.score == tag.score));
+            }
+            let mut labels = ids(&tags);
+            labels.sort_unstable();
+            labels.dedup();
+            prop_assert_eq!(labels.len(), tags.len());
+            prop_assert!(tags.is_sorted_by(|a, b| (b.score, a.label) <= (a.score, b.label)));
+        }
+
+        #[test]
+        fn multi_class_gives_exactly_one_where_any_label_may_be_given((set, scores) in scored()) {
+            let one = Selection { multi_class: true, ..selection() };
+            let givable = set.labels().iter().any(|label| !label.manual);
+            prop_assert_eq!(select(&scores, &set, &one).len(), usize::from(givable));
+        }
+    }
+}

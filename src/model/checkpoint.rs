@@ -345,3 +345,54 @@ fn map(path: &Path) -> Result<Option<Bytes>, CheckpointError> {
     let map = unsafe { Mmap::map(&file) }.map_err(io)?;
     Ok(Some(Bytes::Mapped(map)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(text: &str) -> Bytes {
+        Bytes::Read(text.into())
+    }
+
+    fn files() -> CheckpointFiles {
+        CheckpointFiles {
+            path: "notes".into(),
+            config: bytes("config"),
+            tokenizer: bytes("tokenizer"),
+            tokenizer_config: Some(bytes("settings")),
+            calibration: None,
+            weights: vec![("model.safetensors".into(), bytes("weights"))],
+        }
+    }
+
+    #[test]
+    fn a_new_row_is_the_mean_of_the_old_ones() {
+        let table = Tensor::new(&[[1.0_f32, 2.0], [3.0, 6.0], [5.0, 1.0]], &Device::Cpu).unwrap();
+        let grown = grow(&table).unwrap().to_vec2::<f32>().unwrap();
+        assert_eq!(grown, [[1.0, 2.0], [3.0, 6.0], [5.0, 1.0], [3.0, 3.0]]);
+    }
+
+    #[test]
+    fn the_fingerprint_follows_every_file_and_not_the_folder() {
+        let changes: [fn(&mut CheckpointFiles); 6] = [
+            |files| files.config = bytes("other"),
+            |files| files.tokenizer = bytes("other"),
+            |files| files.tokenizer_config = None,
+            |files| files.calibration = Some(bytes("other")),
+            |files| files.weights[0].1 = bytes("other"),
+            // A byte that moves from one file to the next.
+            |files| (files.config, files.tokenizer) = (bytes("configt"), bytes("okenizer")),
+        ];
+        let print = |change: fn(&mut CheckpointFiles)| {
+            let mut files = files();
+            change(&mut files);
+            files.fingerprint()
+        };
+        let original = files().fingerprint();
+        assert_eq!(print(|files| files.path = "elsewhere".into()), original);
+        let mut prints = [vec![original], changes.map(print).to_vec()].concat();
+        prints.sort();
+        prints.dedup();
+        assert_eq!(prints.len(), 7);
+    }
+}

@@ -255,3 +255,145 @@ fn one_of<T: Copy>(
     }
     found.map(|(_, value)| *value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A small valid config with these keys added or replaced at its top.
+    fn with(more: Value) -> Result<ModelConfig, ConfigError> {
+        let mut config = json!({
+            "model_type": "gliznet",
+            "backbone_config": {
+                "model_type": "bert", "vocab_size": 30, "hidden_size": 8, "num_hidden_layers": 1,
+                "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 64,
+            },
+        });
+        for (key, value) in more.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        ModelConfig::parse(&config.to_string())
+    }
+
+    fn faults(more: Value) -> Vec<String> {
+        with(more).unwrap_err().faults
+    }
+
+    #[test]
+    fn the_dialects_are_told_apart_by_input_layout_alone() {
+        for (keys, layout) in [
+            (json!({}), Layout::Reference),
+            (json!({"input_layout": null}), Layout::Reference),
+            (json!({"input_layout": "lab_prefix"}), Layout::PrefixFull),
+            (
+                json!({"input_layout": "lab_prefix", "label_attention": "full"}),
+                Layout::PrefixFull,
+            ),
+            (
+                json!({"input_layout": "lab_prefix", "label_attention": "isolated"}),
+                Layout::PrefixIsolated,
+            ),
+        ] {
+            let config = with(keys.clone()).unwrap();
+            assert_eq!(config.layout, layout, "{keys}");
+        }
+    }
+
+    #[test]
+    fn isolated_attention_without_its_layout_is_a_fault_and_not_ignored() {
+        let faults = faults(json!({"label_attention": "isolated"}));
+        assert_eq!(faults.len(), 1);
+        assert!(
+            faults[0].contains("`input_layout` is missing"),
+            "{faults:?}"
+        );
+    }
+
+    #[test]
+    fn projectors_exist_only_where_the_reference_builds_them() {
+        for (keys, projection, vector) in [
+            (json!({}), None, 8),
+            (json!({"projected_dim": 4}), None, 8),
+            (json!({"use_projection_layernorm": true}), Some(8), 8),
+            (
+                json!({"use_projection_layernorm": true, "projected_dim": 4}),
+                Some(4),
+                4,
+            ),
+            (
+                json!({"use_projection_layernorm": true, "projected_dim": null}),
+                Some(8),
+                8,
+            ),
+        ] {
+            let config = with(keys.clone()).unwrap();
+            assert_eq!(config.projection, projection, "{keys}");
+            assert_eq!(config.vector_size(), vector, "{keys}");
+        }
+    }
+
+    #[test]
+    fn what_a_config_leaves_out_is_what_the_reference_assumes() {
+        let config = with(json!({})).unwrap();
+        assert_eq!(config.similarity, Similarity::Cosine);
+        assert_eq!(config.label_vector, LabelVector::MeanOfTokens);
+        assert_eq!(
+            (config.logit_scale_init, config.learn_temperature),
+            (2.0, true)
+        );
+        assert_eq!((config.lab_token_id, config.text_window), (None, None));
+        let loss = LossConfig {
+            supcon: 1.0,
+            repulsion: 0.1,
+            repulsion_threshold: 0.3,
+            bce: 1.0,
+        };
+        assert_eq!(config.loss, loss);
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let faults = faults(json!({
+            "input_layout": "suffix", "label_attention": "sparse", "similarity_metric": "euclid",
+            "projected_dim": 0, "text_window": 0, "backbone_config": {"model_type": "gpt2"},
+        }));
+        for part in [
+            "`input_layout` is `suffix`; known are `lab_prefix`",
+            "`label_attention` is `sparse`; known are `full`, `isolated`",
+            "`similarity_metric` is `euclid`; known are `cosine`, `dot`, `bilinear`",
+            "`backbone_config.model_type` is `gpt2`",
+            "`projected_dim` is 0",
+            "`text_window` is 0",
+        ] {
+            assert!(
+                faults.iter().any(|fault| fault.starts_with(part)),
+                "{part} is not in {faults:?}"
+            );
+        }
+        assert_eq!(faults.len(), 6, "{faults:?}");
+    }
+
+    #[test]
+    fn the_config_of_another_model_is_named_and_not_picked_apart() {
+        let faults = faults(json!({"model_type": "bert", "similarity_metric": "euclid"}));
+        assert_eq!(faults.len(), 1);
+        assert!(faults[0].contains("`bert`, not `gliznet`"), "{faults:?}");
+        let none = ModelConfig::parse("{}").unwrap_err().to_string();
+        assert!(none.contains("`model_type` is missing"), "{none}");
+    }
+
+    #[test]
+    fn what_is_not_a_config_is_refused_with_its_place() {
+        for text in [
+            "",
+            "[]",
+            "{\"model_type\": ",
+            "\u{0}",
+            "{\"model_type\": 3}",
+        ] {
+            let error = ModelConfig::parse(text).unwrap_err().to_string();
+            assert!(error.contains("line 1 column"), "{text:?}: {error}");
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! The scoring head: hidden states in, one similarity a label out.
 //!
 //! Port of the reference's `LabelAggregator` and `SimilarityHead`.
+//!
+//! Length: every formula has a case worked out by hand at the foot.
 
 use candle_core::{D, Device, Module, Result, Tensor};
 use candle_nn::Linear;
@@ -236,4 +238,205 @@ fn project(projector: Option<&Projector>, x: &Tensor) -> Result<Tensor> {
 fn normalize(x: &Tensor) -> Result<Tensor> {
     let norm = x.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(MIN_NORM)?;
     x.broadcast_div(&norm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::weights::{Weights, WeightsError};
+    use serde_json::{Value, json};
+
+    /// A head over states of width 2, with these config keys and tensors.
+    fn head(
+        keys: Value,
+        tensors: &[(&str, &[usize], &[f32])],
+    ) -> std::result::Result<ScoringHead, WeightsError> {
+        let mut config = json!({
+            "model_type": "gliznet",
+            "backbone_config": {
+                "model_type": "bert", "vocab_size": 30, "hidden_size": 2, "num_hidden_layers": 1,
+                "num_attention_heads": 1, "intermediate_size": 4, "max_position_embeddings": 64,
+            },
+        });
+        for (key, value) in keys.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        let config = ModelConfig::parse(&config.to_string()).unwrap();
+        let mut weights = Weights::default();
+        for (name, shape, values) in tensors {
+            let tensor = Tensor::from_slice(values, *shape, &Device::Cpu)?;
+            weights.insert(&format!("aggregator.{name}"), tensor);
+        }
+        let reader = Reader::new(&weights, &Device::Cpu);
+        let head = ScoringHead::new(&config, &reader)?;
+        reader.finish()?;
+        Ok(head)
+    }
+
+    fn cosine(scale: f32) -> ScoringHead {
+        head(
+            json!({}),
+            &[("similarity_head.logit_scale", &[], &[scale.ln()])],
+        )
+        .unwrap()
+    }
+
+    /// States of a sequence, and the places that stand for each of its labels.
+    type Row<'a> = (&'a [[f32; 2]], &'a [&'a [usize]]);
+
+    /// Logits of a batch of sequences, label by label.
+    fn logits(head: &ScoringHead, rows: &[Row]) -> Vec<f32> {
+        let sequences: Vec<Sequence> = rows
+            .iter()
+            .map(|(states, labels)| Sequence {
+                ids: vec![0; states.len()],
+                positions: vec![0; states.len()],
+                segments: vec![0; states.len()],
+                label_mask: vec![0; states.len()],
+                label_tokens: labels.iter().map(|places| places.to_vec()).collect(),
+                text_tokens: vec![0],
+            })
+            .collect();
+        let starts: Vec<usize> = (0..rows.len())
+            .map(|i| rows[..i].iter().map(|(states, _)| states.len()).sum())
+            .collect();
+        let sequences: Vec<&Sequence> = sequences.iter().collect();
+        let at = StateRows::new(&sequences, |i, place| starts[i] + place, &Device::Cpu).unwrap();
+        let states: Vec<[f32; 2]> = rows
+            .iter()
+            .flat_map(|(states, _)| states.to_vec())
+            .collect();
+        let states = Tensor::new(states, &Device::Cpu).unwrap(); // [row, 2]
+        let similarities = head.forward(&states, &at).unwrap();
+        similarities.logits.to_vec1().unwrap()
+    }
+
+    fn check(got: &[f32], expected: &[f32]) {
+        assert_eq!(got.len(), expected.len());
+        for (got, expected) in got.iter().zip(expected) {
+            assert!((got - expected).abs() <= 1e-5, "{got} for {expected}");
+        }
+    }
+
+    #[test]
+    fn a_cosine_is_scaled_and_a_label_is_the_mean_of_its_tokens() {
+        let states = [[3.0, 0.0], [0.0, 2.0], [1.0, 5.0], [1.0, -5.0], [-7.0, 0.0]];
+        let got = logits(&cosine(10.0), &[(&states, &[&[1], &[2, 3], &[4]])]);
+        check(&got, &[0.0, 10.0, -10.0]);
+    }
+
+    #[test]
+    fn every_label_meets_the_text_of_its_own_sequence() {
+        let got = logits(
+            &cosine(1.0),
+            &[
+                (&[[1.0, 0.0], [1.0, 0.0]], &[&[1]]),
+                (&[[5.0, 5.0]], &[]),
+                (&[[0.0, 1.0], [1.0, 0.0], [0.0, 3.0]], &[&[1], &[2]]),
+            ],
+        );
+        check(&got, &[1.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn a_vector_of_zeros_has_a_finite_score() {
+        let states = [[0.0, 0.0], [0.0, 0.0], [1.0, 0.0]];
+        check(
+            &logits(&cosine(10.0), &[(&states, &[&[1], &[2]])]),
+            &[0.0, 0.0],
+        );
+    }
+
+    #[test]
+    fn tokens_are_projected_before_they_are_averaged() {
+        let identity: &[f32] = &[1.0, 0.0, 0.0, 1.0];
+        let projector = |part: &str| {
+            [
+                (
+                    format!("{part}_projector.0.weight"),
+                    vec![2, 2],
+                    identity.to_vec(),
+                ),
+                (format!("{part}_projector.0.bias"), vec![2], vec![0.0, 0.0]),
+                (
+                    format!("{part}_projector.1.weight"),
+                    vec![2],
+                    vec![1.0, 1.0],
+                ),
+                (format!("{part}_projector.1.bias"), vec![2], vec![0.0, 0.0]),
+            ]
+        };
+        let mut tensors = [projector("text"), projector("label")].concat();
+        tensors.push(("similarity_head.logit_scale".into(), vec![], vec![0.0]));
+        let tensors: Vec<(&str, &[usize], &[f32])> = tensors
+            .iter()
+            .map(|(n, s, v)| (n.as_str(), s.as_slice(), v.as_slice()))
+            .collect();
+        let head = head(json!({"use_projection_layernorm": true}), &tensors).unwrap();
+        // LayerNorm makes (1, -1) of (2, 0) and (-1, 1) of (0, 10): two against one. The mean of
+        // the states would be projected to (-1, 1), the text's opposite.
+        let states = [[2.0, 0.0], [2.0, 0.0], [0.0, 10.0], [2.0, 0.0]];
+        let got = logits(&head, &[(&states, &[&[1, 2, 3], &[1], &[2]])]);
+        check(&got, &[1.0, 1.0, -1.0]);
+    }
+
+    #[test]
+    fn dot_and_bilinear_are_what_their_formulas_say() {
+        let row: Row = (&[[1.0, 2.0], [3.0, 4.0]], &[&[1]]);
+        let dot = head(
+            json!({"similarity_metric": "dot"}),
+            &[
+                ("similarity_head.classifier.weight", &[1, 2], &[2.0, 3.0]),
+                ("similarity_head.classifier.bias", &[1], &[0.5]),
+            ],
+        )
+        .unwrap();
+        check(&logits(&dot, &[row]), &[2.0 * 3.0 + 3.0 * 8.0 + 0.5]);
+        let bilinear = head(
+            json!({"similarity_metric": "bilinear"}),
+            &[
+                (
+                    "similarity_head.classifier.weight",
+                    &[1, 2, 2],
+                    &[1.0, 2.0, 3.0, 4.0],
+                ),
+                ("similarity_head.classifier.bias", &[1], &[0.5]),
+            ],
+        )
+        .unwrap();
+        check(&logits(&bilinear, &[row]), &[7.0 * 3.0 + 10.0 * 4.0 + 0.5]);
+        assert_eq!((dot.scale(), bilinear.scale()), (1.0, 1.0));
+    }
+
+    #[test]
+    fn only_a_temperature_that_was_never_trained_may_be_missing() {
+        let fixed = head(
+            json!({"learn_temperature": false, "logit_scale_init": 3.0}),
+            &[],
+        )
+        .unwrap();
+        assert_eq!(fixed.scale(), 3.0_f32.exp());
+        let error = head(json!({}), &[]).unwrap_err().to_string();
+        assert!(
+            error.contains("`aggregator.similarity_head.logit_scale` is missing"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_projector_that_the_config_does_not_have_is_an_extra_tensor() {
+        let error = head(
+            json!({"projected_dim": 2}),
+            &[
+                ("similarity_head.logit_scale", &[], &[0.0]),
+                ("text_projector.0.bias", &[2], &[0.0, 0.0]),
+            ],
+        )
+        .unwrap_err()
+        .to_string();
+        assert!(
+            error.contains("`aggregator.text_projector.0.bias` is not a tensor"),
+            "{error}"
+        );
+    }
 }

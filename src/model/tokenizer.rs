@@ -210,3 +210,188 @@ fn special(
             looked_for: spellings.join(", "),
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A word tokenizer with these special tokens, and the truncation and padding of its training.
+    fn file(special: &[&str]) -> Vec<u8> {
+        let words = [
+            "[UNK]", "late", "train", "the", "été", "🚀", "before", "after",
+        ];
+        let vocab: serde_json::Map<String, Value> = (0..)
+            .zip(words.iter().chain(special))
+            .map(|(id, word): (u32, _)| ((*word).to_owned(), id.into()))
+            .collect();
+        let added: Vec<Value> = special
+            .iter()
+            .map(|word| {
+                json!({
+                    "id": vocab[*word], "content": word, "single_word": false, "lstrip": false,
+                    "rstrip": false, "normalized": false, "special": true,
+                })
+            })
+            .collect();
+        let tokenizer = json!({
+            "version": "1.0",
+            "truncation": {
+                "direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0,
+            },
+            "padding": {
+                "strategy": {"Fixed": 16}, "direction": "Right", "pad_to_multiple_of": null,
+                "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]",
+            },
+            "added_tokens": added,
+            "normalizer": null,
+            "pre_tokenizer": {"type": "Whitespace"},
+            "post_processor": null,
+            "decoder": null,
+            "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]"},
+        });
+        tokenizer.to_string().into_bytes()
+    }
+
+    const BERT: [&str; 3] = ["[CLS]", "[SEP]", "[PAD]"]; // 8, 9, 10
+    const WITH_LAB: [&str; 4] = ["[CLS]", "[SEP]", "[PAD]", "[LAB]"]; // 8, 9, 10, 11
+
+    fn plain(special: &[&str]) -> Result<Tokenizer, TokenizerError> {
+        Tokenizer::new(&file(special), None, None, false)
+    }
+
+    #[test]
+    fn special_tokens_are_those_of_the_files() {
+        let ids = SpecialTokens {
+            cls: 8,
+            sep: 9,
+            pad: 10,
+            lab: 11,
+        };
+        assert_eq!(plain(&WITH_LAB).unwrap().special(), ids);
+        assert_eq!(
+            plain(&["<s>", "</s>", "<pad>", "[LAB]"]).unwrap().special(),
+            ids
+        );
+        // The settings go before the known spellings, as a string or as transformers 4 wrote it.
+        let named =
+            json!({"cls_token": "[SEP]", "sep_token": {"content": "[CLS]", "lstrip": false}});
+        let named = Tokenizer::new(
+            &file(&WITH_LAB),
+            Some(named.to_string().as_bytes()),
+            None,
+            false,
+        );
+        let swapped = SpecialTokens {
+            cls: 9,
+            sep: 8,
+            ..ids
+        };
+        assert_eq!(named.unwrap().special(), swapped);
+    }
+
+    #[test]
+    fn lab_is_added_behind_the_vocabulary_only_where_it_is_missing() {
+        let added = plain(&BERT).unwrap();
+        assert_eq!((added.special().lab, added.vocab_size()), (11, 12));
+        let there = plain(&WITH_LAB).unwrap();
+        assert_eq!((there.special().lab, there.vocab_size()), (11, 12));
+    }
+
+    #[test]
+    fn a_lab_that_is_not_the_configs_is_refused_with_both_numbers() {
+        assert!(Tokenizer::new(&file(&WITH_LAB), None, Some(11), false).is_ok());
+        let error = Tokenizer::new(&file(&WITH_LAB), None, Some(7), false)
+            .err()
+            .unwrap();
+        let message = error.to_string();
+        assert!(
+            message.contains("token 7, tokenizer.json says 11"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_missing_part_is_named_with_what_was_looked_for() {
+        let settings = br#"{"sep_token": "<eot>"}"#;
+        let error = Tokenizer::new(&file(&["[CLS]", "[PAD]"]), Some(settings), None, false);
+        let message = error.err().unwrap().to_string();
+        assert!(
+            message.contains("no sep token (looked for <eot>, [SEP], </s>)"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn windows_are_ours_to_cut_whatever_the_file_was_trained_with() {
+        let tokens = plain(&BERT).unwrap().tokens("the train the train").unwrap();
+        assert_eq!(tokens.ids, [3, 2, 3, 2]);
+    }
+
+    #[test]
+    fn offsets_are_bytes_of_the_text() {
+        let text = "the été 🚀 late";
+        let tokens = plain(&BERT).unwrap().tokens(text).unwrap();
+        let words: Vec<&str> = tokens.offsets.iter().map(|(a, b)| &text[*a..*b]).collect();
+        assert_eq!(words, ["the", "été", "🚀", "late"]);
+    }
+
+    #[test]
+    fn many_texts_give_what_each_gives_alone() {
+        let tokenizer = plain(&BERT).unwrap();
+        let texts = ["the train", "", "late", "[SEP] nothing known"];
+        let alone: Vec<Vec<u32>> = texts
+            .iter()
+            .map(|text| tokenizer.tokens(text).unwrap().ids)
+            .collect();
+        assert_eq!(tokenizer.ids_of_all(&texts).unwrap(), alone);
+    }
+
+    #[test]
+    fn a_note_that_spells_special_tokens_stays_text_but_for_the_reference() {
+        let text = "before [SEP] [LAB] after";
+        let ids = |compat| {
+            let tokenizer = Tokenizer::new(&file(&BERT), None, None, compat).unwrap();
+            tokenizer.tokens(text).unwrap().ids
+        };
+        let special = [8, 9, 10, 11];
+        assert!(
+            ids(false).iter().all(|id| !special.contains(id)),
+            "{:?}",
+            ids(false)
+        );
+        assert_eq!(ids(true), [6, 9, 11, 7]);
+    }
+
+    #[test]
+    fn a_length_that_means_no_limit_is_none() {
+        for (written, length) in [
+            ("512", Some(512)),
+            ("1e30", None),
+            ("1000000000000000019884624838656", None),
+            ("0", None),
+            ("-1", None),
+            ("null", None),
+        ] {
+            let settings = format!("{{\"model_max_length\": {written}}}");
+            let tokenizer =
+                Tokenizer::new(&file(&BERT), Some(settings.as_bytes()), None, false).unwrap();
+            assert_eq!(tokenizer.max_length(), length, "{written}");
+        }
+    }
+
+    #[test]
+    fn files_that_are_no_tokenizer_are_refused_by_name() {
+        for bytes in [&b""[..], b"{}", b"\xff\xfe", b"[1, 2"] {
+            let error = Tokenizer::new(bytes, None, None, false).err().unwrap();
+            assert!(error.to_string().starts_with("tokenizer.json: "), "{error}");
+        }
+        let error = Tokenizer::new(&file(&BERT), Some(b"{"), None, false)
+            .err()
+            .unwrap();
+        assert!(
+            error.to_string().starts_with("tokenizer_config.json: "),
+            "{error}"
+        );
+    }
+}

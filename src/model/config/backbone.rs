@@ -255,3 +255,24 @@ impl BackboneConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn activations_go_by_their_transformers_names() {
+        for (name, activation) in [
+            ("gelu", Activation::Gelu),
+            ("gelu_new", Activation::GeluNew),
+            ("gelu_pytorch_tanh", Activation::GeluNew),
+            ("relu", Activation::Relu),
+            ("silu", Activation::Silu),
+            ("swish", Activation::Silu),
+        ] {
+            let read = serde_json::from_value::<Activation>(name.into());
+            assert_eq!(read.unwrap(), activation, "{name}");
+        }
+        assert!(serde_json::from_value::<Activation>("mish".into()).is_err());
+    }
+}

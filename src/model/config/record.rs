@@ -1,6 +1,8 @@
 //! `backbone_config` as transformers 4 and 5 write it, read into a `BackboneConfig`.
 //!
 //! Defaults are those of the transformers configuration classes. Every fault is collected.
+//!
+//! Length: four records with one purpose, and the spellings that each must read.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -341,5 +343,229 @@ impl DebertaRecord {
             relative,
             pad_token_id: self.pad_token_id.unwrap_or(0),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read_one(value: Value) -> Result<BackboneConfig, Vec<String>> {
+        let mut faults = Vec::new();
+        let config = read_backbone(&value, &mut faults);
+        assert_eq!(config.is_some(), faults.is_empty(), "{faults:?}");
+        config.ok_or(faults)
+    }
+
+    fn bert(model_type: &str) -> Value {
+        json!({
+            "model_type": model_type, "vocab_size": 30, "hidden_size": 8, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 64,
+        })
+    }
+
+    fn modernbert() -> Value {
+        json!({
+            "model_type": "modernbert", "vocab_size": 30, "hidden_size": 8, "num_hidden_layers": 4,
+            "num_attention_heads": 2, "intermediate_size": 12,
+        })
+    }
+
+    /// The value with these keys added or replaced; null takes a key away.
+    fn with(mut value: Value, more: Value) -> Value {
+        let object = value.as_object_mut().unwrap();
+        for (key, value) in more.as_object().unwrap() {
+            if value.is_null() {
+                object.remove(key);
+            } else {
+                object.insert(key.clone(), value.clone());
+            }
+        }
+        value
+    }
+
+    #[test]
+    fn transformers_4_and_5_say_the_same_of_modernbert() {
+        let four = with(
+            modernbert(),
+            json!({
+                "global_attn_every_n_layers": 3, "global_rope_theta": 160_000.0,
+                "local_rope_theta": 10_000.0, "torch_dtype": "float32", "reference_compile": null,
+            }),
+        );
+        let rope = |theta: f64| json!({"rope_theta": theta, "rope_type": "default"});
+        let kinds = [
+            "full_attention",
+            "sliding_attention",
+            "sliding_attention",
+            "full_attention",
+        ];
+        let five = with(
+            modernbert(),
+            json!({
+                "rope_parameters": {
+                    "full_attention": rope(160_000.0), "sliding_attention": rope(10_000.0),
+                },
+                "layer_types": kinds, "dtype": "float32",
+            }),
+        );
+        let four = read_one(four).unwrap();
+        assert_eq!(Ok(&four), read_one(five).as_ref());
+        let BackboneConfig::ModernBert(config) = four else {
+            panic!("not ModernBERT");
+        };
+        let slides: Vec<bool> = config.layers.iter().map(|layer| layer.sliding).collect();
+        let thetas: Vec<f64> = config.layers.iter().map(|layer| layer.theta).collect();
+        assert_eq!(slides, [false, true, true, false]);
+        assert_eq!(thetas, [160_000.0, 10_000.0, 10_000.0, 160_000.0]);
+    }
+
+    #[test]
+    fn modernbert_defaults_are_those_of_its_configuration_class() {
+        let BackboneConfig::ModernBert(config) = read_one(modernbert()).unwrap() else {
+            panic!("not ModernBERT");
+        };
+        assert_eq!((config.max_positions, config.window), (8192, 64));
+        assert_eq!((config.norm_eps, config.pad_token_id), (1e-5, 50_283));
+        assert!(!config.norm_bias && !config.attention_bias && !config.mlp_bias);
+    }
+
+    #[test]
+    fn layers_and_rotations_that_are_unknown_are_faults() {
+        let rope = |kind: &str| {
+            json!({
+                "full_attention": {"rope_theta": 1e4, "rope_type": kind},
+                "sliding_attention": {"rope_theta": 1e4},
+            })
+        };
+        let faults = read_one(with(
+            modernbert(),
+            json!({"rope_parameters": rope("yarn"), "layer_types": ["full_attention"]}),
+        ))
+        .unwrap_err();
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(
+            faults[0].contains("`yarn`; only `default` is known"),
+            "{faults:?}"
+        );
+        assert!(
+            faults[1].contains("names 1 layers, `num_hidden_layers` says 4"),
+            "{faults:?}"
+        );
+        assert!(read_one(with(modernbert(), json!({"layer_types": ["strange"]}))).is_err());
+    }
+
+    #[test]
+    fn roberta_counts_positions_after_its_padding() {
+        for name in ["roberta", "xlm-roberta", "camembert"] {
+            let config = read_one(bert(name)).unwrap();
+            assert_eq!(
+                (config.pad_token_id(), config.max_tokens()),
+                (1, 62),
+                "{name}"
+            );
+            assert_eq!(config.name(), "roberta");
+        }
+        let config = read_one(bert("bert")).unwrap();
+        assert_eq!((config.pad_token_id(), config.max_tokens()), (0, 64));
+    }
+
+    #[test]
+    fn distilbert_has_its_own_names_for_the_same_sizes() {
+        let config = read_one(json!({
+            "model_type": "distilbert", "vocab_size": 30, "dim": 8, "n_layers": 2, "n_heads": 2,
+            "hidden_dim": 16, "max_position_embeddings": 64, "activation": "relu",
+        }))
+        .unwrap();
+        let BackboneConfig::Bert(config) = config else {
+            panic!("not of the BERT kind");
+        };
+        assert_eq!(config.family, BertFamily::DistilBert);
+        assert_eq!(
+            (config.hidden_size, config.layers, config.type_vocab_size),
+            (8, 2, 0)
+        );
+        assert_eq!(
+            (config.activation, config.norm_eps),
+            (Activation::Relu, 1e-12)
+        );
+    }
+
+    #[test]
+    fn deberta_relations_are_read_in_every_spelling() {
+        let deberta = |more| {
+            let relative = json!({"relative_attention": true, "norm_rel_ebd": "layer_norm|none"});
+            let config = read_one(with(with(bert("deberta-v2"), relative), more)).unwrap();
+            let BackboneConfig::Deberta(config) = config else {
+                panic!("not DeBERTa");
+            };
+            config.relative
+        };
+        let listed = deberta(json!({"pos_att_type": ["p2c", "c2p"], "position_buckets": 8}));
+        let piped = deberta(json!({"pos_att_type": "c2p | p2c", "position_buckets": 8}));
+        assert_eq!(listed, piped);
+        let relative = listed.unwrap();
+        assert!(relative.c2p && relative.p2c && relative.norm);
+        assert_eq!((relative.buckets, relative.max_distance), (8, 64));
+        // -1 means: as many as there are positions, and no buckets.
+        let unset = json!({"max_relative_positions": -1, "position_buckets": -1});
+        let unset = deberta(unset).unwrap();
+        assert_eq!((unset.buckets, unset.max_distance), (0, 64));
+        assert!(!unset.c2p && !unset.p2c);
+        assert_eq!(deberta(json!({"relative_attention": false})), None);
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_together_are_faults_with_their_numbers() {
+        for (value, part) in [
+            (
+                with(bert("bert"), json!({"num_attention_heads": 3})),
+                "hidden size 8 cannot be split over 3 heads",
+            ),
+            (
+                with(bert("bert"), json!({"num_attention_heads": 0})),
+                "over 0 heads",
+            ),
+            (
+                with(modernbert(), json!({"num_attention_heads": 8})),
+                "heads of 1 dimensions cannot be rotated",
+            ),
+            (
+                with(bert("bert"), json!({"vocab_size": 0})),
+                "`backbone_config.vocab_size` leaves nothing",
+            ),
+            (
+                with(bert("roberta"), json!({"max_position_embeddings": 2})),
+                "`backbone_config.max_position_embeddings` leaves nothing",
+            ),
+            (
+                with(bert("deberta-v2"), json!({"conv_kernel_size": 3})),
+                "use a v3 model",
+            ),
+        ] {
+            let faults = read_one(value).unwrap_err();
+            assert!(
+                faults.iter().any(|fault| fault.contains(part)),
+                "{part}: {faults:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_missing_or_of_another_kind_is_named() {
+        let missing = read_one(with(bert("bert"), json!({"hidden_size": null}))).unwrap_err();
+        assert!(missing[0].contains("`hidden_size`"), "{missing:?}");
+        let negative = read_one(with(bert("bert"), json!({"vocab_size": -1}))).unwrap_err();
+        assert!(negative[0].contains("-1"), "{negative:?}");
+        let unknown = read_one(with(bert("bert"), json!({"hidden_act": "mish"}))).unwrap_err();
+        assert!(unknown[0].contains("`mish`"), "{unknown:?}");
+        let other = read_one(json!({"model_type": "gpt2"})).unwrap_err();
+        assert!(other[0].contains("`gpt2`; known are `bert`"), "{other:?}");
+        let none = read_one(Value::Null).unwrap_err();
+        assert!(
+            none[0].contains("`backbone_config.model_type` is missing"),
+            "{none:?}"
+        );
     }
 }
