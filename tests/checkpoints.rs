@@ -251,6 +251,17 @@ fn the_tokenizer_of_another_checkpoint_is_refused() {
 }
 
 #[test]
+fn what_is_no_tokenizer_is_refused_by_name() {
+    for file in ["tokenizer.json", "tokenizer_config.json"] {
+        for bytes in [&b""[..], b"{\"model\": ", b"\xff\xfe", b"[1, 2"] {
+            let dir = copy("bert-cosine-proj");
+            write(&dir, file, bytes);
+            refused(&dir, &[&format!("{file}: "), "fetch the checkpoint again"]);
+        }
+    }
+}
+
+#[test]
 fn the_config_of_another_checkpoint_is_refused_with_every_tensor_it_lacks() {
     let dir = copy("bert-cosine-proj");
     edit_config(&dir, |config| {
@@ -423,4 +434,22 @@ fn the_fingerprint_changes_with_the_weights_and_not_with_the_place() {
         scale.data = 1.5_f32.to_le_bytes().to_vec();
     });
     assert_ne!(load(&dir).unwrap().fingerprint(), here.fingerprint());
+}
+
+#[test]
+fn no_tokenizer_reads_a_special_token_out_of_a_text() {
+    let text = "before [CLS] <s> [SEP] </s> [PAD] <pad> [LAB] after</s> [SEP]. [[LAB]]";
+    let mut faults = Vec::new();
+    for entry in fs::read_dir(fixture("")).unwrap() {
+        let dir = entry.unwrap().path();
+        let model = Model::load(&dir, &LoadOptions::default()).unwrap();
+        let special = model.tokenizer().special();
+        let ids = model.tokenizer().tokens(text).unwrap().ids;
+        for id in [special.cls, special.sep, special.pad, special.lab] {
+            if ids.contains(&id) {
+                faults.push(format!("{}: {id}", dir.display()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults:?}");
 }
