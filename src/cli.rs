@@ -56,11 +56,17 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct Loudness {
     /// Say what is being done; twice says more
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = 900, action = ArgAction::Count)]
     verbose: u8,
 
     /// Say errors only, no warnings
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        display_order = 901,
+        conflicts_with = "verbose"
+    )]
     quiet: bool,
 }
 
@@ -105,7 +111,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::SomeFailed) => ExitCode::from(1),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS, // The reader has seen enough.
         Err(error) => {
-            complain(format_args!("{error:#}"));
+            complain(sentence(&error));
             ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
         }
     }
@@ -115,6 +121,18 @@ pub fn main() -> ExitCode {
 pub(crate) fn complain(message: impl Display) {
     // Where standard error is gone too, nobody is left to hear of it.
     let _ = writeln!(anstream::stderr().lock(), "gliznet: {message}");
+}
+
+/// The error and its causes in one line; a cause that a message repeats is said once.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| {
+        let cause = cause.to_string();
+        match said.as_str() {
+            "" => cause,
+            earlier if earlier.contains(&cause) => said,
+            earlier => format!("{earlier}: {cause}"),
+        }
+    })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -182,6 +200,14 @@ mod tests {
         assert_eq!(verbosity(&["-q"]).unwrap(), -1);
         assert_eq!(verbosity(&["-vv"]).unwrap(), 2);
         assert!(verbosity(&["-q", "-v"]).is_err());
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = anyhow::anyhow!("gone").context("a.md: gone; look elsewhere");
+        assert_eq!(sentence(&error), "a.md: gone; look elsewhere");
+        let error = anyhow::anyhow!("gone").context("a.md");
+        assert_eq!(sentence(&error), "a.md: gone");
     }
 
     #[test]

@@ -157,6 +157,10 @@ fn find(name_or_file: &str, user_dir: Option<&Path>) -> anyhow::Result<Source> {
         .extension()
         .is_some_and(|ext| ext.eq_ignore_ascii_case("toml"));
     if path.is_file() || is_toml {
+        if !path.exists() {
+            let error = with_cure(io::ErrorKind::NotFound.into());
+            return Err(UsageError(format!("{}: {error}", path.display())).into());
+        }
         return Source::read(path);
     }
     let files = user_files(user_dir)?;

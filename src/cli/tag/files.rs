@@ -43,12 +43,13 @@ pub(super) fn run(
         outcome: Outcome::Done,
     };
     let compat = args.model.compat;
-    std::thread::scope(|scope| {
+    let ended = std::thread::scope(|scope| {
         let (tx, groups) = sync_channel(1);
         scope.spawn(move || read_ahead(inputs, compat, &tx));
         groups.iter().try_for_each(|group| run.group(&group))
-    })?;
-    run.progress.finish_and_clear();
+    });
+    run.progress.finish_and_clear(); // However it ended: no half bar stays on the screen.
+    ended?;
     run.printer.finish()?;
     Ok(run.outcome)
 }
@@ -169,8 +170,7 @@ fn progress(documents: usize) -> ProgressBar {
     if documents <= SHORT_WORK || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style =
-        ProgressStyle::with_template("{bar:24} {pos}/{len} documents, {per_sec}, {eta} left")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} documents, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(documents as u64).with_style(style)
 }

@@ -261,12 +261,15 @@ fn explained(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let fact = message.split(" at line ").next().unwrap_or(&message);
     let column = error.column();
-    let cure = if fact.contains("surrogate") {
-        "write the character itself, or both halves of its pair as in \\ud83d\\ude00"
-    } else {
-        "each line is an object {\"id\", \"text\", \"labels\"?}"
-    };
-    format!("{fact} (column {column}); {cure}")
+    // It says of a half pair what it expected, not what it found.
+    let is_half_pair = fact.contains("surrogate") || fact == "unexpected end of hex escape";
+    if is_half_pair {
+        let cure = "write the character itself, or both halves as in \\ud83d\\ude00";
+        return format!("half of a surrogate pair (column {column}); {cure}");
+    }
+    let kind = if error.is_data() { "" } else { "not JSON: " };
+    let cure = "each line is an object {\"id\", \"text\", \"labels\"?}";
+    format!("{kind}{fact} (column {column}); {cure}")
 }
 
 #[cfg(test)]
@@ -288,7 +291,9 @@ mod tests {
             explain("{\"id\": 1}"),
             "missing field `text` (column 9); each line is an object {\"id\", \"text\", \"labels\"?}"
         );
-        let half = explain(r#"{"text": "\ud83d!"}"#);
-        assert!(half.contains("both halves of its pair"), "{half}");
+        assert_eq!(
+            explain(r#"{"text": "\ud83d!"}"#),
+            r"half of a surrogate pair (column 17); write the character itself, or both halves as in \ud83d\ude00"
+        );
     }
 }
