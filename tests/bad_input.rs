@@ -3,13 +3,16 @@
 //! Of each is checked what a user sees: the sentence with place, fact and cure, the exit code, and
 //! that everything else was tagged. Lines of JSON are in `jsonl.rs`, interrupted downloads in `hub.rs`.
 
+#[cfg(test)] // Clippy then knows that helpers may unwrap.
 #[path = "bad_input/checkpoints.rs"]
 mod checkpoints;
+#[cfg(test)]
 #[path = "bad_input/files.rs"]
 mod files;
-#[cfg(test)] // Clippy then knows that helpers may unwrap.
+#[cfg(test)]
 #[path = "support/gliznet.rs"]
 mod gliznet;
+#[cfg(test)]
 #[path = "bad_input/labels.rs"]
 mod labels;
 #[cfg(test)]

@@ -200,10 +200,12 @@ fn what_may_not_be_read_is_named() {
     mode("shut", 0o755); // So that the folder can be removed.
     let ran = match output {
         Ok(output) => Ran::from(output),
-        Err(error) => return eprintln!("skipped: nobody may not run the program: {error}"),
+        Err(error) => {
+            return anstream::eprintln!("skipped: nobody may not run the program: {error}");
+        }
     };
     if ran.said().contains("bert-cosine-proj") {
-        return eprintln!("skipped: nobody may not read the checkpoint: {}", ran.err);
+        return anstream::eprintln!("skipped: nobody may not read the checkpoint: {}", ran.err);
     }
     assert_eq!(headings(&ran), ["./a.md"], "{ran:#?}");
     let mut said: Vec<&str> = ran.err.lines().collect();
@@ -272,7 +274,7 @@ fn a_name_that_is_not_utf8_or_moves_the_cursor_does_no_harm() {
     let user = Gliznet::new();
     let odd = std::ffi::OsStr::from_bytes(b"caf\xe9\x1b[2J.md");
     if let Err(error) = std::fs::write(user.path("").join(odd), "Bread.") {
-        return eprintln!("skipped: this file system takes no such name: {error}");
+        return anstream::eprintln!("skipped: this file system takes no such name: {error}");
     }
     let mut command = user.command(&tag_args(&LABELS));
     let ran = Ran::from(command.arg(odd).output().unwrap());

@@ -59,7 +59,7 @@ pub(super) fn run(
         tagger,
         all: args.all,
         default: default.cloned().map(Arc::new),
-        kept: Kept::default(),
+        kept: Kept::new(),
         out: BufWriter::new(io::stdout().lock()),
         outcome: Outcome::Done,
         group: Vec::new(),
@@ -89,7 +89,7 @@ struct Filter<'a> {
     all: bool,
     default: Option<Arc<Vocabulary>>,
     /// Vocabularies of rows that brought their own labels.
-    kept: Kept,
+    kept: Kept<Vocabulary>,
     out: BufWriter<io::StdoutLock<'static>>,
     outcome: Outcome,
     group: Vec<Prepared>,
