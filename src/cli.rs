@@ -1,21 +1,43 @@
 //! The command line: arguments in, results on standard output, messages on standard error.
 //!
-//! Exit codes: 0 all done, 1 some input failed, 2 the command was wrong.
+//! Exit codes: 0 all done, 1 some input failed, 2 the command was wrong. A reader that has seen
+//! enough (`| head -1`) ends the program quietly, with 0.
 
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand};
 
+use crate::telemetry;
+
+mod completions;
 mod eval;
 mod labelset;
+mod man;
 mod model;
 mod setup;
 mod tag;
 
-/// Tags your notes with your own labels, locally.
+/// Tags your notes with your own labels, on your own machine.
 #[derive(Debug, Parser)]
-#[command(name = "gliznet", version, about, propagate_version = true)]
+#[command(
+    name = "gliznet",
+    version,
+    about,
+    long_about = "Tags your notes with your own labels, on your own machine: \
+                  a model that needs no training picks from your list what fits each text.",
+    after_help = "Examples:
+  gliznet tag notes/ --labelset personal-notes
+  gliznet tag today.md --labels work,family,garden
+  gliznet help tag
+
+Exit codes: 0 all done, 1 some input failed, 2 the command was wrong."
+)]
 struct Cli {
+    #[command(flatten)]
+    loudness: Loudness,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -26,6 +48,36 @@ enum Command {
     Eval(eval::Args),
     Labelset(labelset::Args),
     Model(model::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// How much is said on standard error.
+#[derive(Debug, clap::Args)]
+struct Loudness {
+    /// Say what is being done; twice says more
+    #[arg(short, long, global = true, display_order = 900, action = ArgAction::Count)]
+    verbose: u8,
+
+    /// Say errors only, no warnings
+    #[arg(
+        short,
+        long,
+        global = true,
+        display_order = 901,
+        conflicts_with = "verbose"
+    )]
+    quiet: bool,
+}
+
+impl Loudness {
+    fn verbosity(&self) -> i8 {
+        if self.quiet {
+            -1
+        } else {
+            i8::try_from(self.verbose).unwrap_or(i8::MAX)
+        }
+    }
 }
 
 /// How a command that did not fail as a whole has ended.
@@ -45,27 +97,125 @@ pub(crate) struct UsageError(pub(crate) String);
 /// Runs the command line of this process and says how it ended.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    telemetry::init(cli.loudness.verbosity());
     let outcome = match &cli.command {
         Command::Tag(args) => tag::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Labelset(args) => labelset::run(args),
         Command::Model(args) => model::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::SomeFailed) => ExitCode::from(1),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS, // The reader has seen enough.
         Err(error) => {
-            anstream::eprintln!("gliznet: {error:#}");
+            complain(sentence(&error));
             ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
         }
     }
 }
 
+/// Says on standard error what failed; `--quiet` does not silence it.
+pub(crate) fn complain(message: impl Display) {
+    // Where standard error is gone too, nobody is left to hear of it.
+    let _ = writeln!(anstream::stderr().lock(), "gliznet: {message}");
+}
+
+/// The error and its causes in one line; a cause that a message repeats is said once.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| {
+        let cause = cause.to_string();
+        match said.as_str() {
+            "" => cause,
+            earlier if earlier.contains(&cause) => said,
+            earlier => format!("{earlier}: {cause}"),
+        }
+    })
+}
+
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+            .downcast_ref::<io::Error>()
+            .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// Every command with its path (`gliznet model pull`), the top one first.
+    fn all_commands() -> Vec<(String, clap::Command)> {
+        fn walk(path: String, command: &clap::Command, all: &mut Vec<(String, clap::Command)>) {
+            all.push((path.clone(), command.clone()));
+            for sub in command.get_subcommands() {
+                if sub.get_name() != "help" {
+                    walk(format!("{path} {}", sub.get_name()), sub, all);
+                }
+            }
+        }
+        let mut command = Cli::command();
+        command.build();
+        let mut all = Vec::new();
+        walk("gliznet".to_owned(), &command, &mut all);
+        all
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_option_says_what_it_does_in_one_way() {
+        for (path, command) in all_commands() {
+            let about = command.get_about().map(ToString::to_string);
+            check_sentence(&path, about.as_deref());
+            for argument in command.get_arguments() {
+                let help = argument.get_help().map(ToString::to_string);
+                check_sentence(&format!("{path} {}", argument.get_id()), help.as_deref());
+            }
+        }
+    }
+
+    /// A capital at the start, no full stop at the end.
+    fn check_sentence(place: &str, help: Option<&str>) {
+        let help = help.unwrap_or_else(|| panic!("{place} has no help"));
+        let first = help.chars().next();
+        assert!(first.is_some_and(char::is_uppercase), "{place}: {help}");
+        assert!(!help.ends_with('.'), "{place}: {help}");
+    }
+
+    #[test]
+    fn quiet_and_verbose_turn_one_knob() {
+        let verbosity = |args: &[&str]| {
+            let all = ["gliznet", "labelset", "list"].iter().chain(args);
+            Cli::try_parse_from(all).map(|cli| cli.loudness.verbosity())
+        };
+        assert_eq!(verbosity(&[]).unwrap(), 0);
+        assert_eq!(verbosity(&["-q"]).unwrap(), -1);
+        assert_eq!(verbosity(&["-vv"]).unwrap(), 2);
+        assert!(verbosity(&["-q", "-v"]).is_err());
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = anyhow::anyhow!("gone").context("a.md: gone; look elsewhere");
+        assert_eq!(sentence(&error), "a.md: gone; look elsewhere");
+        let error = anyhow::anyhow!("gone").context("a.md");
+        assert_eq!(sentence(&error), "a.md: gone");
+    }
+
+    #[test]
+    fn a_broken_pipe_is_found_under_any_context() {
+        let broken = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(is_broken_pipe(
+            &anyhow::Error::from(broken).context("writing")
+        ));
+        assert!(!is_broken_pipe(&anyhow::anyhow!("broken pipe")));
+    }
 }

@@ -7,14 +7,13 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::setup::{ModelArgs, Surroundings};
-use super::{Outcome, UsageError};
+use super::setup::{ModelArgs, Surroundings, unit_interval};
+use super::{Outcome, UsageError, complain};
 use crate::engine::{Engine, EngineOptions};
 use crate::label::LabelText;
 use crate::learn::dataset::{Case, DataSet, Suite};
 use crate::learn::evaluation::{Evaluation, Headline, Task, Thresholds, evaluate};
 use crate::learn::scoring::score;
-use crate::score::Score;
 
 /// Measures a model on labelled data.
 #[derive(Debug, clap::Args)]
@@ -44,7 +43,7 @@ pub(crate) struct Args {
     multi_class: bool,
 
     /// The threshold that counts as the default; the model's own if not given
-    #[arg(long, value_name = "SCORE")]
+    #[arg(long, value_name = "SCORE", value_parser = unit_interval)]
     threshold: Option<f32>,
 
     /// Only the first rows of each file
@@ -74,12 +73,6 @@ struct Measured {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let surroundings = Surroundings::here()?;
-    if args
-        .threshold
-        .is_some_and(|threshold| Score::new(threshold).is_none())
-    {
-        return Err(UsageError("--threshold is not from 0 to 1".into()).into());
-    }
     let sets = data_sets(args)?;
     let model = args.model.load(&surroundings)?;
     let options = EngineOptions {
@@ -134,7 +127,7 @@ fn measure(args: &Args, engine: &Engine, set: DataSet) -> anyhow::Result<Measure
             Ok(case) => cases.push(case),
             Err(fault) => {
                 faults += 1;
-                anstream::eprintln!("gliznet: {fault}");
+                complain(fault);
             }
         }
     }
@@ -170,9 +163,8 @@ fn progress(name: &str, cases: &[Case]) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style =
-        ProgressStyle::with_template("{msg} {bar:24} {pos}/{len} rows, {per_sec}, {eta} left")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template("{msg} {bar:24} {pos}/{len} rows, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(cases.len() as u64)
         .with_style(style)
         .with_message(name.to_owned())

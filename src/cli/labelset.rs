@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::{Outcome, UsageError};
-use crate::config::Folders;
+use crate::config::{ConfigError, Folders};
 use crate::label::{self, LabelSet, LabelSetFault};
 
 mod check;
@@ -36,8 +36,13 @@ enum Command {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let user_dir = Folders::of_this_user()?.config.join("labelsets");
-    run_with(args, Some(&user_dir), &mut anstream::stdout().lock())
+    // Without a home folder there are no sets of one's own; the bundled ones are still there.
+    let user_dir = match Folders::of_this_user() {
+        Ok(folders) => Some(folders.config.join("labelsets")),
+        Err(ConfigError::NoHome) => None,
+        Err(error) => return Err(error.into()),
+    };
+    run_with(args, user_dir.as_deref(), &mut anstream::stdout().lock())
 }
 
 /// `user_dir` holds the user's own sets, one `.toml` each; it need not exist.
@@ -152,6 +157,10 @@ fn find(name_or_file: &str, user_dir: Option<&Path>) -> anyhow::Result<Source> {
         .extension()
         .is_some_and(|ext| ext.eq_ignore_ascii_case("toml"));
     if path.is_file() || is_toml {
+        if !path.exists() {
+            let error = with_cure(io::ErrorKind::NotFound.into());
+            return Err(UsageError(format!("{}: {error}", path.display())).into());
+        }
         return Source::read(path);
     }
     let files = user_files(user_dir)?;

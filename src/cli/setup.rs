@@ -1,5 +1,6 @@
 //! What commands that run a model have in common: which model, on which device, with which labels.
 
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::label::LabelSet;
 use crate::model::device;
 use crate::model::store::{ModelSource, Store};
 use crate::model::{LoadOptions, Model};
+use crate::score::Score;
 
 /// Options of every command that runs a model.
 #[derive(Debug, clap::Args)]
@@ -79,8 +81,8 @@ impl ModelArgs {
             DeviceArg::Cuda => DeviceChoice::Cuda,
             DeviceArg::Metal => DeviceChoice::Metal,
         });
-        let chosen = device::choose(choice)?;
-        tracing::info!(device = chosen.name, why = chosen.why, "device");
+        let chosen = device::choose(choice).map_err(|error| UsageError(error.to_string()))?;
+        tracing::info!("the model runs on the {}: {}", chosen.name, chosen.why);
         let store = Store::new(&surroundings.folders, crate::model::bundled_files());
         let entry = match &self.model {
             Some(name) => store
@@ -153,32 +155,50 @@ impl LabelArgs {
 /// The set of `--labels a,b,c`: repeated and empty names are left out with a warning.
 fn named(names: &str) -> anyhow::Result<LabelSet> {
     let (set, faults) = LabelSet::from_names_lenient(names.split(','));
-    let wrong = |fact: String| UsageError(format!("--labels: {fact}"));
-    for fault in &faults {
-        if !fault.is_harmless() {
-            return Err(wrong(fault.to_string()).into());
-        }
+    let serious: Vec<String> = faults
+        .iter()
+        .filter(|fault| !fault.is_harmless() && fault.position().is_some())
+        .map(|fault| format!("--labels: {fault}"))
+        .collect();
+    if !serious.is_empty() {
+        return Err(UsageError(serious.join("\n")).into());
     }
     let set = set.ok_or_else(|| {
-        wrong("no labels; give at least one, as in --labels travel,cooking".into())
+        UsageError("--labels: no labels; give at least one, as in --labels travel,cooking".into())
     })?;
-    for fault in faults {
-        anstream::eprintln!("gliznet: --labels: {fault} (left out)");
+    for fault in &faults {
+        tracing::warn!("--labels: {fault} (left out)");
     }
     Ok(set)
 }
 
+/// A number from 0 to 1, as an option's value.
+pub(crate) fn unit_interval(text: &str) -> Result<f32, String> {
+    let value: f32 = text
+        .parse()
+        .map_err(|_| "not a number; give one from 0 to 1".to_owned())?;
+    Score::new(value)
+        .map(Score::value)
+        .ok_or_else(|| "not from 0 to 1".to_owned())
+}
+
 /// Reads bytes of a file or standard input up to `limit`; says whether there is more.
-pub(crate) fn read_up_to(
-    reader: impl std::io::Read,
-    limit: u64,
-) -> std::io::Result<(Vec<u8>, bool)> {
-    use std::io::Read;
+pub(crate) fn read_up_to(reader: impl io::Read, limit: u64) -> io::Result<(Vec<u8>, bool)> {
     let mut bytes = Vec::new();
     reader.take(limit + 1).read_to_end(&mut bytes)?;
     let more = bytes.len() as u64 > limit;
     bytes.truncate(limit as usize);
     Ok((bytes, more))
+}
+
+/// What the system says of a file, with the cure where there is a usual one.
+pub(crate) fn io_fact(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or folder; check the path".into(),
+        io::ErrorKind::PermissionDenied => "may not be read; change its permissions".into(),
+        io::ErrorKind::IsADirectory => "a folder, not a file; name a file in it".into(),
+        _ => error.to_string(),
+    }
 }
 
 /// A path as messages show it.

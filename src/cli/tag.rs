@@ -3,17 +3,21 @@
 mod files;
 mod inputs;
 mod jsonl;
+mod print;
+mod read;
 mod record;
 mod render;
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use clap::ValueEnum;
 
-use super::setup::{LabelArgs, ModelArgs, Surroundings};
+use super::setup::{LabelArgs, ModelArgs, Surroundings, unit_interval};
 use super::{Outcome, UsageError};
-use crate::engine::{Engine, EngineOptions, Passage, Prediction, Request, Vocabulary};
+use crate::engine::{Engine, EngineError, EngineOptions, Passage, Prediction, Request, Vocabulary};
 use crate::label::LabelSet;
 use crate::score::Score;
 use crate::tag::{Selection, Tag, select};
@@ -23,24 +27,29 @@ use crate::tag::{Selection, Tag, select};
 #[command(after_help = "Examples:
   gliznet tag notes/ --labelset personal-notes
   gliznet tag today.md --labels work,family,garden --explain
-  cat rows.jsonl | gliznet tag --jsonl --labels billing,bug,praise > tagged.jsonl")]
+  gliznet tag 'notes/**/*.org' --labelset my-labels.toml --format jsonl
+  pandoc report.docx -t markdown | gliznet tag - --labelset paperwork --all
+  gliznet tag --jsonl --labels billing,bug,praise < rows.jsonl > tagged.jsonl
+
+Folders are searched for text files; hidden files, and what .gitignore, .ignore and
+.gliznetignore name, are left out. A file that is named is read whatever it is called.")]
 pub(crate) struct Args {
     /// Files, folders or patterns; `-` is standard input
     #[arg(value_name = "PATH")]
-    paths: Vec<String>,
+    paths: Vec<OsString>,
 
     #[command(flatten)]
     labels: LabelArgs,
 
-    /// Lowest score that makes a label a tag, from 0 to 1; default: the label set's, else the model's
+    /// Take labels from this score on, 0 to 1; if not given, what the label set says, else the model
     #[arg(long, value_name = "SCORE", value_parser = unit_interval, help_heading = "Tags")]
     threshold: Option<f32>,
 
-    /// At most so many tags for each document
+    /// Give each document at most so many tags
     #[arg(long, value_name = "N", help_heading = "Tags")]
-    top: Option<usize>,
+    top: Option<NonZeroUsize>,
 
-    /// Labels exclude each other: scores add up to 1, the best label is the tag
+    /// Let labels exclude each other: scores add up to 1, the best label is the tag
     #[arg(long, help_heading = "Tags")]
     multi_class: bool,
 
@@ -90,12 +99,21 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let vocabulary = set
         .map(|set| tagger.engine.vocabulary(Arc::new(set)))
         .transpose()?;
+    if let Some(vocabulary) = &vocabulary {
+        warn_of_unscored(vocabulary);
+    }
     match (args.jsonl, &vocabulary) {
-        (false, Some(vocabulary)) => {
-            tagger.warn_of_unscored(vocabulary);
-            files::run(&tagger, args, vocabulary)
-        }
+        (false, Some(vocabulary)) => files::run(&tagger, args, vocabulary),
         (_, vocabulary) => jsonl::run(&tagger, args, vocabulary.as_ref()),
+    }
+}
+
+/// What is tagged: the arguments, or standard input where there are none.
+fn paths(args: &Args) -> Vec<OsString> {
+    if args.paths.is_empty() {
+        vec!["-".into()]
+    } else {
+        args.paths.clone()
     }
 }
 
@@ -128,7 +146,7 @@ impl Tagger {
                 .or(surroundings.settings.threshold)
                 .and_then(Score::new),
             default_threshold: engine.default_threshold(),
-            top: args.top,
+            top: args.top.map(NonZeroUsize::get),
             multi_class: args.multi_class,
         };
         Ok(Tagger {
@@ -138,8 +156,17 @@ impl Tagger {
         })
     }
 
-    /// Tags a group of passages, each with its own vocabulary.
-    fn tag(&self, group: &[(&Passage, &Vocabulary)]) -> anyhow::Result<Vec<Outline>> {
+    /// Tags a group of passages, each with its own vocabulary; where one fails, only that one.
+    fn tag(&self, group: &[(&Passage, &Vocabulary)]) -> Vec<Result<Outline, EngineError>> {
+        match self.tag_all(group) {
+            Ok(outlines) => outlines.into_iter().map(Ok).collect(),
+            // The engine fails a whole group; its other passages shall not suffer for one.
+            Err(_) if group.len() > 1 => group.iter().flat_map(|one| self.tag(&[*one])).collect(),
+            Err(error) => vec![Err(error)],
+        }
+    }
+
+    fn tag_all(&self, group: &[(&Passage, &Vocabulary)]) -> Result<Vec<Outline>, EngineError> {
         let requests: Vec<Request> = group
             .iter()
             .map(|(passage, vocabulary)| Request {
@@ -162,26 +189,21 @@ impl Tagger {
     fn select(&self, prediction: &Prediction, set: &LabelSet) -> Vec<Tag> {
         select(&prediction.scores, set, &self.selection)
     }
-
-    fn warn_of_unscored(&self, vocabulary: &Vocabulary) {
-        for unscored in vocabulary.unscored() {
-            let name: String = vocabulary
-                .set()
-                .label(unscored.label)
-                .name
-                .chars()
-                .take(40)
-                .collect();
-            anstream::eprintln!("gliznet: label `{name}` is not scored: {}", unscored.reason);
-        }
-    }
 }
 
-fn unit_interval(text: &str) -> Result<f32, String> {
-    let value: f32 = text
-        .parse()
-        .map_err(|_| "not a number; give one from 0 to 1".to_owned())?;
-    Score::new(value)
-        .map(Score::value)
-        .ok_or_else(|| "not from 0 to 1".to_owned())
+/// Unscored labels that are named one by one before the rest is only counted.
+const MOST_NAMED: usize = 5;
+
+/// Labels that this model cannot score stay unscored for every document: said once, not in each.
+fn warn_of_unscored(vocabulary: &Vocabulary) {
+    let unscored = vocabulary.unscored();
+    for unscored in unscored.iter().take(MOST_NAMED) {
+        let name = &vocabulary.set().label(unscored.label).name;
+        let name = render::shortened(name, 40);
+        tracing::warn!("label `{name}` is not scored: {}", unscored.reason);
+    }
+    if unscored.len() > MOST_NAMED {
+        let more = unscored.len() - MOST_NAMED;
+        tracing::warn!("{more} more labels are not scored; --format json names them all");
+    }
 }

@@ -81,6 +81,18 @@ pub enum CheckpointError {
         /// Rows of the embedding.
         rows: usize,
     },
+    /// The tokenizer and the config number the padding token differently.
+    #[error(
+        "{path}: tokenizer.json pads with token {tokenizer}, config.json with {config}; it is the tokenizer of another model"
+    )]
+    Padding {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What the tokenizer says.
+        tokenizer: u32,
+        /// What the config says.
+        config: u32,
+    },
     /// The weights are not usable.
     #[error("{path}: {error}")]
     Weights {
@@ -194,6 +206,15 @@ impl CheckpointFiles {
         let mut weights = Weights::default();
         for (name, bytes) in &self.weights {
             weights.add(bytes, name, device).map_err(fail)?;
+        }
+        // Two tokenizers may be of one size: where special tokens differ, all others do too.
+        let (padding, expected) = (tokenizer.special().pad, config.backbone.pad_token_id());
+        if padding != expected {
+            return Err(CheckpointError::Padding {
+                path: self.path.clone(),
+                tokenizer: padding,
+                config: expected,
+            });
         }
         let rows = config.backbone.vocab_size();
         let needed = tokenizer.vocab_size();

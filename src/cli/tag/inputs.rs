@@ -1,11 +1,12 @@
 //! Which files a command line means: paths, folders and globs in, files in a stable order out.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
 use ignore::WalkBuilder;
 
-use super::super::setup::shown;
+use super::super::setup::{io_fact, shown};
 use crate::document::Format;
 
 /// One thing to tag.
@@ -18,53 +19,79 @@ pub(super) enum Input {
 }
 
 /// The inputs that `paths` mean, in order, or why one means nothing.
-pub(super) fn expand(paths: &[String]) -> Vec<Result<Input, String>> {
+pub(super) fn expand(paths: &[OsString]) -> Vec<Result<Input, String>> {
     paths.iter().flat_map(|path| expand_one(path)).collect()
 }
 
-fn expand_one(path: &str) -> Vec<Result<Input, String>> {
+fn expand_one(path: &OsStr) -> Vec<Result<Input, String>> {
     if path == "-" {
         return vec![Ok(Input::Stdin)];
     }
     let as_path = Path::new(path);
     if as_path.is_dir() {
-        return walk(as_path, None);
+        let found = walk(as_path, None);
+        return or_nothing(found, || {
+            format!(
+                "{}: no text files in this folder; name a file to read it whatever it is called",
+                shown(as_path)
+            )
+        });
     }
-    if as_path.exists() || !path.contains(['*', '?', '[']) {
+    match path.to_str().filter(|path| is_pattern(path)) {
+        Some(pattern) if !as_path.exists() => matching(pattern),
         // A missing file is named where it is opened.
-        return vec![Ok(Input::File(as_path.to_owned()))];
+        _ => vec![Ok(Input::File(as_path.to_owned()))],
     }
-    let glob = match GlobBuilder::new(path.trim_start_matches("./"))
+}
+
+fn is_pattern(path: &str) -> bool {
+    path.contains(['*', '?', '[', '{'])
+}
+
+/// The files that a pattern means.
+fn matching(pattern: &str) -> Vec<Result<Input, String>> {
+    let glob = match GlobBuilder::new(pattern.trim_start_matches("./"))
         .literal_separator(true)
         .build()
     {
         Ok(glob) => glob.compile_matcher(),
         Err(error) => {
-            return vec![Err(format!(
-                "{path}: not a pattern ({error}); quote a name that holds * ? or ["
-            ))];
+            let fact = format!(
+                "{pattern}: no such file, and no pattern ({}); check the path",
+                error.kind()
+            );
+            return vec![Err(shown(Path::new(&fact)))];
         }
     };
-    let root: PathBuf = as_path
+    let mut root: PathBuf = Path::new(pattern)
         .components()
-        .take_while(|c| !c.as_os_str().to_string_lossy().contains(['*', '?', '[']))
+        .take_while(|c| !is_pattern(&c.as_os_str().to_string_lossy()))
         .collect();
-    let root = if root.as_os_str().is_empty() {
-        PathBuf::from(".")
-    } else {
-        root
-    };
+    if root.as_os_str().is_empty() {
+        root = PathBuf::from(".");
+    }
     let found = if root.is_dir() {
         walk(&root, Some(&glob))
     } else {
         Vec::new()
     };
+    or_nothing(found, || {
+        format!(
+            "{}: no file matches; check the pattern, hidden and ignored files are left out",
+            shown(Path::new(pattern))
+        )
+    })
+}
+
+fn or_nothing(
+    found: Vec<Result<Input, String>>,
+    fault: impl FnOnce() -> String,
+) -> Vec<Result<Input, String>> {
     if found.is_empty() {
-        return vec![Err(format!(
-            "{path}: no file matches; check the pattern, hidden and ignored files are left out"
-        ))];
+        vec![Err(fault())]
+    } else {
+        found
     }
-    found
 }
 
 /// The text files under `root`, by path; hidden files and what ignore files name are left out.
@@ -84,9 +111,28 @@ fn walk(root: &Path, glob: Option<&GlobMatcher>) -> Vec<Result<Input, String>> {
                 wanted.then_some(Ok(Input::File(path)))
             }
             Ok(_) => None,
-            Err(error) => Some(Err(shown(Path::new(&error.to_string())))),
+            Err(error) => Some(Err(unread(root, &error))),
         })
         .collect()
+}
+
+/// Why a part of a folder could not be searched.
+fn unread(root: &Path, error: &ignore::Error) -> String {
+    let place = shown(place(error).unwrap_or(root));
+    match error.io_error() {
+        Some(error) => format!("{place}: {}", io_fact(error)),
+        None => format!("{place}: {}", shown(Path::new(&error.to_string()))),
+    }
+}
+
+fn place(error: &ignore::Error) -> Option<&Path> {
+    match error {
+        ignore::Error::WithPath { path, .. } => Some(path),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
+            place(err)
+        }
+        _ => None,
+    }
 }
 
 /// Whether a folder is searched for such files; a file that is named is read whatever it is called.
@@ -100,7 +146,7 @@ mod tests {
     use super::*;
 
     fn names(dir: &Path, path: &str) -> Vec<String> {
-        let full = dir.join(path).display().to_string();
+        let full = dir.join(path).into_os_string();
         let name = |input: Result<Input, String>| match input {
             Ok(Input::File(path)) => path.strip_prefix(dir).unwrap().display().to_string(),
             Ok(Input::Stdin) => "-".into(),

@@ -1,31 +1,32 @@
 //! The filter: each input line gives one output line, in order; a bad line gives its error in its place.
 //!
-//! Memory stays flat: a group of lines is read, tagged and written before the next one is read.
+//! Invariant: memory stays flat: a group of lines is read, tagged and written before the next one
+//! is read; and whoever writes a line and waits has the answer before another line is waited for.
 
-use std::collections::HashMap;
+mod kept;
+mod lines;
+
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::Outcome;
-use super::record::{Failed, Tagged};
-use super::{Args, Tagger};
+use super::super::setup::{io_fact, shown};
+use super::super::{Outcome, complain};
+use super::record::{FailedLine, Tagged};
+use super::{Args, Tagger, paths};
 use crate::engine::{Passage, Vocabulary};
-use crate::label::LabelSet;
+use crate::label::{LabelSet, NameFault};
+use kept::Kept;
+use lines::{Line, Lines};
 
-/// A longer line is an error: it is read past, not kept.
-const LONGEST_LINE: usize = 64 << 20;
 /// A group is tagged when it has so many lines or bytes of text.
 const GROUP_LINES: usize = 64;
 const GROUP_BYTES: usize = 128 << 10;
-/// Bytes that are read at once.
-const READ_AHEAD: usize = 256 << 10;
-/// Label sets of earlier lines that are kept ready.
-const KEPT_VOCABULARIES: usize = 64;
 
 #[derive(Deserialize)]
 struct Row {
@@ -36,17 +37,17 @@ struct Row {
 }
 
 /// A line made ready, or its error.
-enum Line {
-    Ready {
-        id: Value,
-        passage: Passage,
-        vocabulary: Arc<Vocabulary>,
-        left_out: Vec<String>,
-    },
-    Bad {
-        number: usize,
-        error: String,
-    },
+enum Prepared {
+    Ready(Ready),
+    Bad { number: usize, error: String },
+}
+
+struct Ready {
+    number: usize,
+    id: Value,
+    passage: Passage,
+    vocabulary: Arc<Vocabulary>,
+    left_out: Vec<String>,
 }
 
 pub(super) fn run(
@@ -56,79 +57,91 @@ pub(super) fn run(
 ) -> anyhow::Result<Outcome> {
     let mut filter = Filter {
         tagger,
-        args,
+        all: args.all,
         default: default.cloned().map(Arc::new),
-        vocabularies: HashMap::new(),
+        kept: Kept::new(),
         out: BufWriter::new(io::stdout().lock()),
         outcome: Outcome::Done,
         group: Vec::new(),
         group_bytes: 0,
     };
-    let paths = if args.paths.is_empty() {
-        vec!["-".to_owned()]
-    } else {
-        args.paths.clone()
-    };
-    for path in &paths {
-        if path == "-" {
-            filter.read(io::stdin().lock()).context("standard input")?;
-        } else {
-            let file = File::open(path).with_context(|| path.clone())?;
-            filter.read(file).with_context(|| path.clone())?;
+    for path in paths(args) {
+        if let Err(error) = filter.file(&path)? {
+            // What comes after it may be good.
+            complain(format_args!("{}: {}", place(&path), io_fact(&error)));
+            filter.outcome = Outcome::SomeFailed;
         }
     }
     filter.flush()?;
     Ok(filter.outcome)
 }
 
+fn place(path: &OsStr) -> String {
+    if path == "-" {
+        "standard input".to_owned()
+    } else {
+        shown(Path::new(path))
+    }
+}
+
 struct Filter<'a> {
     tagger: &'a Tagger,
-    args: &'a Args,
+    all: bool,
     default: Option<Arc<Vocabulary>>,
-    /// Ready vocabularies by their labels, for rows that bring the same ones again.
-    vocabularies: HashMap<Vec<String>, Arc<Vocabulary>>,
+    /// Vocabularies of rows that brought their own labels.
+    kept: Kept<Vocabulary>,
     out: BufWriter<io::StdoutLock<'static>>,
     outcome: Outcome,
-    group: Vec<Line>,
+    group: Vec<Prepared>,
     group_bytes: usize,
 }
 
 impl Filter<'_> {
-    fn read(&mut self, reader: impl Read) -> anyhow::Result<()> {
-        let mut reader = BufReader::with_capacity(READ_AHEAD, reader);
-        let mut line = Vec::new();
-        let mut number = 0;
+    /// Filters one file; the inner error is the file's own, the outer one ends the run.
+    fn file(&mut self, path: &OsStr) -> anyhow::Result<io::Result<()>> {
+        if path == "-" {
+            return self.read(io::stdin().lock());
+        }
+        match File::open(path) {
+            Ok(file) => self.read(file),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    fn read(&mut self, reader: impl Read) -> anyhow::Result<io::Result<()>> {
+        let mut lines = Lines::new(reader);
         loop {
-            number += 1;
-            line.clear();
-            let read = read_line(&mut reader, &mut line)?;
-            let ready = match read {
-                LineRead::End => return Ok(()),
-                LineRead::TooLong => {
-                    Err(format!("longer than {LONGEST_LINE} bytes; split the text"))
+            match lines.next() {
+                Ok(Line::End) => return Ok(Ok(())),
+                Ok(Line::TooLong(number)) => {
+                    let most = lines::LONGEST >> 20;
+                    let error = format!("longer than {most} MiB; split the text");
+                    self.group.push(Prepared::Bad { number, error });
                 }
-                LineRead::Whole => self.prepare(&line),
-            };
-            self.group_bytes += line.len();
-            self.group
-                .push(ready.unwrap_or_else(|error| Line::Bad { number, error }));
-            // Whoever writes a line and waits must get the answer before we wait for the next line.
-            let would_wait = reader.buffer().is_empty();
-            if would_wait || self.group.len() >= GROUP_LINES || self.group_bytes >= GROUP_BYTES {
+                Ok(Line::Whole(number)) => {
+                    let prepared = self.prepare(number, lines.line());
+                    self.group.push(match prepared {
+                        Ok(ready) => Prepared::Ready(ready),
+                        Err(error) => Prepared::Bad { number, error },
+                    });
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+            self.group_bytes += lines.line().len();
+            let full = self.group.len() >= GROUP_LINES || self.group_bytes >= GROUP_BYTES;
+            if full || lines.would_wait() {
                 self.flush()?;
             }
         }
     }
 
-    fn prepare(&mut self, line: &[u8]) -> Result<Line, String> {
+    fn prepare(&mut self, number: usize, line: &[u8]) -> Result<Ready, String> {
         if line.trim_ascii().is_empty() {
             return Err("an empty line; each line is an object {\"id\", \"text\"}".into());
         }
         let text = std::str::from_utf8(line).map_err(|e| {
-            format!(
-                "not UTF-8 at byte {}; convert the file",
-                e.valid_up_to() + 1
-            )
+            let column = e.valid_up_to() + 1;
+            format!("not UTF-8 (column {column}); convert the file to UTF-8")
         })?;
         let row: Row = serde_json::from_str(text).map_err(|e| explained(&e))?;
         let (vocabulary, left_out) = match row.labels {
@@ -140,7 +153,8 @@ impl Filter<'_> {
             }
             Some(labels) => self.vocabulary(labels)?,
         };
-        Ok(Line::Ready {
+        Ok(Ready {
+            number,
             id: row.id,
             passage: Passage::plain(row.text),
             vocabulary,
@@ -154,19 +168,10 @@ impl Filter<'_> {
         labels: Vec<String>,
     ) -> Result<(Arc<Vocabulary>, Vec<String>), String> {
         let (set, faults) = LabelSet::from_names_lenient(&labels);
-        let set = set.ok_or_else(|| {
-            faults
-                .first()
-                .map_or("no labels".into(), ToString::to_string)
-        })?;
-        // A repeated label has its score; an empty or invisible one has none, and is said to have none.
-        let left_out = faults
-            .iter()
-            .filter(|fault| !fault.is_duplicate())
-            .filter_map(|fault| labels.get(fault.position()? - 1).cloned())
-            .collect();
-        if let Some(vocabulary) = self.vocabularies.get(&labels) {
-            return Ok((vocabulary.clone(), left_out));
+        let set = set.ok_or_else(|| no_labels(&faults))?;
+        let left_out = left_out(&labels, &set, &faults);
+        if let Some(vocabulary) = self.kept.get(&labels) {
+            return Ok((vocabulary, left_out));
         }
         let vocabulary = self
             .tagger
@@ -174,10 +179,7 @@ impl Filter<'_> {
             .vocabulary(Arc::new(set))
             .map_err(|error| error.to_string())?;
         let vocabulary = Arc::new(vocabulary);
-        if self.vocabularies.len() >= KEPT_VOCABULARIES {
-            self.vocabularies.clear();
-        }
-        self.vocabularies.insert(labels, vocabulary.clone());
+        self.kept.keep(labels, vocabulary.clone());
         Ok((vocabulary, left_out))
     }
 
@@ -188,104 +190,110 @@ impl Filter<'_> {
         let ready: Vec<(&Passage, &Vocabulary)> = group
             .iter()
             .filter_map(|line| match line {
-                Line::Ready {
-                    passage,
-                    vocabulary,
-                    ..
-                } => Some((passage, vocabulary.as_ref())),
-                Line::Bad { .. } => None,
+                Prepared::Ready(ready) => Some((&ready.passage, ready.vocabulary.as_ref())),
+                Prepared::Bad { .. } => None,
             })
             .collect();
-        let mut outlines = self.tagger.tag(&ready)?.into_iter();
+        let mut outlines = self.tagger.tag(&ready).into_iter();
         for line in &group {
-            match line {
-                Line::Ready {
-                    id,
-                    vocabulary,
-                    left_out,
-                    ..
-                } => {
-                    let Some(outline) = outlines.next() else {
+            let (number, error) = match line {
+                Prepared::Bad { number, error } => (*number, error.clone()),
+                Prepared::Ready(ready) => match outlines.next() {
+                    Some(Ok(outline)) => {
+                        let mut tagged = Tagged::new(
+                            &outline.prediction,
+                            ready.vocabulary.set(),
+                            &outline.tags,
+                            self.all,
+                            &self.tagger.model,
+                        );
+                        tagged.id = Some(&ready.id);
+                        tagged.unscored.extend(ready.left_out.iter().cloned());
+                        self.write(&serde_json::to_string(&tagged)?)?;
                         continue;
-                    };
-                    let mut tagged = Tagged::new(
-                        &outline.prediction,
-                        vocabulary.set(),
-                        &outline.tags,
-                        self.args.all,
-                        &self.tagger.model,
-                    );
-                    tagged.id = Some(id);
-                    tagged.unscored.extend(left_out.iter().cloned());
-                    serde_json::to_writer(&mut self.out, &tagged)?;
-                }
-                Line::Bad { number, error } => {
-                    self.outcome = Outcome::SomeFailed;
-                    serde_json::to_writer(
-                        &mut self.out,
-                        &Failed {
-                            id: None,
-                            line: *number,
-                            error,
-                        },
-                    )?;
-                }
-            }
-            self.out.write_all(b"\n")?;
+                    }
+                    Some(Err(error)) => (ready.number, error.to_string()),
+                    None => continue,
+                },
+            };
+            self.outcome = Outcome::SomeFailed;
+            let failed = FailedLine {
+                id: None,
+                line: number,
+                error: &error,
+            };
+            self.write(&serde_json::to_string(&failed)?)?;
         }
         self.out.flush()?;
         Ok(())
     }
+
+    fn write(&mut self, json: &str) -> io::Result<()> {
+        self.out.write_all(json.as_bytes())?;
+        self.out.write_all(b"\n")
+    }
+}
+
+/// Why a row's own labels are no set: of many faults the first, which is the cause.
+fn no_labels(faults: &[NameFault]) -> String {
+    faults
+        .first()
+        .map_or("no labels".into(), ToString::to_string)
+}
+
+/// Labels that have no score of their own under the name they were given by.
+fn left_out(labels: &[String], set: &LabelSet, faults: &[NameFault]) -> Vec<String> {
+    let has_score = |name: &str| {
+        let id = set.find(name.trim());
+        id.is_some_and(|id| set.label(id).name == name.trim())
+    };
+    faults
+        .iter()
+        .filter_map(|fault| labels.get(fault.position()? - 1))
+        // The label that it repeats may be spelt otherwise: `US` and `us`.
+        .filter(|name| !has_score(name))
+        .cloned()
+        .collect()
 }
 
 /// serde's message counts lines of the one line we gave it: only the column says something.
 fn explained(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let fact = message.split(" at line ").next().unwrap_or(&message);
-    format!(
-        "{fact} (column {}); each line is an object {{\"id\", \"text\", \"labels\"?}}",
-        error.column()
-    )
-}
-
-enum LineRead {
-    Whole,
-    TooLong,
-    End,
-}
-
-/// Reads up to the next line break, which is not kept; of a line that is too long nothing is.
-fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<LineRead> {
-    let (mut any, mut too_long) = (false, false);
-    loop {
-        let chunk = match reader.fill_buf() {
-            Ok(chunk) => chunk,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        if chunk.is_empty() {
-            break;
-        }
-        any = true;
-        let (used, ended) = match chunk.iter().position(|byte| *byte == b'\n') {
-            Some(at) => (at, true),
-            None => (chunk.len(), false),
-        };
-        if line.len() + used > LONGEST_LINE {
-            too_long = true;
-            line.clear();
-        }
-        if !too_long {
-            line.extend_from_slice(&chunk[..used]);
-        }
-        reader.consume(used + usize::from(ended));
-        if ended {
-            break;
-        }
+    let column = error.column();
+    // It says of a half pair what it expected, not what it found.
+    let is_half_pair = fact.contains("surrogate") || fact == "unexpected end of hex escape";
+    if is_half_pair {
+        let cure = "write the character itself, or both halves as in \\ud83d\\ude00";
+        return format!("half of a surrogate pair (column {column}); {cure}");
     }
-    Ok(match (any, too_long) {
-        (false, _) => LineRead::End,
-        (true, true) => LineRead::TooLong,
-        (true, false) => LineRead::Whole,
-    })
+    let kind = if error.is_data() { "" } else { "not JSON: " };
+    let cure = "each line is an object {\"id\", \"text\", \"labels\"?}";
+    format!("{kind}{fact} (column {column}); {cure}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_without_a_score_of_its_own_is_named() {
+        let labels = ["US", "us", "a", "a", " ", "b\u{7}"].map(str::to_owned);
+        let (set, faults) = LabelSet::from_names_lenient(&labels);
+        let left_out = left_out(&labels, &set.unwrap(), &faults);
+        assert_eq!(left_out, ["us", " ", "b\u{7}"]);
+    }
+
+    #[test]
+    fn a_fault_of_json_has_a_column_and_a_cure() {
+        let explain = |line: &str| explained(&serde_json::from_str::<Row>(line).err().unwrap());
+        assert_eq!(
+            explain("{\"id\": 1}"),
+            "missing field `text` (column 9); each line is an object {\"id\", \"text\", \"labels\"?}"
+        );
+        assert_eq!(
+            explain(r#"{"text": "\ud83d!"}"#),
+            r"half of a surrogate pair (column 17); write the character itself, or both halves as in \ud83d\ude00"
+        );
+    }
 }

@@ -54,9 +54,18 @@ pub(super) struct ScoreRecord<'a> {
     pub(super) score: f32,
 }
 
+/// A file that could not be tagged.
+#[derive(Serialize)]
+pub(super) struct FailedFile<'a> {
+    /// Absent for standard input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<&'a str>,
+    pub(super) error: &'a str,
+}
+
 /// A line that could not be tagged.
 #[derive(Serialize)]
-pub(super) struct Failed<'a> {
+pub(super) struct FailedLine<'a> {
     pub(super) id: Option<()>,
     pub(super) line: usize,
     pub(super) error: &'a str,

@@ -1,46 +1,103 @@
 //! The tags of a document for a person: aligned, with bars, coloured where the terminal wants it.
+//!
+//! Invariant: scores and bars of one run stand in the same columns; nothing of a file or a label
+//! moves the cursor, and no line ends in blanks.
 
 use std::fmt::Write;
 
-use anstyle::{AnsiColor, Style};
-use unicode_width::UnicodeWidthStr;
+use anstyle::{AnsiColor, Style as Colour};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::record::{Explained, Tagged};
+use super::record::{Explained, ScoreRecord, Tagged};
+use crate::engine::Vocabulary;
+use crate::label::LabelSet;
 
-const FILE: Style = Style::new().bold();
-const QUIET: Style = Style::new().dimmed();
-const BAR: Style = AnsiColor::Cyan.on_default();
-const LABEL: Style = AnsiColor::Green.on_default();
+const FILE: Colour = Colour::new().bold();
+const QUIET: Colour = Colour::new().dimmed();
+const BAR: Colour = AnsiColor::Cyan.on_default();
+const LABEL: Colour = AnsiColor::Green.on_default();
 
 /// Columns of a full bar.
 const BAR_COLUMNS: usize = 10;
-/// Wider labels are not padded to.
-const WIDEST_LABEL: usize = 32;
+/// Wider labels are cut.
+const WIDEST_LABEL: usize = 40;
+/// Columns of a title behind the path.
+const WIDEST_TITLE: usize = 60;
+/// Columns and lines of a sentence below its tag.
+const SENTENCE_COLUMNS: usize = 68;
+const SENTENCE_LINES: usize = 2;
+/// Unscored labels that are named.
+const MOST_NAMED: usize = 5;
+
+/// How the documents of one run look.
+#[derive(Clone, Debug)]
+pub(super) struct Style {
+    /// Columns of the widest label.
+    width: usize,
+    /// Labels that only a person gives: whatever their score, they are no tags.
+    manual: Vec<String>,
+    /// Labels that no document can have scored; a warning has said so.
+    never_scored: usize,
+    /// Scores of all labels are shown.
+    all: bool,
+    /// Sentences are shown.
+    explain: bool,
+}
+
+impl Style {
+    pub(super) fn new(vocabulary: &Vocabulary, all: bool, explain: bool) -> Style {
+        let never_scored = vocabulary.unscored().len();
+        Style::of_labels(vocabulary.set(), never_scored, all, explain)
+    }
+
+    fn of_labels(set: &LabelSet, never_scored: usize, all: bool, explain: bool) -> Style {
+        // A manual label is seen with `--all` only.
+        let seen = set.labels().iter().filter(|label| all || !label.manual);
+        Style {
+            width: seen
+                .map(|label| label.name.width())
+                .max()
+                .unwrap_or(0)
+                .min(WIDEST_LABEL),
+            manual: set
+                .labels()
+                .iter()
+                .filter(|label| label.manual)
+                .map(|label| label.name.clone())
+                .collect(),
+            never_scored,
+            all,
+            explain,
+        }
+    }
+
+    /// Whether a document usually takes many lines.
+    pub(super) fn is_tall(&self) -> bool {
+        self.all || self.explain
+    }
+}
 
 /// The lines of one document.
-pub(super) fn document(tagged: &Tagged, title: Option<&str>, explained: &[Explained]) -> String {
+pub(super) fn document(
+    tagged: &Tagged,
+    title: Option<&str>,
+    explained: &[Explained],
+    style: &Style,
+) -> String {
     let mut out = String::new();
+    // Writing into a `String` cannot fail, here and below.
     let path = tagged.path.unwrap_or("(standard input)");
     let _ = write!(out, "{FILE}{path}{FILE:#}");
     if let Some(title) = title {
-        let _ = write!(out, "  {QUIET}{}{QUIET:#}", shortened(title, 60));
+        let title = shortened(title, WIDEST_TITLE);
+        let _ = write!(out, "  {QUIET}{title}{QUIET:#}");
     }
     out.push('\n');
-    let width = tagged
-        .tags
-        .iter()
-        .map(|tag| tag.label.width())
-        .max()
-        .unwrap_or(0)
-        .min(WIDEST_LABEL);
+    let mark = if style.all { "* " } else { "  " };
     for (i, tag) in tagged.tags.iter().enumerate() {
-        out += &line(tag.label, tag.score, width, LABEL);
+        out += &line(mark, tag.label, tag.score, LABEL, style);
         for (evidence, line) in explained.get(i).map_or(&[][..], |e| &e.evidence) {
-            let _ = write!(out, "      {QUIET}“{}”", shortened(&evidence.sentence, 100));
-            if let Some(line) = line {
-                let _ = write!(out, " line {line}");
-            }
-            let _ = writeln!(out, "{QUIET:#}");
+            out += &sentence(&evidence.sentence, *line);
         }
     }
     if tagged.tags.is_empty() {
@@ -49,40 +106,69 @@ pub(super) fn document(tagged: &Tagged, title: Option<&str>, explained: &[Explai
         } else {
             "no tag fits"
         };
-        let _ = writeln!(out, "  {QUIET}{why}{QUIET:#}");
+        out += &quiet(why);
     }
     if let Some(scores) = &tagged.scores {
-        let mut rest: Vec<_> = scores
-            .iter()
-            .filter(|s| tagged.tags.iter().all(|tag| tag.label != s.label))
-            .collect();
-        rest.sort_by(|a, b| b.score.total_cmp(&a.score));
-        let width = rest
-            .iter()
-            .map(|s| s.label.width())
-            .max()
-            .unwrap_or(0)
-            .min(WIDEST_LABEL);
-        for score in rest {
-            out += &line(score.label, score.score, width, QUIET);
-        }
+        out += &others(scores, tagged, style);
+    }
+    if tagged.windows > 0 && tagged.unscored.len() > style.never_scored {
+        out += &quiet(&unscored(&tagged.unscored));
     }
     if tagged.cut {
-        let _ = writeln!(
-            out,
-            "  {QUIET}only the first {} windows were read{QUIET:#}",
-            tagged.windows
-        );
+        let windows = match tagged.windows {
+            1 => "1 window".to_owned(),
+            n => format!("{n} windows"),
+        };
+        out += &quiet(&format!("only the beginning was read ({windows})"));
     }
     out
 }
 
-fn line(label: &str, score: f32, width: usize, style: Style) -> String {
-    let pad = width.saturating_sub(label.width());
+/// The scores of labels that did not become tags, best first.
+fn others(scores: &[ScoreRecord], tagged: &Tagged, style: &Style) -> String {
+    let is_tag = |label: &str| tagged.tags.iter().any(|tag| tag.label == label);
+    let mut rest: Vec<&ScoreRecord> = scores.iter().filter(|s| !is_tag(s.label)).collect();
+    rest.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut out = String::new();
+    for score in rest {
+        let mut line = line("  ", score.label, score.score, QUIET, style);
+        if style.manual.iter().any(|label| label == score.label) {
+            line.pop();
+            let _ = writeln!(line, "  {QUIET}manual{QUIET:#}");
+        }
+        out += &line;
+    }
+    out
+}
+
+fn unscored(labels: &[String]) -> String {
+    let named: Vec<String> = labels
+        .iter()
+        .take(MOST_NAMED)
+        .map(|label| shortened(label, WIDEST_LABEL))
+        .collect();
+    let more = match labels.len() - named.len() {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    format!("not scored: {}{more}", named.join(", "))
+}
+
+fn quiet(text: &str) -> String {
+    format!("  {QUIET}{text}{QUIET:#}\n")
+}
+
+/// `label  0.50 █████`
+fn line(mark: &str, label: &str, score: f32, colour: Colour, style: &Style) -> String {
+    let label = shortened(label, WIDEST_LABEL);
+    let pad = style.width.saturating_sub(label.width());
+    let bar = match bar(score) {
+        bar if bar.is_empty() => bar,
+        bar => format!(" {BAR}{bar}{BAR:#}"),
+    };
     format!(
-        "  {style}{label}{style:#}{:pad$}  {score:.2} {BAR}{}{BAR:#}\n",
-        "",
-        bar(score)
+        "{mark}{colour}{label}{colour:#}{:pad$}  {score:.2}{bar}\n",
+        ""
     )
 }
 
@@ -93,22 +179,159 @@ fn bar(score: f32) -> String {
     format!("{}{}", "█".repeat(eighths / 8), PARTS[eighths % 8])
 }
 
-/// At most `most` characters of one line.
-fn shortened(text: &str, most: usize) -> String {
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if line.chars().count() <= most {
-        return line;
+/// A sentence of the text behind its line number, on as few lines as it needs.
+fn sentence(text: &str, line: Option<usize>) -> String {
+    let mut out = String::new();
+    let mut number = line.map(|line| line.to_string()).unwrap_or_default();
+    for row in wrapped(text, SENTENCE_COLUMNS, SENTENCE_LINES) {
+        let _ = writeln!(out, "  {QUIET}{number:>5} │ {row}{QUIET:#}");
+        number.clear();
     }
-    let cut: String = line.chars().take(most - 1).collect();
+    out
+}
+
+/// The text in rows of at most `columns`, cut after `rows` of them.
+fn wrapped(text: &str, columns: usize, rows: usize) -> Vec<String> {
+    let text = shortened(text, columns * rows);
+    let mut wrapped: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match wrapped.last_mut() {
+            Some(row) if row.width() + 1 + word.width() <= columns => {
+                row.push(' ');
+                row.push_str(word);
+            }
+            _ => wrapped.push(word.to_owned()),
+        }
+    }
+    if wrapped.len() > rows {
+        wrapped.truncate(rows);
+        if let Some(row) = wrapped.last_mut() {
+            *row = format!("{} …", shortened(row, columns - 2).trim_end_matches('…'));
+        }
+    }
+    for row in &mut wrapped {
+        *row = shortened(row, columns); // A word may be longer than a row.
+    }
+    wrapped
+}
+
+/// At most `columns` columns of one line, in which nothing moves the cursor.
+pub(super) fn shortened(text: &str, columns: usize) -> String {
+    let text: String = text
+        .chars()
+        .map(|c| if moves_cursor(c) { ' ' } else { c })
+        .collect();
+    if text.width() <= columns {
+        return text;
+    }
+    let mut used = 1; // The ellipsis.
+    let fits = |c: &char| {
+        used += c.width().unwrap_or(0);
+        used <= columns
+    };
+    let cut: String = text.chars().take_while(fits).collect();
     format!("{}…", cut.trim_end())
+}
+
+/// Control characters, and those that turn the direction of what follows.
+fn moves_cursor(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::TagRecord;
     use super::*;
+    use expect_test::expect;
+
+    fn tagged<'a>(tags: &[(&'a str, f32)], scores: &[(&'a str, f32)]) -> Tagged<'a> {
+        Tagged {
+            id: None,
+            path: Some("a.md"),
+            tags: tags
+                .iter()
+                .map(|(label, score)| TagRecord {
+                    label,
+                    score: *score,
+                    evidence: Vec::new(),
+                })
+                .collect(),
+            scores: (!scores.is_empty()).then(|| {
+                let record = |(label, score): &(&'a str, f32)| ScoreRecord {
+                    label,
+                    logit: 0.0,
+                    score: *score,
+                };
+                scores.iter().map(record).collect()
+            }),
+            unscored: Vec::new(),
+            windows: 1,
+            cut: false,
+            model: "m",
+        }
+    }
+
+    fn style(labels: &[&str], all: bool) -> Style {
+        let set = LabelSet::from_names(labels).unwrap();
+        Style::of_labels(&set, 0, all, false)
+    }
+
+    /// What is seen where there are no colours.
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn scores_stand_below_each_other_from_document_to_document() {
+        let style = style(&["food", "日本語", "language-learning"], true);
+        let one = tagged(&[("food", 0.61)], &[("food", 0.61), ("日本語", 0.004)]);
+        let two = tagged(&[("language-learning", 1.0)], &[]);
+        let text = document(&one, Some("Soup"), &[], &style) + &document(&two, None, &[], &style);
+        expect![[r#"
+            a.md  Soup
+            * food               0.61 ██████▏
+              日本語             0.00
+            a.md
+            * language-learning  1.00 ██████████
+        "#]]
+        .assert_eq(&plain(&text));
+    }
+
+    #[test]
+    fn what_was_not_read_or_not_scored_is_said() {
+        let mut long = tagged(&[], &[]);
+        (long.windows, long.cut) = (16, true);
+        long.unscored = ["a", "b", "c", "d", "e", "f", "g"]
+            .map(str::to_owned)
+            .to_vec();
+        let mut empty = tagged(&[], &[]);
+        empty.windows = 0;
+        let style = style(&["x"], false);
+        let text = document(&long, None, &[], &style) + &document(&empty, None, &[], &style);
+        expect![[r#"
+            a.md
+              no tag fits
+              not scored: a, b, c, d, e and 2 more
+              only the beginning was read (16 windows)
+            a.md
+              nothing to read
+        "#]]
+        .assert_eq(&plain(&text));
+    }
+
+    #[test]
+    fn a_sentence_stands_behind_its_line_and_wraps() {
+        let words = "word ".repeat(60);
+        let text = plain(&(sentence("Short.", Some(7)) + &sentence(&words, None)));
+        let rows: Vec<&str> = text.lines().collect();
+        assert_eq!(rows[0], "      7 │ Short.");
+        assert_eq!(rows.len(), 3);
+        assert!(
+            rows[1].starts_with("        │ word word") && rows[2].ends_with('…'),
+            "{text}"
+        );
+        assert!(rows.iter().all(|row| row.width() < 80));
+    }
 
     #[test]
     fn a_bar_grows_in_eighths() {
@@ -122,5 +345,8 @@ mod tests {
     fn a_long_or_hostile_text_is_one_short_line() {
         assert_eq!(shortened("a\nb\u{1b}[2J", 20), "a b [2J");
         assert_eq!(shortened("one two three", 8), "one two…");
+        assert_eq!(shortened("日本語日本語", 7), "日本語…");
+        assert_eq!(shortened("a\u{202e}b", 7), "a b");
+        assert_eq!(shortened(&"x".repeat(10_000), 40).width(), 40);
     }
 }
