@@ -29,7 +29,6 @@ const ROW_WEIGHT_POWER: f32 = 0.5;
 pub fn draw(cases: impl IntoIterator<Item = Case>, draw: &Draw) -> Vec<Case> {
     let mut keyed: Vec<(u64, Case)> = cases
         .into_iter()
-        .filter(|case| case.truth.contains(&true))
         .map(|case| (hash(&[case.row.text.as_bytes()]), case))
         .collect();
     keyed.sort_by_key(|(key, _)| *key);

@@ -306,7 +306,7 @@ mod tests {
             .iter()
             .flat_map(|(states, _)| states.to_vec())
             .collect();
-        let states = Tensor::new(states, &Device::Cpu).unwrap(); // [row, 2]
+        let states = Tensor::new(states.as_slice(), &Device::Cpu).unwrap(); // [row, 2]
         let similarities = head.forward(&states, &at).unwrap();
         similarities.logits.to_vec1().unwrap()
     }
