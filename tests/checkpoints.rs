@@ -349,7 +349,8 @@ fn every_precision_loads_and_scores_alike() {
     let f16 = |stored: &Stored| stored.to(Dtype::F16, |v| f16::from_f32(v).to_le_bytes());
     let bf16 = |stored: &Stored| stored.to(Dtype::BF16, |v| bf16::from_f32(v).to_le_bytes());
     let f64 = |stored: &Stored| stored.to(Dtype::F64, |v| f64::from(v).to_le_bytes());
-    let precisions: [(&str, &dyn Fn(&Stored) -> Stored, f32); 3] = [
+    type Conversion<'a> = &'a dyn Fn(&Stored) -> Stored;
+    let precisions: [(&str, Conversion, f32); 3] = [
         ("f64", &f64, 0.0),
         ("f16", &f16, 0.02), // Logits of this checkpoint are cosines times 7.4.
         ("bf16", &bf16, 0.2),
