@@ -302,11 +302,12 @@ mod tests {
             .collect();
         let sequences: Vec<&Sequence> = sequences.iter().collect();
         let at = StateRows::new(&sequences, |i, place| starts[i] + place, &Device::Cpu).unwrap();
-        let states: Vec<[f32; 2]> = rows
+        let states: Vec<f32> = rows
             .iter()
-            .flat_map(|(states, _)| states.to_vec())
+            .flat_map(|(states, _)| states.concat())
             .collect();
-        let states = Tensor::new(states.as_slice(), &Device::Cpu).unwrap(); // [row, 2]
+        let n = states.len() / 2;
+        let states = Tensor::from_vec(states, (n, 2), &Device::Cpu).unwrap(); // [row, hidden]
         let similarities = head.forward(&states, &at).unwrap();
         similarities.logits.to_vec1().unwrap()
     }
