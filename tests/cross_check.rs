@@ -41,8 +41,15 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn model(dir: &Path) -> Model {
-    Model::load(dir, &LoadOptions::default()).unwrap()
+/// Our model twice: as it serves, and with the plain encoder that is kept beside a fused one.
+fn models(dir: &Path) -> [Model; 2] {
+    [false, true].map(|plain| {
+        let options = LoadOptions {
+            plain,
+            ..LoadOptions::default()
+        };
+        Model::load(dir, &options).unwrap()
+    })
 }
 
 fn sequence(model: &Model, (text, labels): (&str, &[&str])) -> Sequence {
@@ -69,8 +76,12 @@ fn config<T: DeserializeOwned>(dir: &Path, more: &[(&str, Value)]) -> T {
 }
 
 /// Holds our first and last hidden states to `theirs`: `[1, token]` ids -> `[1, token, hidden]`.
-fn check(model: &Model, theirs: impl Fn(&Tensor) -> candle_core::Result<Tensor>) {
-    for case in CASES {
+fn check(dir: &Path, theirs: impl Fn(&Tensor) -> candle_core::Result<Tensor>) {
+    let models = models(dir);
+    for (model, case) in models
+        .iter()
+        .flat_map(|model| CASES.map(|case| (model, case)))
+    {
         let sequence = sequence(model, case);
         let ids = Tensor::new(sequence.ids.as_slice(), &Device::Cpu).unwrap();
         let states = theirs(&ids.unsqueeze(0).unwrap()).unwrap();
@@ -100,9 +111,7 @@ fn check(model: &Model, theirs: impl Fn(&Tensor) -> candle_core::Result<Tensor>)
 fn bert_agrees_with_candle_transformers() {
     let dir = fixture("bert-cosine-proj");
     let theirs = bert::BertModel::load(weights(&dir).pp("backbone"), &config(&dir, &[])).unwrap();
-    check(&model(&dir), |ids| {
-        theirs.forward(ids, &ids.zeros_like()?, None)
-    });
+    check(&dir, |ids| theirs.forward(ids, &ids.zeros_like()?, None));
 }
 
 #[test]
@@ -115,7 +124,7 @@ fn roberta_and_xlm_roberta_agree_with_candle_transformers() {
             weights(&dir).pp("backbone"),
         )
         .unwrap();
-        check(&model(&dir), |ids| {
+        check(&dir, |ids| {
             let (seen, kind) = (ids.ones_like()?, ids.zeros_like()?);
             theirs.forward(ids, &seen, &kind, None, None, None)
         });
@@ -143,7 +152,7 @@ fn distilbert_agrees_with_candle_transformers_on_its_approximate_gelu() {
         &config(&original, &[]),
     )
     .unwrap();
-    check(&model(approximate.path()), |ids| {
+    check(approximate.path(), |ids| {
         let hidden = Tensor::zeros((1, ids.dim(1)?), DType::U8, ids.device())?; // 1 hides a token here.
         theirs.forward(ids, &hidden)
     });
@@ -160,7 +169,7 @@ fn modernbert_agrees_with_candle_transformers() {
     ];
     let weights = weights(&dir).rename_f(|name| name.replacen("model.", "backbone.", 1));
     let theirs = modernbert::ModernBert::load(weights, &config(&dir, &theirs)).unwrap();
-    check(&model(&dir), |ids| {
+    check(&dir, |ids| {
         theirs.forward(ids, &ids.ones_like()?.to_dtype(DType::F32)?)
     });
 }
@@ -170,5 +179,5 @@ fn deberta_agrees_with_candle_transformers() {
     let dir = fixture("deberta-v2-cosine-proj");
     let theirs =
         debertav2::DebertaV2Model::load(weights(&dir).pp("backbone"), &config(&dir, &[])).unwrap();
-    check(&model(&dir), |ids| theirs.forward(ids, None, None));
+    check(&dir, |ids| theirs.forward(ids, None, None));
 }
