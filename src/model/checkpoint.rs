@@ -3,6 +3,8 @@
 //! Invariant: a checkpoint that loads is whole: every tensor is there, has the configured shape
 //! and is finite; the tokenizer and the config name the same `[LAB]`.
 
+mod error;
+
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,101 +17,10 @@ use sha2::{Digest, Sha256};
 use super::calibration::{self, Calibration};
 use super::config::{ConfigError, ModelConfig};
 use super::encoder::word_embedding_name;
-use super::tokenizer::{Tokenizer, TokenizerError};
-use super::weights::{Weights, WeightsError};
+use super::tokenizer::Tokenizer;
+use super::weights::Weights;
 
-/// Why a checkpoint cannot be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// The folder has no such file.
-    #[error(
-        "{path}: no such file; a checkpoint folder needs config.json, tokenizer.json and model.safetensors"
-    )]
-    NoFile {
-        /// The missing file.
-        path: PathBuf,
-    },
-    /// The weights are a pickle file.
-    #[error(
-        "{path}: a pickle file can run any code when it is loaded and is refused; save the model as safetensors"
-    )]
-    Pickle {
-        /// The refused file.
-        path: PathBuf,
-    },
-    /// A file could not be read.
-    #[error("{path}: {error}")]
-    Io {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// `config.json` is not usable.
-    #[error("{path}: {error}")]
-    Config {
-        /// Which file.
-        path: PathBuf,
-        /// All its faults.
-        error: ConfigError,
-    },
-    /// The index of a sharded checkpoint is not usable.
-    #[error("{path}: {fact}; fetch the checkpoint again")]
-    Index {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        fact: String,
-    },
-    /// The tokenizer is not usable.
-    #[error("{path}: {error}")]
-    Tokenizer {
-        /// The checkpoint.
-        path: PathBuf,
-        /// What is wrong.
-        error: TokenizerError,
-    },
-    /// The tokenizer has tokens that the embedding has no rows for.
-    #[error(
-        "{path}: tokenizer.json knows {tokenizer} tokens, the model's embedding has {rows} rows; it is the tokenizer of another model"
-    )]
-    Vocabulary {
-        /// The checkpoint.
-        path: PathBuf,
-        /// Size of the tokenizer's vocabulary.
-        tokenizer: usize,
-        /// Rows of the embedding.
-        rows: usize,
-    },
-    /// The tokenizer and the config number the padding token differently.
-    #[error(
-        "{path}: tokenizer.json pads with token {tokenizer}, config.json with {config}; it is the tokenizer of another model"
-    )]
-    Padding {
-        /// The checkpoint.
-        path: PathBuf,
-        /// What the tokenizer says.
-        tokenizer: u32,
-        /// What the config says.
-        config: u32,
-    },
-    /// The weights are not usable.
-    #[error("{path}: {error}")]
-    Weights {
-        /// The checkpoint.
-        path: PathBuf,
-        /// What is wrong.
-        error: WeightsError,
-    },
-    /// The calibration file is not usable.
-    #[error("{path}: {fact}")]
-    Calibration {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong, with its cure.
-        fact: String,
-    },
-}
+pub use error::CheckpointError;
 
 /// The files of a checkpoint, in memory or mapped.
 pub(crate) struct CheckpointFiles {
