@@ -5,9 +5,12 @@
 //! Broken front matter still has an extent, so that it is never read as text; `fault` says what
 //! is wrong. Reads only: changing the tags is a sink's work.
 
+mod add;
+mod cursor;
 mod extent;
 mod fields;
 mod org;
+mod scalar;
 mod toml;
 mod yaml;
 
@@ -15,6 +18,8 @@ use crate::document::{Format, Span};
 
 use fields::{Field, Scalar};
 
+pub use add::{AddError, Edit, add_tag};
+pub use cursor::{TagCursor, tag_at_cursor};
 pub(crate) use org::keyword as org_keyword;
 
 /// The language the settings are written in.
