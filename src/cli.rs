@@ -12,11 +12,16 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::telemetry;
 
 mod completions;
+mod daemon;
+mod doctor;
 mod eval;
 mod labelset;
+mod lsp;
 mod man;
 mod model;
 mod setup;
+mod status;
+mod stop;
 mod tag;
 
 /// Tags your notes with your own labels, on your own machine.
@@ -48,6 +53,11 @@ enum Command {
     Eval(eval::Args),
     Labelset(labelset::Args),
     Model(model::Args),
+    Daemon(daemon::Args),
+    Lsp(lsp::Args),
+    Status(status::Args),
+    Stop(stop::Args),
+    Doctor(doctor::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -97,7 +107,10 @@ pub(crate) struct UsageError(pub(crate) String);
 /// Runs the command line of this process and says how it ended.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::init(cli.loudness.verbosity());
+    match &cli.command {
+        Command::Daemon(args) => args.start_log(cli.loudness.verbosity()),
+        _ => telemetry::init(cli.loudness.verbosity()),
+    }
     let outcome = match &cli.command {
         Command::Tag(args) => tag::run(args),
         Command::Eval(args) => eval::run(args),
@@ -105,6 +118,11 @@ pub fn main() -> ExitCode {
         Command::Model(args) => model::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
+        Command::Daemon(args) => daemon::run(args),
+        Command::Lsp(args) => lsp::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Stop(args) => stop::run(args),
+        Command::Doctor(args) => doctor::run(args),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -124,7 +142,7 @@ pub(crate) fn complain(message: impl Display) {
 }
 
 /// The error and its causes in one line; a cause that a message repeats is said once.
-fn sentence(error: &anyhow::Error) -> String {
+pub(crate) fn sentence(error: &anyhow::Error) -> String {
     error.chain().fold(String::new(), |said, cause| {
         let cause = cause.to_string();
         match said.as_str() {
@@ -133,6 +151,17 @@ fn sentence(error: &anyhow::Error) -> String {
             earlier => format!("{earlier}: {cause}"),
         }
     })
+}
+
+/// Runs what is asked of a daemon, on this thread.
+fn block_on<T, E: From<crate::daemon::DaemonError>>(
+    task: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| crate::daemon::DaemonError::Start(error.to_string()))?;
+    runtime.block_on(task)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -14,19 +14,22 @@ mod edit;
 mod env;
 mod folders;
 mod options;
+mod runtime;
 
 pub use edit::{replace, set_model};
 pub use env::{
     DEFAULT_ENDPOINT, Token, hub_endpoint, hub_token, limit_threads, log_filter, offline,
+    search_path,
 };
 pub use folders::Folders;
 pub use options::{Device, Options};
+pub use runtime::{runtime_folder, temporary_folder, user_number};
 
 /// The name of the settings file, in the user's folder and in workspaces.
 pub const FILE_NAME: &str = "gliznet.toml";
 
 /// What holds here and now: the workspace's options over the user's over the defaults.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The model that tags; the bundled one where `None`.
     pub model: Option<Choice>,
@@ -38,6 +41,24 @@ pub struct Settings {
     pub device: Device,
     /// How many threads the model may use; as many as there are cores where `None`.
     pub threads: Option<NonZeroUsize>,
+    /// After how many minutes without clients the daemon ends; never where 0.
+    pub idle_minutes: u64,
+    /// How many megabytes of answers the daemon keeps.
+    pub cache_megabytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            model: None,
+            labelset: None,
+            threshold: None,
+            device: Device::default(),
+            threads: None,
+            idle_minutes: 30,
+            cache_megabytes: 64,
+        }
+    }
 }
 
 /// A name or a path, and the file that chose it.
@@ -144,6 +165,8 @@ impl Settings {
         self.threshold = options.threshold.or(self.threshold);
         self.device = options.device.unwrap_or(self.device);
         self.threads = options.threads.or(self.threads);
+        self.idle_minutes = options.idle_minutes.unwrap_or(self.idle_minutes);
+        self.cache_megabytes = options.cache_megabytes.unwrap_or(self.cache_megabytes);
     }
 }
 

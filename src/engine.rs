@@ -10,11 +10,14 @@
 
 pub mod aggregate;
 pub mod batcher;
+pub mod cache;
 pub mod explain;
 mod pass;
 mod passage;
+pub mod scheduler;
 mod vocabulary;
 pub mod window;
+pub mod worker;
 
 use std::sync::Arc;
 

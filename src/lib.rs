@@ -15,6 +15,7 @@ pub mod config;
 pub mod telemetry;
 
 // vocabulary: pure values
+pub mod correction;
 pub mod document;
 pub mod frontmatter;
 pub mod label;
@@ -30,5 +31,12 @@ pub mod engine;
 // learn
 pub mod learn;
 
+// desk
+pub mod desk;
+
+// edges
+pub mod lsp;
+
 // top
 pub mod cli;
+pub mod daemon;

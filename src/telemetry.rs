@@ -32,6 +32,32 @@ pub fn init(verbosity: i8) {
     }
 }
 
+/// The form of a daemon's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One line an event, with its time.
+    Text,
+    /// One JSON object an event.
+    Json,
+}
+
+/// Starts the log of a process that runs for long: each event has its time. Else as [`init`].
+pub fn init_daemon(verbosity: i8, format: LogFormat) {
+    let wanted = config::log_filter();
+    let (filter, unread) = filter(verbosity, wanted.as_deref());
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false);
+    let started = match format {
+        LogFormat::Text => log.with_target(false).try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+    if let (Ok(()), Some(reason)) = (started, unread) {
+        tracing::warn!(reason, "GLIZNET_LOG is not a filter and is ignored");
+    }
+}
+
 /// The filter, and why `wanted` could not be it.
 fn filter(verbosity: i8, wanted: Option<&str>) -> (EnvFilter, Option<String>) {
     let level = match verbosity {

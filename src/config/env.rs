@@ -119,6 +119,11 @@ pub fn log_filter() -> Option<String> {
     read_text("GLIZNET_LOG")
 }
 
+/// The folders in which programs are looked for (`PATH`).
+pub fn search_path() -> Vec<PathBuf> {
+    read("PATH").map_or_else(Vec::new, |path| std::env::split_paths(&path).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

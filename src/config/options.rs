@@ -40,6 +40,14 @@ pub struct Options {
     /// Default: as many as the machine has cores.
     #[serde(deserialize_with = "at_least_one")]
     pub threads: Option<NonZeroUsize>,
+    /// After how many minutes without an editor the daemon ends; 0 keeps it for ever.
+    ///
+    /// Default: 30. The daemon reads it when it starts.
+    pub idle_minutes: Option<u64>,
+    /// How many megabytes of answers the daemon keeps, so that no text is scored twice.
+    ///
+    /// Default: 64. The daemon reads it when it starts.
+    pub cache_megabytes: Option<u64>,
 }
 
 /// Where the model runs.
@@ -68,12 +76,14 @@ impl std::str::FromStr for Device {
 }
 
 /// Every key of `Options` with a line that is right.
-const KEYS: [(&str, &str); 5] = [
+const KEYS: [(&str, &str); 7] = [
     ("model", "model = \"gliznet-minilm-l6\""),
     ("labelset", "labelset = \"personal-notes\""),
     ("threshold", "threshold = 0.4"),
     ("device", "device = \"cpu\""),
     ("threads", "threads = 4"),
+    ("idle_minutes", "idle_minutes = 30"),
+    ("cache_megabytes", "cache_megabytes = 64"),
 ];
 
 /// The options of the file `path`, whose bytes are given; or everything that is wrong with it.
@@ -185,7 +195,7 @@ mod tests {
         check(
             all.as_bytes(),
             expect![[
-                r#"Options { model: Some("gliznet-minilm-l6"), labelset: Some("personal-notes"), threshold: Some(0.4), device: Some(Cpu), threads: Some(4) }"#
+                r#"Options { model: Some("gliznet-minilm-l6"), labelset: Some("personal-notes"), threshold: Some(0.4), device: Some(Cpu), threads: Some(4), idle_minutes: Some(30), cache_megabytes: Some(64) }"#
             ]],
         );
     }
@@ -209,7 +219,7 @@ mod tests {
                 gliznet.toml:4: `device`: unknown variant `gpu`, expected one of `auto`, `cpu`, `cuda`, `metal`; write for example `device = "cpu"`
                 gliznet.toml:5: `threads`: 0 is not 1 or more; write for example `threads = 4`
                 gliznet.toml:6: `labelset`: is empty; write for example `labelset = "personal-notes"`
-                gliznet.toml:7: no option `server`; there are model, labelset, threshold, device, threads"#]],
+                gliznet.toml:7: no option `server`; there are model, labelset, threshold, device, threads, idle_minutes, cache_megabytes"#]],
         );
     }
 

@@ -1,0 +1,166 @@
+//! `gliznet doctor`: what stands in the way of the daemon, with the cure. Changes and starts nothing.
+
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+
+use super::{Outcome, sentence, status};
+use crate::config::{Folders, Settings};
+use crate::daemon::Place;
+use crate::learn::journal;
+use crate::model::store::Store;
+
+/// Checks socket, settings, model, journal, limits and editors; exit code 1 where something is wrong.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// How one thing is.
+enum Finding {
+    Good(String),
+    /// It works, but not as well as it might.
+    Poor(String),
+    /// The fact and the cure.
+    Bad(String),
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Finding::Good(fact) => write!(f, "ok       {fact}"),
+            Finding::Poor(fact) => write!(f, "notice   {fact}"),
+            Finding::Bad(fact) => write!(f, "problem  {fact}"),
+        }
+    }
+}
+
+pub(crate) fn run(_: &Args) -> anyhow::Result<Outcome> {
+    let mut findings = vec![socket()];
+    match Folders::of_this_user() {
+        Err(error) => findings.push(Finding::Bad(sentence(&error.into()))),
+        Ok(folders) => {
+            findings.push(settings(&folders));
+            findings.push(writable("cache", &folders.cache));
+            findings.push(writable("corrections", &folders.data));
+            findings.extend(journal_file(&folders.data));
+        }
+    }
+    findings.extend(limits());
+    findings.push(editors());
+    let mut out = std::io::stdout().lock();
+    for finding in &findings {
+        writeln!(out, "{finding}")?;
+    }
+    let is_bad = |finding: &Finding| matches!(finding, Finding::Bad(_));
+    Ok(if findings.iter().any(is_bad) {
+        Outcome::SomeFailed
+    } else {
+        Outcome::Done
+    })
+}
+
+fn socket() -> Finding {
+    let place = match Place::of_this_build() {
+        Ok(place) => place,
+        Err(error) => return Finding::Bad(sentence(&error.into())),
+    };
+    if let Err(error) = place.prepare() {
+        return Finding::Bad(sentence(&error.into()));
+    }
+    let socket = place.socket();
+    match status::ask(&place) {
+        Err(error) => Finding::Bad(sentence(&error.into())),
+        Ok(None) => Finding::Good(format!(
+            "no daemon runs; one would listen on {}",
+            socket.display()
+        )),
+        Ok(Some(status)) => match status.model.fault {
+            Some(fault) => Finding::Bad(format!("the daemon has no model: {fault}")),
+            None => Finding::Good(format!(
+                "the daemon (process {}) listens on {}",
+                status.pid,
+                socket.display()
+            )),
+        },
+    }
+}
+
+fn settings(folders: &Folders) -> Finding {
+    let settings = match Settings::load(folders, &folders.config) {
+        Ok(settings) => settings,
+        Err(error) => return Finding::Bad(sentence(&error.into())),
+    };
+    let store = Store::new(folders, crate::model::bundled_files());
+    match store.current(&settings) {
+        Err(error) => Finding::Bad(sentence(&error.into())),
+        Ok(entry) => Finding::Good(format!("model {}", entry.name)),
+    }
+}
+
+fn writable(what: &str, folder: &Path) -> Finding {
+    let probe = || -> std::io::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        tempfile::tempfile_in(folder)?; // It goes by itself.
+        Ok(())
+    };
+    match probe() {
+        Ok(()) => Finding::Good(format!("{what} in {}", folder.display())),
+        Err(error) => Finding::Bad(format!(
+            "{}: {what} cannot be kept there ({error}); make it writable or make room",
+            folder.display()
+        )),
+    }
+}
+
+/// What is wrong with the journal, read without its lock: a running daemon holds that.
+fn journal_file(data: &Path) -> Option<Finding> {
+    let path = data.join(journal::FILE_NAME);
+    let bytes = std::fs::read(&path).ok()?;
+    let faults = journal::faults(&bytes);
+    Some(if faults.is_empty() {
+        Finding::Good(format!("every record of {} can be read", path.display()))
+    } else {
+        Finding::Poor(format!("{}: {}", path.display(), faults.join("; ")))
+    })
+}
+
+/// Limits of the system that a daemon meets.
+fn limits() -> Option<Finding> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    let files: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(if files < 1024 {
+        Finding::Poor(format!(
+            "only {files} files may be open; many editors at once need more: `ulimit -n 4096`"
+        ))
+    } else {
+        Finding::Good(format!("{files} files may be open"))
+    })
+}
+
+/// An editor that is started from a menu finds only what is on the path.
+fn editors() -> Finding {
+    let found = |name: &str| {
+        let paths = crate::config::search_path();
+        paths.iter().any(|dir| dir.join(name).is_file())
+    };
+    let editors: Vec<&str> = [
+        "code", "codium", "nvim", "hx", "emacs", "kate", "zed", "subl",
+    ]
+    .into_iter()
+    .filter(|name| found(name))
+    .collect();
+    let listed = if editors.is_empty() {
+        "no editor that we know".to_owned()
+    } else {
+        editors.join(", ")
+    };
+    if found("gliznet") || found("gliznet.exe") {
+        Finding::Good(format!("on the path: gliznet, and {listed}"))
+    } else {
+        Finding::Poor(format!(
+            "gliznet is not on the path ({listed} is); editors find it only by its whole path then"
+        ))
+    }
+}

@@ -1,0 +1,101 @@
+//! `gliznet status`: how the daemon is. Never starts one.
+
+use std::io::Write;
+
+use super::Outcome;
+use crate::daemon::{DaemonError, Place, find};
+use crate::desk::protocol::StatusResult;
+
+/// Says whether the daemon runs and how it is; exit code 1 where none runs.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Print an object instead of lines
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let status = ask(&Place::of_this_build()?)?;
+    let mut out = std::io::stdout().lock();
+    match (&status, args.json) {
+        (Some(status), true) => writeln!(out, "{}", serde_json::to_string_pretty(status)?)?,
+        (None, true) => writeln!(out, "null")?,
+        (Some(status), false) => write!(out, "{}", shown(status))?,
+        (None, false) => {
+            writeln!(out, "no daemon runs; an editor or `gliznet lsp` starts one")?;
+        }
+    }
+    Ok(if status.is_some() {
+        Outcome::Done
+    } else {
+        Outcome::SomeFailed
+    })
+}
+
+/// The status of the daemon at `place`; `None` where none runs.
+pub(super) fn ask(place: &Place) -> Result<Option<StatusResult>, DaemonError> {
+    let answer = super::block_on(async {
+        match find(place).await {
+            Some(mut control) => control.ask("gliznet/status").await.map(Some),
+            None => Ok(None),
+        }
+    })?;
+    let status = answer.map(serde_json::from_value).transpose();
+    status.map_err(|error| DaemonError::Odd(error.to_string()))
+}
+
+fn shown(status: &StatusResult) -> String {
+    let model = &status.model;
+    let model = match (&model.name, &model.fault) {
+        (Some(name), _) => format!("{name} on {}", model.device.as_deref().unwrap_or("?")),
+        (None, Some(fault)) => format!("none: {fault}"),
+        (None, None) => "loading".to_owned(),
+    };
+    let cache = match &status.cache {
+        Some(cache) => format!(
+            "{} answers, {}; {} hits, {} misses",
+            cache.entries,
+            megabytes(cache.bytes),
+            cache.hits,
+            cache.misses
+        ),
+        None => "off".to_owned(),
+    };
+    let journal = match &status.journal.fault {
+        Some(fault) => format!("none: {fault}"),
+        None => format!("{} corrections", status.journal.corrections),
+    };
+    let memory = status.memory.map_or_else(|| "?".to_owned(), megabytes);
+    format!(
+        "daemon   {} (build {}), process {}\nuptime   {}\nmodel    {model}\nclients  {}\nqueue    {}\ncache    {cache}\njournal  {journal}\nmemory   {memory}\n",
+        status.version,
+        status.build,
+        status.pid,
+        duration(status.uptime),
+        status.clients,
+        status.queue,
+    )
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+fn duration(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s} s"),
+        (h, m, _) => format!("{h} h {m} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_read_at_a_glance() {
+        let shown: Vec<_> = [5, 65, 3_700].map(duration).to_vec();
+        assert_eq!(shown, ["5 s", "1 min 5 s", "1 h 1 min"]);
+    }
+}

@@ -1,0 +1,205 @@
+//! What a person says of a document's tags: this one fits, that one does not.
+//!
+//! Input: names as somebody wrote them. Output: a `Correction` whose names are labels of the set,
+//! and `Verdicts`, the sum of all corrections.
+//! Invariant: no label is both accepted and rejected; the latest verdict on a label of a document
+//! holds. Knows nothing of files or clocks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::label::LabelSet;
+
+/// A person's verdict on some labels of one document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correction {
+    /// What names the document, its URI for instance; none for a bare text.
+    pub document: Option<String>,
+    /// The text that the verdict is about.
+    pub text: String,
+    /// All labels there were to choose from.
+    pub labels: Vec<String>,
+    /// Labels that fit.
+    pub accepted: Vec<String>,
+    /// Labels that do not.
+    pub rejected: Vec<String>,
+}
+
+/// Why a verdict means nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CorrectionFault {
+    /// Neither list names a label.
+    #[error("nothing is accepted or rejected; name at least one label")]
+    Nothing,
+    /// The set has no such label.
+    #[error("`{name}` is no label of the set{}", cure(.nearest))]
+    Unknown {
+        /// As it was written.
+        name: String,
+        /// The label most like it.
+        nearest: Option<String>,
+    },
+    /// One label, two verdicts.
+    #[error("`{0}` is both accepted and rejected; decide for one")]
+    Both(String),
+}
+
+fn cure(nearest: &Option<String>) -> String {
+    match nearest {
+        Some(name) => format!("; did you mean `{name}`?"),
+        None => "; add it to the label set first".to_owned(),
+    }
+}
+
+impl Correction {
+    /// Resolves the names against the set, whatever their case or separators.
+    ///
+    /// # Errors
+    /// A name that is no label, a label in both lists, and two empty lists.
+    pub fn new<S: AsRef<str>>(
+        document: Option<String>,
+        text: String,
+        set: &LabelSet,
+        accepted: &[S],
+        rejected: &[S],
+    ) -> Result<Correction, CorrectionFault> {
+        let accepted = resolved(set, accepted)?;
+        let rejected = resolved(set, rejected)?;
+        if accepted.is_empty() && rejected.is_empty() {
+            return Err(CorrectionFault::Nothing);
+        }
+        if let Some(both) = accepted.iter().find(|name| rejected.contains(name)) {
+            return Err(CorrectionFault::Both(both.clone()));
+        }
+        Ok(Correction {
+            document,
+            text,
+            labels: set
+                .labels()
+                .iter()
+                .map(|label| label.name.clone())
+                .collect(),
+            accepted,
+            rejected,
+        })
+    }
+}
+
+/// The labels that `names` mean, each once, in the order they were named.
+fn resolved<S: AsRef<str>>(set: &LabelSet, names: &[S]) -> Result<Vec<String>, CorrectionFault> {
+    let mut found: Vec<String> = Vec::new();
+    for name in names.iter().map(AsRef::as_ref) {
+        let Some(id) = set.find(name) else {
+            let nearest = set.nearest(name);
+            return Err(CorrectionFault::Unknown {
+                name: name.to_owned(),
+                nearest: nearest.map(|id| set.label(id).name.clone()),
+            });
+        };
+        let label = &set.label(id).name;
+        if !found.contains(label) {
+            found.push(label.clone());
+        }
+    }
+    Ok(found)
+}
+
+/// The verdicts that hold, of all documents that have a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdicts {
+    documents: BTreeMap<String, Verdict>,
+}
+
+/// The verdicts that hold for one document; labels in lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    accepted: BTreeSet<String>,
+    rejected: BTreeSet<String>,
+}
+
+impl Verdicts {
+    /// Adds a later correction to the sum.
+    pub fn apply(&mut self, correction: &Correction) {
+        let Some(document) = &correction.document else {
+            return;
+        };
+        let verdict = self.documents.entry(document.clone()).or_default();
+        for name in correction.accepted.iter().map(|name| name.to_lowercase()) {
+            verdict.rejected.remove(&name);
+            verdict.accepted.insert(name);
+        }
+        for name in correction.rejected.iter().map(|name| name.to_lowercase()) {
+            verdict.accepted.remove(&name);
+            verdict.rejected.insert(name);
+        }
+    }
+
+    /// What holds for a document.
+    pub fn of(&self, document: &str) -> Option<&Verdict> {
+        self.documents.get(document)
+    }
+}
+
+impl Verdict {
+    /// Whether a person said that this label does not fit here.
+    pub fn rejects(&self, label: &str) -> bool {
+        self.rejected.contains(&label.to_lowercase())
+    }
+
+    /// Whether a person said that this label fits here.
+    pub fn accepts(&self, label: &str) -> bool {
+        self.accepted.contains(&label.to_lowercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set() -> LabelSet {
+        LabelSet::from_names(["machine-learning", "garden", "tax"]).unwrap()
+    }
+
+    fn correct(accepted: &[&str], rejected: &[&str]) -> Result<Correction, CorrectionFault> {
+        let document = Some("a.md".to_owned());
+        Correction::new(document, "text".to_owned(), &set(), accepted, rejected)
+    }
+
+    #[test]
+    fn names_are_the_sets_own_however_they_were_written() {
+        let correction = correct(&["Machine Learning", "machine_learning"], &["GARDEN"]).unwrap();
+        assert_eq!(correction.accepted, ["machine-learning"]);
+        assert_eq!(correction.rejected, ["garden"]);
+        assert_eq!(correction.labels, ["machine-learning", "garden", "tax"]);
+    }
+
+    #[test]
+    fn a_verdict_without_meaning_is_refused_with_its_cure() {
+        let fault = |accepted: &[&str], rejected: &[&str]| {
+            correct(accepted, rejected).unwrap_err().to_string()
+        };
+        assert_eq!(
+            fault(&["gardn"], &[]),
+            "`gardn` is no label of the set; did you mean `garden`?"
+        );
+        assert_eq!(
+            fault(&[], &["weather"]),
+            "`weather` is no label of the set; add it to the label set first"
+        );
+        assert_eq!(
+            fault(&["tax"], &["Tax"]),
+            "`tax` is both accepted and rejected; decide for one"
+        );
+        assert!(fault(&[], &[]).starts_with("nothing is accepted"));
+    }
+
+    #[test]
+    fn the_latest_verdict_holds_and_only_for_its_document() {
+        let mut verdicts = Verdicts::default();
+        verdicts.apply(&correct(&[], &["tax"]).unwrap());
+        assert!(verdicts.of("a.md").unwrap().rejects("Tax"));
+        assert_eq!(verdicts.of("b.md"), None);
+        verdicts.apply(&correct(&["tax"], &["garden"]).unwrap());
+        let verdict = verdicts.of("a.md").unwrap();
+        assert!(!verdict.rejects("tax") && verdict.accepts("tax") && verdict.rejects("garden"));
+    }
+}

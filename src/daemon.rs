@@ -1,0 +1,68 @@
+//! One process that keeps the model warm for all: where it is met, how it is started and asked.
+//!
+//! `place` names the socket, `server` runs the daemon, `client` finds or starts one, and `shim` is
+//! what an editor starts. Knows how a process lives; what is spoken is the session's business.
+
+mod client;
+mod place;
+mod replay;
+mod server;
+mod shim;
+mod socket;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use client::{Control, find, find_or_start};
+pub use place::Place;
+pub use server::run;
+pub use shim::{Ended, pump};
+
+/// Why there is no daemon.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The socket's folder cannot be used.
+    #[error(
+        "{path}: cannot be used for the daemon's socket ({cause}); name another folder in GLIZNET_RUNTIME_DIR"
+    )]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// No path is short enough.
+    #[error(
+        "{path}: too long for a socket; name a folder with a shorter path in GLIZNET_RUNTIME_DIR"
+    )]
+    TooLong {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// There is one already.
+    #[error("a daemon of this build runs already; `gliznet status` asks it how it is")]
+    Runs,
+    /// It was started, and nobody answers.
+    #[error("the daemon was started but does not answer ({0}); run `gliznet daemon` to see why")]
+    Mute(String),
+    /// It answered what nobody understands, or nothing.
+    #[error("the daemon does not answer as it should ({0}); end it with `gliznet stop`")]
+    Odd(String),
+    /// The editor's bytes are no messages.
+    #[error("standard input is no language server protocol ({0}); `gliznet lsp` is for editors")]
+    Editor(String),
+    /// Its worker could not be started.
+    #[error("the daemon could not be started: {0}")]
+    Start(String),
+}
+
+/// The file of this program. Where it was replaced while it runs, the new one.
+fn program() -> io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    // Linux says so of a file that was replaced.
+    let shown = path.to_string_lossy();
+    Ok(match shown.strip_suffix(" (deleted)") {
+        Some(replaced) => PathBuf::from(replaced),
+        None => path,
+    })
+}

@@ -1,0 +1,185 @@
+//! The way to the daemon: found if it runs, started if it should.
+//!
+//! Invariant: of many that start one at the same time, all end up with the same; an older build's
+//! daemon is asked to end first, and never spoken to otherwise.
+
+use std::fs::OpenOptions;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::socket::{Stream, connect};
+use super::{DaemonError, Place};
+use crate::lsp::codec::{Decoder, frame};
+
+/// How long a started daemon may take until it listens. It does so before it loads its model.
+const START: Duration = Duration::from_secs(15);
+/// How long an answer may take that needs no model.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long an older daemon may take to end.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Connects to the daemon at `place`; `None` where nobody answers.
+pub async fn find(place: &Place) -> Option<Control> {
+    let stream = connect(place).await.ok()?;
+    Some(Control::new(Box::new(stream)))
+}
+
+/// Connects to the daemon at `place`, and starts it before if there is none.
+///
+/// # Errors
+/// It cannot be started.
+pub async fn find_or_start(place: &Place) -> Result<Control, DaemonError> {
+    if let Some(control) = find(place).await {
+        return Ok(control);
+    }
+    place.prepare()?;
+    for older in place.older() {
+        end(&older).await;
+    }
+    let mut child = start(place)?;
+    let deadline = Instant::now() + START;
+    let mut pause = Duration::from_millis(5);
+    loop {
+        if let Some(control) = find(place).await {
+            return Ok(control);
+        }
+        let ended = child.try_wait().ok().flatten();
+        let failed = ended.is_some_and(|status| !status.success());
+        if ended.is_some() && !failed {
+            // It lost the race to start: the winner will answer in a moment. Or it met one that is
+            // about to end, and then the next may win.
+            child = start(place)?;
+        }
+        if failed || Instant::now() > deadline {
+            let log = std::fs::read_to_string(place.log()).unwrap_or_default();
+            let last = log.lines().last().unwrap_or("it said nothing").to_owned();
+            return Err(DaemonError::Mute(last));
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(100));
+    }
+}
+
+/// Asks a daemon of another build to end, and waits a little. What is dead is removed.
+async fn end(older: &Place) {
+    let Some(mut control) = find(older).await else {
+        let _ = std::fs::remove_file(older.socket()); // Somebody else may have done it.
+        return;
+    };
+    tracing::info!(build = older.build, "an older daemon is asked to end");
+    if let Err(error) = control.ask("gliznet/stop").await {
+        tracing::warn!(%error, "an older daemon does not end");
+        return;
+    }
+    drop(control);
+    let deadline = Instant::now() + FAREWELL;
+    // The lock goes last, after cache and journal, which the next daemon wants.
+    while Instant::now() < deadline && older.is_taken() {
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn start(place: &Place) -> Result<Child, DaemonError> {
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(place.log())
+        .map_err(|cause| place.io(cause))?;
+    let program = super::program().map_err(|cause| place.io(cause))?;
+    let mut command = Command::new(program);
+    command
+        .args(["daemon", "--on-demand"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log);
+    // It outlives the terminal and the editor that it was started from.
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        command.process_group(0).current_dir("/");
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::process::CommandExt;
+        const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+        const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+        command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
+    }
+    let started = command.spawn();
+    started.map_err(|error| DaemonError::Start(error.to_string()))
+}
+
+/// A connection to a daemon.
+pub struct Control {
+    pub(super) stream: Box<dyn Stream>,
+    decoder: Decoder,
+}
+
+impl Control {
+    fn new(stream: Box<dyn Stream>) -> Control {
+        Control {
+            stream,
+            decoder: Decoder::default(),
+        }
+    }
+
+    /// Introduces itself, asks one question and leaves.
+    ///
+    /// # Errors
+    /// The daemon does not answer, or with an error.
+    pub async fn ask(&mut self, method: &str) -> Result<Value, DaemonError> {
+        let conversation = async {
+            let capabilities = json!({ "capabilities": {}, "processId": null });
+            self.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": capabilities }))
+                .await?;
+            self.answer(1).await?;
+            self.send(&json!({ "jsonrpc": "2.0", "method": "initialized", "params": {} }))
+                .await?;
+            self.send(&json!({ "jsonrpc": "2.0", "id": 2, "method": method, "params": {} }))
+                .await?;
+            let answer = self.answer(2).await?;
+            // A daemon that was asked to stop may be gone already.
+            let _ = self
+                .send(&json!({ "jsonrpc": "2.0", "method": "exit" }))
+                .await;
+            Ok(answer)
+        };
+        let odd = |fact: String| DaemonError::Odd(fact);
+        match timeout(ANSWER, conversation).await {
+            Ok(answer) => answer.map_err(odd),
+            Err(_) => Err(odd(format!("nothing in {} seconds", ANSWER.as_secs()))),
+        }
+    }
+
+    async fn send(&mut self, message: &Value) -> Result<(), String> {
+        let bytes = frame(message.to_string().as_bytes());
+        let sent = self.stream.write_all(&bytes).await;
+        sent.map_err(|error| error.to_string())
+    }
+
+    async fn answer(&mut self, id: u32) -> Result<Value, String> {
+        loop {
+            while let Some(body) = self.decoder.next_body().map_err(|e| e.to_string())? {
+                let mut message: Value =
+                    serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+                if message.get("id") != Some(&json!(id)) {
+                    continue; // A notification.
+                }
+                if let Some(error) = message.pointer("/error/message") {
+                    return Err(error.as_str().unwrap_or_default().to_owned());
+                }
+                return Ok(message["result"].take());
+            }
+            let mut chunk = [0; 4096];
+            match self.stream.read(&mut chunk).await {
+                Ok(0) => return Err("it closed the connection".to_owned()),
+                Ok(n) => self.decoder.feed(&chunk[..n]),
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The daemon itself: waits for clients, serves each, and ends when it should.
+//!
+//! It ends when it is told to (`gliznet/stop`, a signal) or when nobody was there for the idle
+//! time. Then nobody new is let in, open questions are answered, and the socket goes.
+//! Invariant: one daemon a build and user, by a lock that the system frees whatever happens.
+
+use std::fs::{File, OpenOptions};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::DaemonError;
+use super::place::Place;
+use super::socket::Listener;
+use crate::desk::Desk;
+use crate::lsp;
+
+/// Runs until the daemon should end. `desk` is called once the place is ours.
+///
+/// # Errors
+/// Another daemon of this build runs, or the socket cannot be made.
+pub fn run(
+    place: &Place,
+    idle: Option<Duration>,
+    desk: impl FnOnce() -> Result<Desk, DaemonError>,
+) -> Result<(), DaemonError> {
+    place.prepare()?;
+    let _lock = lock(place)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("gliznet-io")
+        .enable_all()
+        .build()
+        .map_err(|cause| place.io(cause))?;
+    runtime.block_on(async {
+        let listener = Listener::bind(place).map_err(|cause| place.io(cause))?;
+        let desk = Arc::new(desk()?);
+        tracing::info!(socket = %place.socket().display(), "listening");
+        serve(listener, &desk, idle).await;
+        // Closing waits for the question that runs, so it may not hold a thread of the runtime.
+        let _ = tokio::task::spawn_blocking(move || desk.close()).await;
+        Ok(())
+    })
+}
+
+fn lock(place: &Place) -> Result<File, DaemonError> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(place.lock())
+        .map_err(|cause| place.io(cause))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(DaemonError::Runs),
+        Err(std::fs::TryLockError::Error(cause)) => Err(place.io(cause)),
+    }
+}
+
+async fn serve(mut listener: Listener, desk: &Arc<Desk>, idle: Option<Duration>) {
+    let (stop, mut asked_to_stop) = mpsc::channel(1);
+    let (tell_stopping, stopping) = watch::channel(false);
+    let mut clients = JoinSet::new();
+    let mut empty_since = Instant::now();
+    let signal = end_signal();
+    tokio::pin!(signal);
+    loop {
+        let deadline = idle.map(|idle| empty_since + idle);
+        let nobody_comes = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(stream) => {
+                    let (desk, stop) = (Arc::clone(desk), stop.clone());
+                    let stopping = stopping.clone();
+                    clients.spawn(async move {
+                        let (reader, writer) = tokio::io::split(stream);
+                        lsp::serve(reader, writer, desk, stop, stopping).await;
+                    });
+                }
+                Err(error) => {
+                    // Too many open files, most likely: those that are here go on.
+                    tracing::warn!(%error, "a client could not be let in");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+            Some(left) = clients.join_next(), if !clients.is_empty() => {
+                if left.is_err_and(|error| error.is_panic()) {
+                    tracing::error!("a client's session broke down; the others go on");
+                }
+                empty_since = Instant::now();
+            }
+            _ = asked_to_stop.recv() => {
+                tracing::info!("asked to stop");
+                break;
+            }
+            () = &mut signal => break,
+            () = nobody_comes, if clients.is_empty() => {
+                tracing::info!("nobody is here; good night");
+                break;
+            }
+        }
+    }
+    drop(listener); // Whoever connects now finds nobody, and starts a new daemon.
+    tell_stopping.send_replace(true);
+    while clients.join_next().await.is_some() {}
+}
+
+#[cfg(unix)]
+async fn end_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(signal) => signal,
+        Err(error) => {
+            tracing::warn!(%error, "signals are not heard; end the daemon with `gliznet stop`");
+            return std::future::pending().await;
+        }
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn end_signal() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,193 @@
+//! What an editor starts: bytes of standard input to the daemon, and the daemon's back.
+//!
+//! When the daemon ends, the next one is told what the editor had said, so that the editor never
+//! needs a restart. It is looked for at once where the editor waits for an answer, and else with
+//! the editor's next message, so that `gliznet stop` is not undone by an idle editor.
+//! Invariant: nothing is dropped or doubled on the way to the editor.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, timeout};
+
+use super::client::find_or_start;
+use super::replay::Memory;
+use super::socket::Stream;
+use super::{DaemonError, Place};
+use crate::lsp::codec::{Decoder, frame};
+
+/// Connections are counted over this time.
+const WHILE: Duration = Duration::from_secs(60);
+/// So many of them in that time mean that a daemon ends by our doing.
+const MOST_CONNECTIONS: usize = 12;
+/// So many of them are made at once; the others wait a little longer each.
+const AT_ONCE: usize = 3;
+/// How long a daemon may take to say its last words.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How the conversation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The editor said `shutdown` and `exit`, as it should.
+    InOrder,
+    /// The editor said `exit`, or nothing any more.
+    Abruptly,
+}
+
+/// Joins `editor` (its output, its input) with the daemon until the editor ends.
+///
+/// # Errors
+/// There is no daemon to be had, or the editor speaks no language server protocol.
+pub async fn pump(
+    mut from_editor: impl AsyncRead + Unpin,
+    to_editor: impl AsyncWrite + Unpin,
+    place: impl Fn() -> Result<Place, DaemonError>,
+) -> Result<Ended, DaemonError> {
+    let mut pump = Pump {
+        to_editor,
+        place,
+        memory: Memory::default(),
+        daemon: None,
+        connected: VecDeque::new(),
+    };
+    pump.connect().await?;
+    let mut from_editor_frames = Decoder::default();
+    let mut from_daemon_frames = Decoder::default();
+    let (mut said, mut answered) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    loop {
+        let daemon = pump.daemon.as_mut();
+        let has_daemon = daemon.is_some();
+        let answer = async {
+            match daemon {
+                Some(daemon) => daemon.read(&mut answered).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            read = from_editor.read(&mut said) => {
+                let Ok(n @ 1..) = read else { return Ok(Ended::Abruptly) };
+                from_editor_frames.feed(&said[..n]);
+                let odd = |error: crate::lsp::codec::FrameError| DaemonError::Editor(error.to_string());
+                while let Some(body) = from_editor_frames.next_body().map_err(odd)? {
+                    if is_exit(&body) {
+                        return Ok(pump.leave(&body, from_daemon_frames).await);
+                    }
+                    if pump.say(&body).await? {
+                        from_daemon_frames = Decoder::default();
+                    }
+                }
+            }
+            read = answer, if has_daemon => {
+                let n = read.unwrap_or(0);
+                from_daemon_frames.feed(&answered[..n]);
+                let is_whole = pump.pass_on(&mut from_daemon_frames).await;
+                if n == 0 || !is_whole {
+                    pump.daemon = None;
+                    from_daemon_frames = Decoder::default();
+                    if pump.memory.is_owed() {
+                        pump.connect().await?;
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct Pump<W, P> {
+    to_editor: W,
+    place: P,
+    memory: Memory,
+    daemon: Option<Box<dyn Stream>>,
+    /// When, in the last while.
+    connected: VecDeque<Instant>,
+}
+
+impl<W: AsyncWrite + Unpin, P: Fn() -> Result<Place, DaemonError>> Pump<W, P> {
+    /// Finds a daemon and tells it what was said so far.
+    async fn connect(&mut self) -> Result<(), DaemonError> {
+        loop {
+            while self
+                .connected
+                .front()
+                .is_some_and(|at| at.elapsed() > WHILE)
+            {
+                self.connected.pop_front();
+            }
+            let recent = self.connected.len();
+            if recent >= MOST_CONNECTIONS {
+                return Err(DaemonError::Odd("it ends again and again".to_owned()));
+            }
+            let pause = 100 * recent.saturating_sub(AT_ONCE) as u64;
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            self.connected.push_back(Instant::now());
+            // Asked anew each time: the program may have been replaced meanwhile.
+            let place = (self.place)()?;
+            let mut stream = find_or_start(&place).await?.stream;
+            let mut bytes = Vec::new();
+            for body in self.memory.messages() {
+                bytes.extend(frame(&body));
+            }
+            if stream.write_all(&bytes).await.is_ok() {
+                self.daemon = Some(stream);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Hands a message to the daemon; says whether that is another one than before.
+    async fn say(&mut self, body: &[u8]) -> Result<bool, DaemonError> {
+        self.memory.hear_editor(body);
+        if let Some(daemon) = &mut self.daemon
+            && daemon.write_all(&frame(body)).await.is_ok()
+        {
+            return Ok(false);
+        }
+        // What was just said is part of what the next daemon is told.
+        self.connect().await?;
+        Ok(true)
+    }
+
+    /// Hands whole messages of the daemon to the editor; false where they cannot be read.
+    async fn pass_on(&mut self, frames: &mut Decoder) -> bool {
+        loop {
+            match frames.next_body() {
+                Ok(None) => break,
+                Ok(Some(body)) => {
+                    if self.memory.hear_daemon(&body) {
+                        // An editor that has gone shows at its other end.
+                        let _ = self.to_editor.write_all(&frame(&body)).await;
+                    }
+                }
+                Err(_) => return false,
+            }
+        }
+        let _ = self.to_editor.flush().await;
+        true
+    }
+
+    /// The editor said `exit`: whatever the daemon still has to say is passed on.
+    async fn leave(mut self, exit: &[u8], mut frames: Decoder) -> Ended {
+        if let Some(mut daemon) = self.daemon.take() {
+            let last = async {
+                let _ = daemon.write_all(&frame(exit)).await;
+                let mut chunk = vec![0; 4096];
+                while let Ok(n @ 1..) = daemon.read(&mut chunk).await {
+                    frames.feed(&chunk[..n]);
+                    self.pass_on(&mut frames).await;
+                }
+            };
+            let _ = timeout(LAST_WORDS, last).await;
+        }
+        if self.memory.is_shut_down {
+            Ended::InOrder
+        } else {
+            Ended::Abruptly
+        }
+    }
+}
+
+fn is_exit(body: &[u8]) -> bool {
+    let message = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
+    message["method"] == "exit"
+}

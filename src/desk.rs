@@ -1,0 +1,373 @@
+//! What every edge asks: tag this, this was right and that wrong, how are you.
+//!
+//! Joins settings, label sets, the worker and the journal; one desk serves all clients.
+//! Invariant: a correction is acknowledged only when it is on disk, and holds for every answer
+//! from then on; a rejected label never comes back for its document.
+//! Knows no protocol: URIs, versions and positions are its callers' business.
+
+mod labelsets;
+pub mod protocol;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Instant, SystemTime};
+
+use crate::config::Folders;
+use crate::correction::{Correction, CorrectionFault, Verdicts};
+use crate::document::{Document, Format};
+use crate::engine::Passage;
+use crate::engine::scheduler::Priority;
+use crate::engine::worker::{Answer, Loading, Question, Worker, WorkerError};
+use crate::label::LabelSet;
+use crate::learn::journal::{Journal, JournalError};
+use crate::tag::{Selection, select};
+
+use protocol::{
+    CacheRecord, JournalRecord, ModelRecord, Origin, ScoreRecord, StatusResult, TagRecord,
+    TagResult,
+};
+
+pub use labelsets::{Choice, Listed, Rules, RulesError};
+
+/// One for all clients.
+pub struct Desk {
+    worker: Worker,
+    folders: Folders,
+    journal: Mutex<Result<Journal, JournalError>>,
+    /// Written under the journal's lock, so that both tell the same story.
+    verdicts: RwLock<Verdicts>,
+    build: String,
+    started: Instant,
+    clients: AtomicUsize,
+}
+
+/// A text with what is known of it.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// What is written there.
+    pub source: Arc<str>,
+    /// How it is to be read.
+    pub format: Format,
+    /// What names the document, where it has a name; corrections are kept under it.
+    pub name: Option<String>,
+}
+
+/// What fits a text.
+#[derive(Clone, Debug)]
+pub struct Tagged {
+    /// Labels that fit, best first.
+    pub tags: Vec<TagRecord>,
+    /// The labels that were asked about.
+    pub labels: Arc<LabelSet>,
+    /// All that the model said.
+    pub answer: Answer,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// Nothing to choose from.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    /// The model does not answer.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// The verdict means nothing.
+    #[error(transparent)]
+    Correction(#[from] CorrectionFault),
+    /// The verdict could not be recorded.
+    #[error("{0}")]
+    Journal(String),
+    /// A thread of the daemon broke down.
+    #[error("the daemon broke down at this text; the others are not affected")]
+    Broken,
+}
+
+impl Desk {
+    /// Opens the journal in the data folder and serves from now on.
+    pub fn new(worker: Worker, folders: Folders, build: String) -> Desk {
+        let mut verdicts = Verdicts::default();
+        let journal = Journal::open(&folders.data).map(|(journal, replay)| {
+            for fault in &replay.faults {
+                tracing::warn!("journal: {fault}");
+            }
+            for entry in &replay.entries {
+                verdicts.apply(&entry.correction);
+            }
+            journal
+        });
+        if let Err(error) = &journal {
+            tracing::warn!("{error}");
+        }
+        Desk {
+            worker,
+            folders,
+            journal: Mutex::new(journal),
+            verdicts: RwLock::new(verdicts),
+            build,
+            started: Instant::now(),
+            clients: AtomicUsize::new(0),
+        }
+    }
+
+    /// The rules for a document in folder `dir`. Reads files.
+    ///
+    /// # Errors
+    /// Of settings and label sets.
+    pub fn rules(&self, dir: Option<&Path>, choice: &Choice) -> Result<Rules, RulesError> {
+        labelsets::rules(&self.folders, dir, choice)
+    }
+
+    /// All label sets that may be named. Reads files.
+    pub fn labelsets(&self) -> Vec<Listed> {
+        labelsets::list(&self.folders)
+    }
+
+    /// Tags a text. Dropping the future withdraws the question.
+    ///
+    /// # Errors
+    /// Of the worker.
+    pub async fn tag(
+        &self,
+        text: Text,
+        rules: Rules,
+        priority: Priority,
+    ) -> Result<Tagged, DeskError> {
+        let name = text.name.clone();
+        // A long document takes milliseconds to parse, which no other client should wait for.
+        let parse = move || {
+            let document = Document::parse(text.format, text.source);
+            Passage::of(&document)
+        };
+        let passage = tokio::task::spawn_blocking(parse)
+            .await
+            .map_err(|_| DeskError::Broken)?;
+        let question = Question {
+            passage: Arc::new(passage),
+            labels: Arc::clone(&rules.labels),
+            priority,
+        };
+        let answer = self.worker.ask(question).await?;
+        let tags = self.decide(&answer, &rules, name.as_deref());
+        Ok(Tagged {
+            tags,
+            labels: rules.labels,
+            answer,
+        })
+    }
+
+    /// The tags of an answer: what passes its threshold and was not rejected, and what was accepted.
+    fn decide(&self, answer: &Answer, rules: &Rules, name: Option<&str>) -> Vec<TagRecord> {
+        let set = &rules.labels;
+        let selection = Selection {
+            threshold: rules.threshold,
+            default_threshold: answer.model.default_threshold,
+            top: None,
+            multi_class: false,
+        };
+        let mut tags: Vec<TagRecord> = select(&answer.prediction.scores, set, &selection)
+            .into_iter()
+            .map(|tag| TagRecord {
+                label: set.label(tag.label).name.clone(),
+                score: Some(tag.score.value()),
+                origin: Origin::Model,
+            })
+            .collect();
+        let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(verdict) = name.and_then(|name| verdicts.of(name)) else {
+            return tags;
+        };
+        tags.retain(|tag| !verdict.rejects(&tag.label));
+        for tag in tags.iter_mut().filter(|tag| verdict.accepts(&tag.label)) {
+            tag.origin = Origin::You;
+        }
+        let missing = set
+            .labels()
+            .iter()
+            .filter(|label| verdict.accepts(&label.name));
+        for label in missing {
+            if tags.iter().all(|tag| tag.label != label.name) {
+                let mut scores = answer.prediction.scores.iter();
+                let score = scores.find(|s| set.label(s.label).name == label.name);
+                tags.push(TagRecord {
+                    label: label.name.clone(),
+                    score: score.map(|s| s.score.value()),
+                    origin: Origin::You,
+                });
+            }
+        }
+        // What a person said comes first, then what the model is surest of.
+        tags.sort_by_key(|tag| tag.origin != Origin::You);
+        tags
+    }
+
+    /// Whether a person said that a label does not fit a document.
+    pub fn rejects(&self, document: &str, label: &str) -> bool {
+        let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+        verdicts
+            .of(document)
+            .is_some_and(|verdict| verdict.rejects(label))
+    }
+
+    /// Records a verdict. Waits for the disk.
+    ///
+    /// # Errors
+    /// The verdict means nothing, or could not be recorded.
+    pub fn correct(
+        &self,
+        text: &Text,
+        rules: &Rules,
+        accepted: &[String],
+        rejected: &[String],
+    ) -> Result<(u64, Correction), DeskError> {
+        let correction = Correction::new(
+            text.name.clone(),
+            text.source.to_string(),
+            &rules.labels,
+            accepted,
+            rejected,
+        )?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.map_or(0, |since| since.as_secs());
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        if journal.is_err() {
+            // What stood in the way, a full disk for instance, may be gone.
+            *journal = self.reopened();
+        }
+        let journal = journal
+            .as_mut()
+            .map_err(|error| DeskError::Journal(error.to_string()))?;
+        let recorded = journal
+            .append(&correction, now)
+            .map_err(|error| DeskError::Journal(error.to_string()))?;
+        let mut verdicts = self
+            .verdicts
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        for entry in &recorded.missed.entries {
+            verdicts.apply(&entry.correction);
+        }
+        verdicts.apply(&correction);
+        Ok((recorded.sequence, correction))
+    }
+
+    fn reopened(&self) -> Result<Journal, JournalError> {
+        let (journal, replay) = Journal::open(&self.folders.data)?;
+        let mut verdicts = self
+            .verdicts
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *verdicts = Verdicts::default();
+        for entry in &replay.entries {
+            verdicts.apply(&entry.correction);
+        }
+        Ok(journal)
+    }
+
+    /// How things are.
+    pub fn status(&self) -> StatusResult {
+        let model = match &*self.worker.loading().borrow() {
+            Loading::Underway => ModelRecord {
+                state: "loading".to_owned(),
+                ..ModelRecord::default()
+            },
+            Loading::Ready(facts) => ModelRecord {
+                state: "ready".to_owned(),
+                name: Some(facts.name.to_string()),
+                device: Some(facts.device.to_string()),
+                fault: None,
+            },
+            Loading::Failed(reason) => ModelRecord {
+                state: "failed".to_owned(),
+                fault: Some(reason.to_string()),
+                ..ModelRecord::default()
+            },
+        };
+        let cache = self.worker.cache().map(|cache| {
+            let statistics = cache.statistics();
+            CacheRecord {
+                hits: statistics.hits,
+                misses: statistics.misses,
+                entries: statistics.entries,
+                bytes: statistics.bytes_on_disk,
+            }
+        });
+        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        StatusResult {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            build: self.build.clone(),
+            protocol: protocol::VERSION,
+            pid: std::process::id(),
+            uptime: self.started.elapsed().as_secs(),
+            model,
+            clients: self.clients.load(Ordering::Relaxed),
+            queue: self.worker.queued(),
+            cache,
+            journal: JournalRecord {
+                corrections: journal.as_ref().map_or(0, Journal::last),
+                fault: journal.as_ref().err().map(ToString::to_string),
+            },
+            memory: memory(),
+        }
+    }
+
+    /// How far the model is, now and later.
+    pub fn loading(&self) -> tokio::sync::watch::Receiver<Loading> {
+        self.worker.loading()
+    }
+
+    /// Counts a client until the guard is dropped.
+    pub fn enter(self: &Arc<Desk>) -> Presence {
+        self.clients.fetch_add(1, Ordering::Relaxed);
+        Presence(Arc::clone(self))
+    }
+
+    /// Ends the worker: the question that runs is answered, the others are refused.
+    pub fn close(&self) {
+        self.worker.stop();
+    }
+}
+
+/// A client that is connected.
+pub struct Presence(Arc<Desk>);
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.0.clients.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Tagged {
+    /// The record for clients; `all` adds every score.
+    pub fn record(&self, version: Option<i32>, all: bool) -> TagResult {
+        let prediction = &self.answer.prediction;
+        let name = |label| self.labels.label(label).name.clone();
+        let scores = prediction.scores.iter().map(|s| ScoreRecord {
+            label: name(s.label),
+            logit: s.logit.value(),
+            score: s.score.value(),
+        });
+        let unscored = prediction.unscored.iter();
+        TagResult {
+            tags: self.tags.clone(),
+            scores: all.then(|| scores.collect()),
+            model: self.answer.model.name.to_string(),
+            version,
+            cached: self.answer.cached,
+            windows: prediction.windows,
+            cut: prediction.cut,
+            unscored: unscored.map(|u| name(u.label)).collect(),
+        }
+    }
+}
+
+/// Bytes of this process in memory, where the system says so in a file.
+fn memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}

@@ -1,0 +1,266 @@
+//! Which labels a document is measured against: names and folders in, a `LabelSet` out.
+//!
+//! The document's own folder decides: the nearest `gliznet.toml`, then the user's. Everything is
+//! read anew for each question, so that a saved file holds at once.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::{Folders, Settings};
+use crate::label::{self, LabelSet};
+use crate::score::Score;
+
+/// No label set that somebody wrote is larger.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// Who chooses, from the most to the least specific.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// Bare names.
+    pub labels: Option<Vec<String>>,
+    /// A label set's name or file.
+    pub labelset: Option<String>,
+    /// The lowest score that makes a label a tag.
+    pub threshold: Option<Score>,
+}
+
+/// What holds for a document.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The labels.
+    pub labels: Arc<LabelSet>,
+    /// Overrides every other threshold.
+    pub threshold: Option<Score>,
+}
+
+/// Why there is nothing to choose from.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RulesError {
+    /// Nobody names labels.
+    #[error(
+        "no labels to choose from; write `labelset = \"NAME\"` into gliznet.toml (`gliznet labelset list` shows the bundled sets)"
+    )]
+    NoLabels,
+    /// The settings are wrong.
+    #[error("{0}")]
+    Settings(String),
+    /// The named set cannot be used.
+    #[error("{0}")]
+    LabelSet(String),
+}
+
+/// The rules of a document in folder `dir`, where the asker itself chooses `choice`.
+///
+/// # Errors
+/// Of settings and label sets, and where nobody names labels.
+pub(super) fn rules(
+    folders: &Folders,
+    dir: Option<&Path>,
+    choice: &Choice,
+) -> Result<Rules, RulesError> {
+    // Without a folder only the user's own file counts.
+    let settings = Settings::load(folders, dir.unwrap_or(&folders.config))
+        .map_err(|error| RulesError::Settings(error.to_string()))?;
+    let threshold = choice.threshold.or(settings.threshold.and_then(Score::new));
+    let labels = match (&choice.labels, &choice.labelset, settings.labelset) {
+        (Some(names), _, _) => LabelSet::from_names(names).map_err(|faults| {
+            let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            RulesError::LabelSet(lines.join("; "))
+        })?,
+        (None, Some(name), _) => load(folders, name)?,
+        (None, None, Some(chosen)) => load(folders, &chosen.value)?,
+        (None, None, None) => return Err(RulesError::NoLabels),
+    };
+    Ok(Rules {
+        labels: Arc::new(labels),
+        threshold,
+    })
+}
+
+/// A label set that could be chosen by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The name.
+    pub name: String,
+    /// Its file; none where it is bundled.
+    pub path: Option<PathBuf>,
+    /// The names of its labels, in order; or why it cannot be used.
+    pub labels: Result<Vec<String>, String>,
+}
+
+/// All sets: the user's, then the bundled ones that no set of the user hides.
+pub(super) fn list(folders: &Folders) -> Vec<Listed> {
+    let mut names: Vec<(String, Option<PathBuf>)> = user_files(folders)
+        .into_iter()
+        .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), Some(path))))
+        .collect();
+    for (name, _) in label::bundled() {
+        if names
+            .iter()
+            .all(|(known, _)| !known.eq_ignore_ascii_case(name))
+        {
+            names.push(((*name).to_owned(), None));
+        }
+    }
+    let listed = names.into_iter().map(|(name, path)| {
+        let set = match &path {
+            Some(path) => read(path),
+            None => load(folders, &name),
+        };
+        let labels = set.map_err(|error| error.to_string()).map(|set| {
+            let labels = set.labels().iter();
+            labels.map(|label| label.name.clone()).collect()
+        });
+        Listed { name, path, labels }
+    });
+    listed.collect()
+}
+
+/// A file where there is one of that path or it ends in `.toml`, else a set of the user, else a
+/// bundled one.
+fn load(folders: &Folders, name_or_file: &str) -> Result<LabelSet, RulesError> {
+    let path = Path::new(name_or_file);
+    if path.is_file() || has_toml_extension(path) {
+        return read(path);
+    }
+    let files = user_files(folders);
+    let stem = |path: &PathBuf| {
+        path.file_stem()
+            .is_some_and(|s| s.eq_ignore_ascii_case(name_or_file))
+    };
+    if let Some(path) = files.iter().find(|path| stem(path)) {
+        return read(path);
+    }
+    let mut bundled = label::bundled().iter();
+    if let Some((name, toml)) = bundled.find(|(name, _)| name.eq_ignore_ascii_case(name_or_file)) {
+        return parse(&format!("bundled label set {name}"), name, toml);
+    }
+    let stems = files.iter().filter_map(|path| path.file_stem()?.to_str());
+    let names = stems.chain(label::bundled().iter().map(|(name, _)| *name));
+    let cure = match label::nearest(name_or_file, names) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => "`gliznet labelset list` shows those there are".to_owned(),
+    };
+    Err(RulesError::LabelSet(format!(
+        "no label set is called `{name_or_file}`; {cure}"
+    )))
+}
+
+fn read(path: &Path) -> Result<LabelSet, RulesError> {
+    let shown = path.display().to_string();
+    let refuse = |fact: &str| RulesError::LabelSet(format!("{shown}: {fact}"));
+    let mut toml = String::new();
+    let file = File::open(path).map_err(|error| refuse(&format!("cannot be read ({error})")))?;
+    file.take(MOST_BYTES + 1)
+        .read_to_string(&mut toml)
+        .map_err(|error| refuse(&format!("cannot be read as UTF-8 text ({error})")))?;
+    if toml.len() as u64 > MOST_BYTES {
+        return Err(refuse("too large; a label set is a small text file"));
+    }
+    let name = path.file_stem().unwrap_or(path.as_os_str());
+    parse(&shown, &name.to_string_lossy(), &toml)
+}
+
+fn parse(place: &str, name: &str, toml: &str) -> Result<LabelSet, RulesError> {
+    let mut set = LabelSet::parse(toml).map_err(|faults| {
+        let faults = faults.iter();
+        let lines: Vec<String> = faults
+            .map(|fault| format!("{place}:{}: {}", fault.line, fault.problem))
+            .collect();
+        RulesError::LabelSet(lines.join("\n"))
+    })?;
+    if set.name.is_empty() {
+        name.clone_into(&mut set.name);
+    }
+    Ok(set)
+}
+
+fn user_files(folders: &Folders) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folders.config.join("labelsets")) else {
+        return Vec::new(); // Most users have none of their own.
+    };
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| has_toml_extension(path) && path.is_file())
+        .collect();
+    files.sort();
+    files
+}
+
+fn has_toml_extension(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folders(root: &Path) -> Folders {
+        Folders {
+            config: root.join("config"),
+            data: root.join("data"),
+            cache: root.join("cache"),
+        }
+    }
+
+    #[test]
+    fn the_most_specific_choice_holds() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = folders(root.path());
+        let notes = root.path().join("notes");
+        std::fs::create_dir_all(&notes).unwrap();
+        let labels = |dir: Option<&Path>, choice: &Choice| -> Result<String, RulesError> {
+            let set = rules(&folders, dir, choice)?.labels;
+            Ok(set.labels()[0].name.clone())
+        };
+        let nothing = Choice::default();
+        assert_eq!(labels(Some(&notes), &nothing), Err(RulesError::NoLabels));
+        std::fs::write(notes.join("mine.toml"), "[[label]]\nname = 'mine'\n").unwrap();
+        std::fs::write(notes.join("gliznet.toml"), "labelset = 'mine.toml'\n").unwrap();
+        assert_eq!(labels(Some(&notes), &nothing).unwrap(), "mine");
+        assert_eq!(labels(None, &nothing), Err(RulesError::NoLabels));
+        let by_name = Choice {
+            labelset: Some("emotions".to_owned()),
+            ..Choice::default()
+        };
+        assert_ne!(labels(Some(&notes), &by_name).unwrap(), "mine");
+        let by_labels = Choice {
+            labels: Some(vec!["bare".to_owned()]),
+            ..by_name
+        };
+        assert_eq!(labels(Some(&notes), &by_labels).unwrap(), "bare");
+    }
+
+    #[test]
+    fn a_set_of_the_user_hides_the_bundled_one_and_a_broken_one_is_listed_with_its_fault() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = folders(root.path());
+        let sets = folders.config.join("labelsets");
+        std::fs::create_dir_all(&sets).unwrap();
+        std::fs::write(sets.join("emotions.toml"), "[[label]]\nname = 'joy'\n").unwrap();
+        std::fs::write(sets.join("broken.toml"), "label = 3\n").unwrap();
+        let listed = list(&folders);
+        assert!(listed[0].name == "broken" && listed[0].labels.is_err());
+        let emotions: Vec<_> = listed.iter().filter(|set| set.name == "emotions").collect();
+        assert_eq!(emotions.len(), 1);
+        assert_eq!(emotions[0].labels, Ok(vec!["joy".to_owned()]));
+        assert_eq!(listed.len(), label::bundled().len() + 1);
+    }
+
+    #[test]
+    fn a_name_nobody_knows_is_answered_with_the_nearest() {
+        let root = tempfile::tempdir().unwrap();
+        let choice = Choice {
+            labelset: Some("emotion".to_owned()),
+            ..Choice::default()
+        };
+        let error = rules(&folders(root.path()), None, &choice).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no label set is called `emotion`; did you mean `emotions`?"
+        );
+    }
+}

@@ -1,0 +1,83 @@
+//! What the worker is asked and what it answers, as values.
+
+use std::sync::Arc;
+
+use crate::document::Document;
+use crate::engine::scheduler::{Overloaded, Priority};
+use crate::engine::{Passage, Prediction};
+use crate::label::{LabelId, LabelSet};
+use crate::score::Score;
+
+/// A question.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The text.
+    pub passage: Arc<Passage>,
+    /// The labels.
+    pub labels: Arc<LabelSet>,
+    /// How urgent it is.
+    pub priority: Priority,
+}
+
+/// What the model says, and which model it was.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The scores.
+    pub prediction: Arc<Prediction>,
+    /// The model that made them.
+    pub model: ModelFacts,
+    /// They were made before.
+    pub cached: bool,
+}
+
+/// Which model answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelFacts {
+    /// Name and start of the fingerprint, as in `name@0123abcd`.
+    pub name: Arc<str>,
+    /// The whole fingerprint.
+    pub fingerprint: Arc<str>,
+    /// Where it runs.
+    pub device: Arc<str>,
+    /// The score from which a label is a tag where nobody says otherwise.
+    pub default_threshold: Score,
+}
+
+/// How far the model is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Loading {
+    /// It is being read.
+    Underway,
+    /// It answers.
+    Ready(ModelFacts),
+    /// It cannot be used; why, and the cure.
+    Failed(Arc<str>),
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// Too many wait.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// There is no model.
+    #[error("the model could not be loaded: {0}")]
+    NoModel(Arc<str>),
+    /// The engine failed at this question.
+    #[error("{0}")]
+    Engine(Arc<str>),
+    /// The worker is being stopped.
+    #[error("gliznet is stopping; ask again when it runs")]
+    Stopping,
+}
+
+/// Asks why a label fits.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// The text, with its sentences.
+    pub document: Arc<Document>,
+    /// The labels.
+    pub labels: Arc<LabelSet>,
+    /// One of them.
+    pub label: LabelId,
+}

@@ -1,0 +1,54 @@
+//! The language server: one client's stream in, answers of the desk out.
+//!
+//! ```text
+//! bytes ─ codec ─ transport ─ session: edits in wire order ─ documents
+//!                               └ requests, each its own task ─ desk
+//! ```
+//!
+//! Invariant: every request gets one answer; a result for an older text than the client's is not
+//! shown. Knows no sockets and no models.
+
+pub mod codec;
+mod documents;
+mod error;
+mod methods;
+mod position;
+mod server;
+mod session;
+mod suggest;
+mod transport;
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{mpsc, watch};
+use tower_lsp::LspService;
+
+use crate::desk::Desk;
+
+pub use documents::{Documents, Open};
+pub use position::{Encoding, LineIndex};
+
+/// Serves one client until it leaves or `stopping` becomes true. The message `()` on `stop` says
+/// that the client wants the daemon to end.
+pub async fn serve(
+    reader: impl AsyncRead + Unpin + Send,
+    writer: impl AsyncWrite + Unpin + Send + 'static,
+    desk: Arc<Desk>,
+    stop: mpsc::Sender<()>,
+    stopping: watch::Receiver<bool>,
+) {
+    let _presence = desk.enter();
+    let shared = Arc::new(session::Shared::new(desk, stop));
+    let of_session = Arc::clone(&shared);
+    let (service, socket) = LspService::build(|client| session::Session::new(client, of_session))
+        .custom_method("gliznet/tag", session::Session::tag)
+        .custom_method("gliznet/correct", session::Session::correct)
+        .custom_method("gliznet/status", session::Session::status)
+        .custom_method("gliznet/labelsets", session::Session::labelsets)
+        .custom_method("gliznet/stop", session::Session::stop)
+        .finish();
+    let service = session::Ordered::new(service, Arc::clone(&shared));
+    transport::serve(reader, writer, service, socket, stopping).await;
+    shared.end();
+}

@@ -1,0 +1,168 @@
+//! The methods `gliznet/*` of one client.
+//!
+//! Input: the records of `desk::protocol`. Output: what the desk answers, for the version that was
+//! asked about. Invariant: an answer for a version that is not the client's any more is not given.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tower_lsp::jsonrpc::{Error, Result};
+
+use super::error::{failed, of_desk, stale};
+use super::session::Session;
+use crate::desk::protocol::{
+    CorrectParams, CorrectResult, CurrentRecord, LabelRecord, LabelsetRecord, LabelsetsParams,
+    LabelsetsResult, StatusResult, TagParams, TagResult,
+};
+use crate::desk::{Choice, DeskError};
+use crate::engine::scheduler::Priority;
+use crate::score::Score;
+
+impl Session {
+    pub(super) async fn tag(&self, params: TagParams) -> Result<TagResult> {
+        let shared = &self.shared;
+        let mut subject = shared.subject(params.text_document.as_ref(), params.text)?;
+        if let Some(format) = &params.format {
+            subject.text.format = format.parse().map_err(|_| {
+                Error::invalid_params(format!(
+                    "`{format}` is no format; there are markdown, org, rst, latex, html and plain"
+                ))
+            })?;
+        }
+        let choice = self.choice(params.labels, params.labelset, params.threshold)?;
+        let rules = self.rules(subject.folder, choice).await?;
+        let tagged = shared
+            .desk
+            .tag(subject.text, rules, Priority::Interactive)
+            .await
+            .map_err(|error| of_desk(&error))?;
+        let version = subject.open.as_ref().map(|open| open.version);
+        if let Some(open) = &subject.open {
+            let now = shared.documents().get(&open.uri).map(|now| now.version);
+            if now != version {
+                return Err(stale());
+            }
+        }
+        Ok(tagged.record(version, params.all))
+    }
+
+    pub(super) async fn correct(&self, params: CorrectParams) -> Result<CorrectResult> {
+        let subject = self
+            .shared
+            .subject(params.text_document.as_ref(), params.text)?;
+        let choice = self.choice(params.labels, params.labelset, None)?;
+        let rules = self.rules(subject.folder, choice).await?;
+        let desk = Arc::clone(&self.shared.desk);
+        // The disk may take its time; whoever leaves meanwhile is recorded all the same.
+        let recorded = tokio::task::spawn_blocking(move || {
+            desk.correct(&subject.text, &rules, &params.accepted, &params.rejected)
+        });
+        let (sequence, correction) = recorded
+            .await
+            .unwrap_or(Err(DeskError::Broken))
+            .map_err(|error| of_desk(&error))?;
+        if let Some(open) = &subject.open {
+            self.shared.suggest_soon(&open.uri);
+        }
+        Ok(CorrectResult {
+            sequence,
+            accepted: correction.accepted,
+            rejected: correction.rejected,
+        })
+    }
+
+    pub(super) async fn status(&self, _: Value) -> Result<StatusResult> {
+        let desk = Arc::clone(&self.shared.desk);
+        let status = tokio::task::spawn_blocking(move || desk.status()).await;
+        status.map_err(|_| Error::internal_error())
+    }
+
+    pub(super) async fn labelsets(&self, params: LabelsetsParams) -> Result<LabelsetsResult> {
+        let open = match &params.text_document {
+            Some(name) => Some(self.shared.open_document(name)?),
+            None => None,
+        };
+        let folder = open.and_then(|open| open.folder());
+        let choice = self.choice(None, None, None)?;
+        let desk = Arc::clone(&self.shared.desk);
+        let read = tokio::task::spawn_blocking(move || {
+            (desk.labelsets(), desk.rules(folder.as_deref(), &choice))
+        });
+        let (listed, rules) = read.await.map_err(|_| Error::internal_error())?;
+        let labelsets = listed.into_iter().map(|set| {
+            let (labels, fault) = match set.labels {
+                Ok(labels) => (labels, None),
+                Err(fault) => (Vec::new(), Some(fault)),
+            };
+            LabelsetRecord {
+                name: set.name,
+                path: set.path.map(|path| path.display().to_string()),
+                labels,
+                fault,
+            }
+        });
+        let current = match rules {
+            Ok(rules) => CurrentRecord {
+                name: rules.labels.name.clone(),
+                labels: rules
+                    .labels
+                    .labels()
+                    .iter()
+                    .map(|label| LabelRecord {
+                        name: label.name.clone(),
+                        description: label.description.clone(),
+                    })
+                    .collect(),
+                fault: None,
+            },
+            Err(error) => CurrentRecord {
+                fault: Some(error.to_string()),
+                ..CurrentRecord::default()
+            },
+        };
+        Ok(LabelsetsResult {
+            labelsets: labelsets.collect(),
+            current,
+        })
+    }
+
+    pub(super) async fn stop(&self, _: Value) -> Result<Value> {
+        // A full channel means that somebody has asked already.
+        let _ = self.shared.stop.try_send(());
+        Ok(json!({ "pid": std::process::id() }))
+    }
+
+    /// What the request chooses, over what the client chose.
+    fn choice(
+        &self,
+        labels: Option<Vec<String>>,
+        labelset: Option<String>,
+        threshold: Option<f32>,
+    ) -> Result<Choice> {
+        if labels.is_some() && labelset.is_some() {
+            return Err(Error::invalid_params(
+                "give either `labels` or `labelset`, not both",
+            ));
+        }
+        let mut choice = self.shared.choice().clone();
+        if let Some(value) = threshold {
+            let score = Score::new(value);
+            choice.threshold = Some(score.ok_or_else(|| {
+                Error::invalid_params(format!("`threshold` is {value}, and not from 0 to 1"))
+            })?);
+        }
+        if labels.is_some() || labelset.is_some() {
+            choice.labels = labels;
+            choice.labelset = labelset;
+        }
+        Ok(choice)
+    }
+
+    async fn rules(&self, folder: Option<PathBuf>, choice: Choice) -> Result<crate::desk::Rules> {
+        let desk = Arc::clone(&self.shared.desk);
+        let read = tokio::task::spawn_blocking(move || desk.rules(folder.as_deref(), &choice));
+        let rules = read.await.map_err(|_| Error::internal_error())?;
+        rules.map_err(|error| failed(&error.to_string()))
+    }
+}

@@ -1,0 +1,274 @@
+//! One client: what it has open, what it asked for, and what it is answered.
+//!
+//! Invariant: edits are applied in `Ordered::call`, in wire order, before anything is concurrent;
+//! no handler waits for the client. Knows nothing of sockets.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tower_lsp::jsonrpc::{Error, Request, Response, Result};
+use tower_lsp::ls_types::{DidChangeConfigurationParams, DidCloseTextDocumentParams, Uri};
+use tower_lsp::{Client, ExitedError, LspService};
+use tower_service::Service;
+
+use super::documents::{self, Documents, Open};
+use super::position::Encoding;
+use super::suggest::Suggestions;
+use crate::desk::protocol::DocumentName;
+use crate::desk::{Choice, Desk, Text};
+use crate::document::Format;
+use crate::score::Score;
+
+/// What the parts of one session share.
+pub(super) struct Shared {
+    pub(super) desk: Arc<Desk>,
+    /// Held for the time of one edit, never across an await.
+    documents: Mutex<Documents>,
+    /// What the client chose for all its documents.
+    choice: Mutex<Choice>,
+    pub(super) encoding: OnceLock<Encoding>,
+    /// `initialize` was answered and `shutdown` not yet asked.
+    pub(super) serving: AtomicBool,
+    pub(super) client: OnceLock<Client>,
+    pub(super) suggestions: Suggestions,
+    pub(super) stop: mpsc::Sender<()>,
+}
+
+impl Shared {
+    pub(super) fn new(desk: Arc<Desk>, stop: mpsc::Sender<()>) -> Shared {
+        Shared {
+            desk,
+            documents: Mutex::default(),
+            choice: Mutex::default(),
+            encoding: OnceLock::new(),
+            serving: AtomicBool::new(false),
+            client: OnceLock::new(),
+            suggestions: Suggestions::default(),
+            stop,
+        }
+    }
+
+    pub(super) fn documents(&self) -> MutexGuard<'_, Documents> {
+        self.documents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn choice(&self) -> MutexGuard<'_, Choice> {
+        self.choice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What columns count.
+    pub(super) fn encoding(&self) -> Encoding {
+        self.encoding.get().copied().unwrap_or_default()
+    }
+
+    /// Ends whatever still runs for this client.
+    pub(super) fn end(&self) {
+        self.serving.store(false, Ordering::Relaxed);
+        self.suggestions.end();
+    }
+
+    /// Applies the client's own state: documents and settings. Says whether the request was that.
+    fn apply(self: &Arc<Shared>, request: &Request) -> bool {
+        let method = request.method();
+        if !method.starts_with("textDocument/did") && method != "workspace/didChangeConfiguration" {
+            return false;
+        }
+        if !self.serving.load(Ordering::Relaxed) || request.id().is_some() {
+            return request.id().is_none(); // A notification out of season; a request is answered.
+        }
+        match method {
+            "textDocument/didOpen" => {
+                if let Some(params) = params(request) {
+                    let params: tower_lsp::ls_types::DidOpenTextDocumentParams = params;
+                    let uri = params.text_document.uri.clone();
+                    self.documents().open(params);
+                    self.suggest_soon(&uri);
+                }
+            }
+            "textDocument/didChange" => {
+                if let Some(params) = params(request) {
+                    let changed = self.documents().change(&params, self.encoding());
+                    if changed {
+                        self.suggest_soon(&params.text_document.uri);
+                    }
+                }
+            }
+            "textDocument/didClose" => {
+                if let Some(params) = params(request) {
+                    let params: DidCloseTextDocumentParams = params;
+                    self.documents().close(&params.text_document.uri);
+                    self.suggestions.forget(&params.text_document.uri);
+                }
+            }
+            "workspace/didChangeConfiguration" => {
+                if let Some(params) = params(request) {
+                    let params: DidChangeConfigurationParams = params;
+                    let section = params.settings.get("gliznet").unwrap_or(&params.settings);
+                    *self.choice() = choice(section);
+                    let open: Vec<Uri> = self
+                        .documents()
+                        .all()
+                        .iter()
+                        .map(|d| d.uri.clone())
+                        .collect();
+                    for uri in open {
+                        self.suggest_soon(&uri);
+                    }
+                }
+            }
+            _ => {} // `didSave` tells nothing that the edits did not.
+        }
+        true
+    }
+
+    /// An open document, or why there is none.
+    pub(super) fn open_document(&self, name: &DocumentName) -> Result<Open> {
+        let uri: Uri = name
+            .uri
+            .parse()
+            .map_err(|_| Error::invalid_params(format!("`{}` is not a URI", name.uri)))?;
+        let documents = self.documents();
+        documents.get(&uri).cloned().ok_or_else(|| {
+            Error::invalid_params(format!(
+                "`{}` is not open; send textDocument/didOpen first, or the text itself",
+                name.uri
+            ))
+        })
+    }
+
+    /// What a request is about: an open document or a text.
+    pub(super) fn subject(
+        &self,
+        document: Option<&DocumentName>,
+        text: Option<String>,
+    ) -> Result<Subject> {
+        match (document, text) {
+            (Some(name), None) => {
+                let open = self.open_document(name)?;
+                Ok(Subject {
+                    folder: open.folder(),
+                    text: text_of(&open),
+                    open: Some(open),
+                })
+            }
+            (None, Some(text)) => Ok(Subject {
+                folder: None,
+                text: Text {
+                    source: text.into(),
+                    format: Format::Plain,
+                    name: None,
+                },
+                open: None,
+            }),
+            _ => Err(Error::invalid_params(
+                "give either `textDocument` or `text`",
+            )),
+        }
+    }
+}
+
+/// What a request is about.
+pub(super) struct Subject {
+    pub(super) text: Text,
+    pub(super) folder: Option<PathBuf>,
+    pub(super) open: Option<Open>,
+}
+
+/// An open document as the desk reads it. Its name is spelt the same in all clients.
+pub(super) fn text_of(open: &Open) -> Text {
+    let same = documents::path(&open.uri).and_then(Uri::from_file_path);
+    let name = same.as_ref().unwrap_or(&open.uri).as_str().to_owned();
+    Text {
+        source: Arc::clone(&open.text),
+        format: open.format,
+        name: Some(name),
+    }
+}
+
+fn params<T: DeserializeOwned>(request: &Request) -> Option<T> {
+    let params = request.params().cloned().unwrap_or(Value::Null);
+    serde_json::from_value(params)
+        .inspect_err(|error| {
+            tracing::debug!(method = request.method(), %error, "a notification is left out");
+        })
+        .ok()
+}
+
+/// The client's section `gliznet`: what means nothing is as if it were not there.
+pub(super) fn choice(section: &Value) -> Choice {
+    let text = |key: &str| section.get(key)?.as_str().map(str::to_owned);
+    let threshold = section.get("threshold").and_then(Value::as_f64);
+    Choice {
+        labels: section
+            .get("labels")
+            .and_then(|labels| serde_json::from_value(labels.clone()).ok())
+            .filter(|labels: &Vec<String>| !labels.is_empty()),
+        labelset: text("labelset").filter(|name| !name.is_empty()),
+        threshold: threshold.and_then(|value| Score::new(value as f32)),
+    }
+}
+
+/// The service of one client; whatever must keep its order happens in `call`.
+pub(super) struct Ordered {
+    inner: LspService<Session>,
+    shared: Arc<Shared>,
+}
+
+impl Ordered {
+    pub(super) fn new(inner: LspService<Session>, shared: Arc<Shared>) -> Ordered {
+        Ordered { inner, shared }
+    }
+}
+
+impl Service<Request> for Ordered {
+    type Response = Option<Response>;
+    type Error = ExitedError;
+    type Future = BoxFuture<'static, std::result::Result<Option<Response>, ExitedError>>;
+
+    fn poll_ready(&mut self, ctx: &mut Context<'_>) -> Poll<std::result::Result<(), ExitedError>> {
+        self.inner.poll_ready(ctx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        if self.shared.apply(&request) {
+            return futures::future::ok(None).boxed();
+        }
+        if request.method() == "shutdown" && self.shared.serving.load(Ordering::Relaxed) {
+            self.shared.end();
+        }
+        // These need no parameters, and any client may say so in its own way.
+        let lenient = ["gliznet/status", "gliznet/labelsets", "gliznet/stop"];
+        let is_bare = request.params().is_none_or(Value::is_null);
+        if is_bare && lenient.contains(&request.method()) {
+            let (method, id, _) = request.into_parts();
+            let filled = Request::build(method).params(json!({}));
+            let filled = match id {
+                Some(id) => filled.id(id),
+                None => filled,
+            };
+            return self.inner.call(filled.finish());
+        }
+        self.inner.call(request)
+    }
+}
+
+/// The handlers.
+pub(super) struct Session {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Session {
+    pub(super) fn new(client: Client, shared: Arc<Shared>) -> Session {
+        let _ = shared.client.set(client); // There is one session for one `Shared`.
+        Session { shared }
+    }
+}
