@@ -45,6 +45,12 @@ pub struct Settings {
     pub idle_minutes: u64,
     /// How many megabytes of answers the daemon keeps.
     pub cache_megabytes: u64,
+    /// Whether editors show suggested tags in a line over the tags.
+    pub code_lens: bool,
+    /// Whether editors show scores beside tags.
+    pub inlay_hints: bool,
+    /// Whether editors mark tags that are in no label set.
+    pub diagnostics: bool,
 }
 
 impl Default for Settings {
@@ -57,6 +63,9 @@ impl Default for Settings {
             threads: None,
             idle_minutes: 30,
             cache_megabytes: 64,
+            code_lens: true,
+            inlay_hints: false,
+            diagnostics: true,
         }
     }
 }
@@ -167,6 +176,9 @@ impl Settings {
         self.threads = options.threads.or(self.threads);
         self.idle_minutes = options.idle_minutes.unwrap_or(self.idle_minutes);
         self.cache_megabytes = options.cache_megabytes.unwrap_or(self.cache_megabytes);
+        self.code_lens = options.code_lens.unwrap_or(self.code_lens);
+        self.inlay_hints = options.inlay_hints.unwrap_or(self.inlay_hints);
+        self.diagnostics = options.diagnostics.unwrap_or(self.diagnostics);
     }
 }
 

@@ -7,28 +7,27 @@
 
 mod labelsets;
 pub mod protocol;
+mod status;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
 use crate::config::Folders;
 use crate::correction::{Correction, CorrectionFault, Verdicts};
-use crate::document::{Document, Format};
+use crate::document::{Document, Format, body_tags};
 use crate::engine::Passage;
+use crate::engine::explain::Evidence;
 use crate::engine::scheduler::Priority;
-use crate::engine::worker::{Answer, Loading, Question, Worker, WorkerError};
-use crate::label::LabelSet;
+use crate::engine::worker::{Answer, Explanation, Loading, Question, Worker, WorkerError};
+use crate::label::{LabelId, LabelSet};
 use crate::learn::journal::{Journal, JournalError};
 use crate::tag::{Selection, select};
 
-use protocol::{
-    CacheRecord, JournalRecord, ModelRecord, Origin, ScoreRecord, StatusResult, TagRecord,
-    TagResult,
-};
+use protocol::{Origin, ScoreRecord, TagRecord, TagResult};
 
-pub use labelsets::{Choice, Listed, Rules, RulesError};
+pub use labelsets::{Choice, Listed, Rules, RulesError, Shown};
 
 /// One for all clients.
 pub struct Desk {
@@ -62,6 +61,10 @@ pub struct Tagged {
     pub labels: Arc<LabelSet>,
     /// All that the model said.
     pub answer: Answer,
+    /// From which scores labels are tags.
+    pub selection: Selection,
+    /// The tags in the body of the text.
+    pub body_tags: Vec<String>,
 }
 
 /// Why there is no answer.
@@ -119,6 +122,11 @@ impl Desk {
         labelsets::rules(&self.folders, dir, choice)
     }
 
+    /// The files whose change may change the rules of documents in folder `dir`. Reads files.
+    pub fn settings_files(&self, dir: &Path, choice: &Choice) -> Vec<PathBuf> {
+        labelsets::files(&self.folders, dir, choice)
+    }
+
     /// All label sets that may be named. Reads files.
     pub fn labelsets(&self) -> Vec<Listed> {
         labelsets::list(&self.folders)
@@ -138,9 +146,10 @@ impl Desk {
         // A long document takes milliseconds to parse, which no other client should wait for.
         let parse = move || {
             let document = Document::parse(text.format, text.source);
-            Passage::of(&document)
+            let body_tags = body_tags(&document).into_iter().map(|(tag, _)| tag);
+            (Passage::of(&document), body_tags.collect())
         };
-        let passage = tokio::task::spawn_blocking(parse)
+        let (passage, body_tags) = tokio::task::spawn_blocking(parse)
             .await
             .map_err(|_| DeskError::Broken)?;
         let question = Question {
@@ -149,24 +158,53 @@ impl Desk {
             priority,
         };
         let answer = self.worker.ask(question).await?;
-        let tags = self.decide(&answer, &rules, name.as_deref());
-        Ok(Tagged {
-            tags,
-            labels: rules.labels,
-            answer,
-        })
-    }
-
-    /// The tags of an answer: what passes its threshold and was not rejected, and what was accepted.
-    fn decide(&self, answer: &Answer, rules: &Rules, name: Option<&str>) -> Vec<TagRecord> {
-        let set = &rules.labels;
         let selection = Selection {
             threshold: rules.threshold,
             default_threshold: answer.model.default_threshold,
             top: None,
             multi_class: false,
         };
-        let mut tags: Vec<TagRecord> = select(&answer.prediction.scores, set, &selection)
+        let tags = self.decide(&answer, &rules.labels, &selection, name.as_deref());
+        Ok(Tagged {
+            tags,
+            labels: rules.labels,
+            answer,
+            selection,
+            body_tags,
+        })
+    }
+
+    /// The two sentences that speak for a label, best first. Dropping the future withdraws it.
+    ///
+    /// # Errors
+    /// Of the worker.
+    pub async fn explain(
+        &self,
+        text: Text,
+        labels: Arc<LabelSet>,
+        label: LabelId,
+    ) -> Result<Arc<Vec<Evidence>>, DeskError> {
+        let parse = move || Document::parse(text.format, text.source);
+        let document = tokio::task::spawn_blocking(parse)
+            .await
+            .map_err(|_| DeskError::Broken)?;
+        let asked = Explanation {
+            document: Arc::new(document),
+            labels,
+            label,
+        };
+        Ok(self.worker.explain(asked).await?)
+    }
+
+    /// The tags of an answer: what passes its threshold and was not rejected, and what was accepted.
+    fn decide(
+        &self,
+        answer: &Answer,
+        set: &LabelSet,
+        selection: &Selection,
+        name: Option<&str>,
+    ) -> Vec<TagRecord> {
+        let mut tags: Vec<TagRecord> = select(&answer.prediction.scores, set, selection)
             .into_iter()
             .map(|tag| TagRecord {
                 label: set.label(tag.label).name.clone(),
@@ -265,53 +303,6 @@ impl Desk {
         Ok(journal)
     }
 
-    /// How things are.
-    pub fn status(&self) -> StatusResult {
-        let model = match &*self.worker.loading().borrow() {
-            Loading::Underway => ModelRecord {
-                state: "loading".to_owned(),
-                ..ModelRecord::default()
-            },
-            Loading::Ready(facts) => ModelRecord {
-                state: "ready".to_owned(),
-                name: Some(facts.name.to_string()),
-                device: Some(facts.device.to_string()),
-                fault: None,
-            },
-            Loading::Failed(reason) => ModelRecord {
-                state: "failed".to_owned(),
-                fault: Some(reason.to_string()),
-                ..ModelRecord::default()
-            },
-        };
-        let cache = self.worker.cache().map(|cache| {
-            let statistics = cache.statistics();
-            CacheRecord {
-                hits: statistics.hits,
-                misses: statistics.misses,
-                entries: statistics.entries,
-                bytes: statistics.bytes_on_disk,
-            }
-        });
-        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        StatusResult {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            build: self.build.clone(),
-            protocol: protocol::VERSION,
-            pid: std::process::id(),
-            uptime: self.started.elapsed().as_secs(),
-            model,
-            clients: self.clients.load(Ordering::Relaxed),
-            queue: self.worker.queued(),
-            cache,
-            journal: JournalRecord {
-                corrections: journal.as_ref().map_or(0, Journal::last),
-                fault: journal.as_ref().err().map(ToString::to_string),
-            },
-            memory: memory(),
-        }
-    }
-
     /// How far the model is, now and later.
     pub fn loading(&self) -> tokio::sync::watch::Receiver<Loading> {
         self.worker.loading()
@@ -360,14 +351,4 @@ impl Tagged {
             unscored: unscored.map(|u| name(u.label)).collect(),
         }
     }
-}
-
-/// Bytes of this process in memory, where the system says so in a file.
-fn memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kilobytes * 1024)
 }

@@ -8,14 +8,25 @@
 //! Invariant: every request gets one answer; a result for an older text than the client's is not
 //! shown. Knows no sockets and no models.
 
+mod action;
 pub mod codec;
+mod command;
+mod completion;
 mod documents;
+mod edits;
 mod error;
+mod hover;
+mod lens;
+mod mark;
 mod methods;
 mod position;
+mod progress;
+mod reading;
 mod server;
 mod session;
+mod settings;
 mod suggest;
+mod traits;
 mod transport;
 
 use std::sync::Arc;
@@ -49,6 +60,8 @@ pub async fn serve(
         .custom_method("gliznet/stop", session::Session::stop)
         .finish();
     let service = session::Ordered::new(service, Arc::clone(&shared));
+    let watch = tokio::spawn(Arc::clone(&shared).watch_settings());
     transport::serve(reader, writer, service, socket, stopping).await;
+    watch.abort();
     shared.end();
 }

@@ -38,16 +38,18 @@ pub struct Selection {
     pub multi_class: bool,
 }
 
+impl Selection {
+    /// The score from which a label of `set` is a tag.
+    pub fn threshold_of(&self, label: LabelId, set: &LabelSet) -> Score {
+        let of_reader = self.threshold.or(set.label(label).threshold);
+        let of_set = of_reader.or(set.threshold);
+        of_set.unwrap_or(self.default_threshold)
+    }
+}
+
 /// The tags of a document, best first; equal scores keep the label set's order.
 pub fn select(scores: &[LabelScore], set: &LabelSet, selection: &Selection) -> Vec<Tag> {
-    let limit = |s: &LabelScore| {
-        let label = set.label(s.label);
-        selection
-            .threshold
-            .or(label.threshold)
-            .or(set.threshold)
-            .unwrap_or(selection.default_threshold)
-    };
+    let limit = |s: &LabelScore| selection.threshold_of(s.label, set);
     let mut tags: Vec<Tag> = scores
         .iter()
         .filter(|s| !set.label(s.label).manual)

@@ -1,6 +1,7 @@
 //! The daemon's life, with the real program: found, started once, killed, stopped, idle.
 
-#![cfg(all(test, unix))]
+#![cfg(unix)]
+#![cfg(test)]
 
 #[path = "support/editor.rs"]
 #[expect(dead_code, reason = "shared with tests/lsp.rs, each uses a part")]

@@ -48,6 +48,18 @@ pub struct Options {
     ///
     /// Default: 64. The daemon reads it when it starts.
     pub cache_megabytes: Option<u64>,
+    /// Whether editors show suggested tags in a line over the tags.
+    ///
+    /// Default: true.
+    pub code_lens: Option<bool>,
+    /// Whether editors show scores beside the tags of a document.
+    ///
+    /// Default: false.
+    pub inlay_hints: Option<bool>,
+    /// Whether editors mark tags that are in no label set, with the nearest label.
+    ///
+    /// Default: true.
+    pub diagnostics: Option<bool>,
 }
 
 /// Where the model runs.
@@ -76,7 +88,7 @@ impl std::str::FromStr for Device {
 }
 
 /// Every key of `Options` with a line that is right.
-const KEYS: [(&str, &str); 7] = [
+const KEYS: [(&str, &str); 10] = [
     ("model", "model = \"gliznet-minilm-l6\""),
     ("labelset", "labelset = \"personal-notes\""),
     ("threshold", "threshold = 0.4"),
@@ -84,6 +96,9 @@ const KEYS: [(&str, &str); 7] = [
     ("threads", "threads = 4"),
     ("idle_minutes", "idle_minutes = 30"),
     ("cache_megabytes", "cache_megabytes = 64"),
+    ("code_lens", "code_lens = true"),
+    ("inlay_hints", "inlay_hints = false"),
+    ("diagnostics", "diagnostics = true"),
 ];
 
 /// The options of the file `path`, whose bytes are given; or everything that is wrong with it.
@@ -195,7 +210,7 @@ mod tests {
         check(
             all.as_bytes(),
             expect![[
-                r#"Options { model: Some("gliznet-minilm-l6"), labelset: Some("personal-notes"), threshold: Some(0.4), device: Some(Cpu), threads: Some(4), idle_minutes: Some(30), cache_megabytes: Some(64) }"#
+                r#"Options { model: Some("gliznet-minilm-l6"), labelset: Some("personal-notes"), threshold: Some(0.4), device: Some(Cpu), threads: Some(4), idle_minutes: Some(30), cache_megabytes: Some(64), code_lens: Some(true), inlay_hints: Some(false), diagnostics: Some(true) }"#
             ]],
         );
     }
@@ -219,7 +234,7 @@ mod tests {
                 gliznet.toml:4: `device`: unknown variant `gpu`, expected one of `auto`, `cpu`, `cuda`, `metal`; write for example `device = "cpu"`
                 gliznet.toml:5: `threads`: 0 is not 1 or more; write for example `threads = 4`
                 gliznet.toml:6: `labelset`: is empty; write for example `labelset = "personal-notes"`
-                gliznet.toml:7: no option `server`; there are model, labelset, threshold, device, threads, idle_minutes, cache_megabytes"#]],
+                gliznet.toml:7: no option `server`; there are model, labelset, threshold, device, threads, idle_minutes, cache_megabytes, code_lens, inlay_hints, diagnostics"#]],
         );
     }
 

@@ -45,6 +45,8 @@ pub async fn find_or_start(place: &Place) -> Result<Control, DaemonError> {
     let mut pause = Duration::from_millis(5);
     loop {
         if let Some(control) = find(place).await {
+            // Somebody has to take note of its end, or it stays in the system's list of processes.
+            std::thread::spawn(move || child.wait());
             return Ok(control);
         }
         let ended = child.try_wait().ok().flatten();

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{Folders, Settings};
+use crate::config::{FILE_NAME, Folders, Settings};
 use crate::label::{self, LabelSet};
 use crate::score::Score;
 
@@ -16,7 +16,7 @@ use crate::score::Score;
 const MOST_BYTES: u64 = 16 << 20;
 
 /// Who chooses, from the most to the least specific.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Choice {
     /// Bare names.
     pub labels: Option<Vec<String>>,
@@ -24,6 +24,23 @@ pub struct Choice {
     pub labelset: Option<String>,
     /// The lowest score that makes a label a tag.
     pub threshold: Option<Score>,
+    /// Whether suggestions are shown over the tags.
+    pub code_lens: Option<bool>,
+    /// Whether scores are shown beside tags.
+    pub inlay_hints: Option<bool>,
+    /// Whether tags that are in no label set are marked.
+    pub diagnostics: Option<bool>,
+}
+
+/// What an editor shows of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Suggestions over the tags.
+    pub code_lens: bool,
+    /// Scores beside tags.
+    pub inlay_hints: bool,
+    /// Marks at tags that are in no label set.
+    pub diagnostics: bool,
 }
 
 /// What holds for a document.
@@ -33,6 +50,8 @@ pub struct Rules {
     pub labels: Arc<LabelSet>,
     /// Overrides every other threshold.
     pub threshold: Option<Score>,
+    /// What an editor shows.
+    pub shown: Shown,
 }
 
 /// Why there is nothing to choose from.
@@ -76,7 +95,32 @@ pub(super) fn rules(
     Ok(Rules {
         labels: Arc::new(labels),
         threshold,
+        shown: Shown {
+            code_lens: choice.code_lens.unwrap_or(settings.code_lens),
+            inlay_hints: choice.inlay_hints.unwrap_or(settings.inlay_hints),
+            diagnostics: choice.diagnostics.unwrap_or(settings.diagnostics),
+        },
     })
+}
+
+/// The files that the rules of a document in folder `dir` come from, whether they are there or not.
+pub(super) fn files(folders: &Folders, dir: &Path, choice: &Choice) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = dir.ancestors().map(|dir| dir.join(FILE_NAME)).collect();
+    files.push(folders.config.join(FILE_NAME));
+    let settings = Settings::load(folders, dir).ok();
+    let chosen = settings
+        .and_then(|settings| settings.labelset)
+        .map(|chosen| chosen.value);
+    if let Some(name) = choice.labelset.clone().or(chosen) {
+        let path = PathBuf::from(&name);
+        let of_user = user_files(folders).into_iter();
+        let named = of_user.filter(|file| file.file_stem().is_some_and(|stem| *stem == *name));
+        files.extend(named);
+        if has_toml_extension(&path) {
+            files.push(path);
+        }
+    }
+    files
 }
 
 /// A label set that could be chosen by its name.

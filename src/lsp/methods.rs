@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
@@ -63,7 +64,7 @@ impl Session {
             .unwrap_or(Err(DeskError::Broken))
             .map_err(|error| of_desk(&error))?;
         if let Some(open) = &subject.open {
-            self.shared.suggest_soon(&open.uri);
+            self.shared.suggest_soon(&open.uri, Duration::ZERO);
         }
         Ok(CorrectResult {
             sequence,
@@ -159,7 +160,11 @@ impl Session {
         Ok(choice)
     }
 
-    async fn rules(&self, folder: Option<PathBuf>, choice: Choice) -> Result<crate::desk::Rules> {
+    pub(super) async fn rules(
+        &self,
+        folder: Option<PathBuf>,
+        choice: Choice,
+    ) -> Result<crate::desk::Rules> {
         let desk = Arc::clone(&self.shared.desk);
         let read = tokio::task::spawn_blocking(move || desk.rules(folder.as_deref(), &choice));
         let rules = read.await.map_err(|_| Error::internal_error())?;

@@ -1,19 +1,67 @@
 //! What the language server offers, and the handlers of its standard methods.
+//!
+//! Each handler is one line here; what it does stands in a file of its own.
 
 use std::sync::atomic::Ordering;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tower_lsp::LanguageServer;
 use tower_lsp::jsonrpc::Result;
 use tower_lsp::ls_types::{
-    InitializeParams, InitializeResult, InitializedParams, ServerCapabilities, ServerInfo,
-    TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
+    CodeAction, CodeActionKind, CodeActionOptions, CodeActionParams, CodeActionProviderCapability,
+    CodeActionResponse, CodeLens, CodeLensOptions, CodeLensParams, CompletionOptions,
+    CompletionParams, CompletionResponse, DidChangeWatchedFilesParams, ExecuteCommandOptions,
+    ExecuteCommandParams, Hover, HoverParams, HoverProviderCapability, InitializeParams,
+    InitializeResult, InitializedParams, InlayHint, InlayHintParams, OneOf, ServerCapabilities,
+    ServerInfo, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
     TextDocumentSyncSaveOptions,
 };
 
 use super::position::Encoding;
-use super::session::{Session, choice};
-use crate::desk::protocol::VERSION;
+use super::session::Session;
+use super::settings::choice;
+use super::traits::Traits;
+use super::{action, lens};
+use crate::desk::protocol::{DocumentName, VERSION};
+
+/// How long a client that cannot be asked to ask again waits for its first lenses.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+/// What is typed before or inside a tag.
+const TRIGGERS: [&str; 8] = ["#", "/", "-", " ", "[", ",", ":", "\""];
+
+fn capabilities(encoding: Encoding, traits: Traits) -> ServerCapabilities {
+    ServerCapabilities {
+        position_encoding: Some(encoding.kind()),
+        text_document_sync: Some(TextDocumentSyncCapability::Options(
+            TextDocumentSyncOptions {
+                open_close: Some(true),
+                change: Some(TextDocumentSyncKind::INCREMENTAL),
+                save: Some(TextDocumentSyncSaveOptions::Supported(false)),
+                ..TextDocumentSyncOptions::default()
+            },
+        )),
+        code_lens_provider: Some(CodeLensOptions {
+            resolve_provider: Some(false),
+        }),
+        code_action_provider: Some(CodeActionProviderCapability::Options(CodeActionOptions {
+            code_action_kinds: Some(vec![CodeActionKind::QUICKFIX]),
+            resolve_provider: Some(true),
+            ..CodeActionOptions::default()
+        })),
+        completion_provider: Some(CompletionOptions {
+            trigger_characters: Some(TRIGGERS.map(str::to_owned).to_vec()),
+            ..CompletionOptions::default()
+        }),
+        hover_provider: Some(HoverProviderCapability::Simple(true)),
+        inlay_hint_provider: Some(OneOf::Left(true)),
+        execute_command_provider: Some(ExecuteCommandOptions {
+            commands: action::commands(traits.reviews),
+            ..ExecuteCommandOptions::default()
+        }),
+        experimental: Some(json!({ "gliznet": { "protocol": VERSION } })),
+        ..ServerCapabilities::default()
+    }
+}
 
 impl LanguageServer for Session {
     async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
@@ -21,25 +69,15 @@ impl LanguageServer for Session {
         let general = params.capabilities.general.as_ref();
         let offered = general.and_then(|general| general.position_encodings.as_deref());
         let encoding = Encoding::negotiate(offered);
+        let traits = Traits::of(&params.capabilities);
         let _ = shared.encoding.set(encoding); // `initialize` comes once, or tower-lsp refuses it.
+        let _ = shared.traits.set(traits);
         if let Some(options) = &params.initialization_options {
-            *shared.choice() = choice(options.get("gliznet").unwrap_or(options));
+            *shared.choice() = choice(options);
         }
         shared.serving.store(true, Ordering::Relaxed);
         Ok(InitializeResult {
-            capabilities: ServerCapabilities {
-                position_encoding: Some(encoding.kind()),
-                text_document_sync: Some(TextDocumentSyncCapability::Options(
-                    TextDocumentSyncOptions {
-                        open_close: Some(true),
-                        change: Some(TextDocumentSyncKind::INCREMENTAL),
-                        save: Some(TextDocumentSyncSaveOptions::Supported(false)),
-                        ..TextDocumentSyncOptions::default()
-                    },
-                )),
-                experimental: Some(json!({ "gliznet": { "protocol": VERSION } })),
-                ..ServerCapabilities::default()
-            },
+            capabilities: capabilities(encoding, traits),
             server_info: Some(ServerInfo {
                 name: "gliznet".to_owned(),
                 version: Some(env!("CARGO_PKG_VERSION").to_owned()),
@@ -48,7 +86,56 @@ impl LanguageServer for Session {
         })
     }
 
-    async fn initialized(&self, _: InitializedParams) {}
+    async fn initialized(&self, _: InitializedParams) {
+        self.shared.ask_for_settings();
+        self.shared.show_loading();
+    }
+
+    async fn did_change_watched_files(&self, _: DidChangeWatchedFilesParams) {
+        self.shared.suggest_all();
+    }
+
+    async fn code_lens(&self, params: CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
+        let shared = &self.shared;
+        let uri = params.text_document.uri;
+        let reading = if shared.traits().refreshes_lenses {
+            shared.suggestions.of(&uri)
+        } else {
+            shared.suggestions.wait_for(&uri, PATIENCE).await
+        };
+        // As it is now: it may have changed while we waited.
+        let name = DocumentName {
+            uri: uri.as_str().to_owned(),
+        };
+        let open = shared.open_document(&name)?;
+        Ok(reading.map(|reading| lens::lenses(&open, &reading, shared.encoding())))
+    }
+
+    async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
+        self.actions(params).await
+    }
+
+    async fn code_action_resolve(&self, action: CodeAction) -> Result<CodeAction> {
+        self.resolve(action)
+    }
+
+    async fn completion(&self, params: CompletionParams) -> Result<Option<CompletionResponse>> {
+        self.complete(params).await
+    }
+
+    async fn hover(&self, params: HoverParams) -> Result<Option<Hover>> {
+        self.hover_at(params).await
+    }
+
+    async fn inlay_hint(&self, params: InlayHintParams) -> Result<Option<Vec<InlayHint>>> {
+        self.hints(params)
+    }
+
+    async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
+        self.command(&params.command, params.arguments)
+            .await
+            .map(Some)
+    }
 
     async fn shutdown(&self) -> Result<()> {
         Ok(()) // Of this client only; `Ordered::call` has ended its work.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -20,11 +21,11 @@ use tower_service::Service;
 
 use super::documents::{self, Documents, Open};
 use super::position::Encoding;
-use super::suggest::Suggestions;
+use super::suggest::{PAUSE, Suggestions};
+use super::traits::Traits;
 use crate::desk::protocol::DocumentName;
 use crate::desk::{Choice, Desk, Text};
 use crate::document::Format;
-use crate::score::Score;
 
 /// What the parts of one session share.
 pub(super) struct Shared {
@@ -34,6 +35,7 @@ pub(super) struct Shared {
     /// What the client chose for all its documents.
     choice: Mutex<Choice>,
     pub(super) encoding: OnceLock<Encoding>,
+    pub(super) traits: OnceLock<Traits>,
     /// `initialize` was answered and `shutdown` not yet asked.
     pub(super) serving: AtomicBool,
     pub(super) client: OnceLock<Client>,
@@ -48,6 +50,7 @@ impl Shared {
             documents: Mutex::default(),
             choice: Mutex::default(),
             encoding: OnceLock::new(),
+            traits: OnceLock::new(),
             serving: AtomicBool::new(false),
             client: OnceLock::new(),
             suggestions: Suggestions::default(),
@@ -68,6 +71,11 @@ impl Shared {
     /// What columns count.
     pub(super) fn encoding(&self) -> Encoding {
         self.encoding.get().copied().unwrap_or_default()
+    }
+
+    /// What the client can do.
+    pub(super) fn traits(&self) -> Traits {
+        self.traits.get().copied().unwrap_or_default()
     }
 
     /// Ends whatever still runs for this client.
@@ -91,38 +99,32 @@ impl Shared {
                     let params: tower_lsp::ls_types::DidOpenTextDocumentParams = params;
                     let uri = params.text_document.uri.clone();
                     self.documents().open(params);
-                    self.suggest_soon(&uri);
+                    self.suggest_soon(&uri, Duration::ZERO);
                 }
             }
             "textDocument/didChange" => {
                 if let Some(params) = params(request) {
                     let changed = self.documents().change(&params, self.encoding());
                     if changed {
-                        self.suggest_soon(&params.text_document.uri);
+                        self.suggest_soon(&params.text_document.uri, PAUSE);
                     }
                 }
             }
             "textDocument/didClose" => {
                 if let Some(params) = params(request) {
                     let params: DidCloseTextDocumentParams = params;
-                    self.documents().close(&params.text_document.uri);
-                    self.suggestions.forget(&params.text_document.uri);
+                    let uri = params.text_document.uri;
+                    self.documents().close(&uri);
+                    if self.suggestions.forget(&uri) {
+                        let shared = Arc::clone(self);
+                        tokio::spawn(async move { shared.publish(uri, Vec::new(), None).await });
+                    }
                 }
             }
             "workspace/didChangeConfiguration" => {
                 if let Some(params) = params(request) {
                     let params: DidChangeConfigurationParams = params;
-                    let section = params.settings.get("gliznet").unwrap_or(&params.settings);
-                    *self.choice() = choice(section);
-                    let open: Vec<Uri> = self
-                        .documents()
-                        .all()
-                        .iter()
-                        .map(|d| d.uri.clone())
-                        .collect();
-                    for uri in open {
-                        self.suggest_soon(&uri);
-                    }
+                    self.configure(&params.settings);
                 }
             }
             _ => {} // `didSave` tells nothing that the edits did not.
@@ -201,20 +203,6 @@ fn params<T: DeserializeOwned>(request: &Request) -> Option<T> {
             tracing::debug!(method = request.method(), %error, "a notification is left out");
         })
         .ok()
-}
-
-/// The client's section `gliznet`: what means nothing is as if it were not there.
-pub(super) fn choice(section: &Value) -> Choice {
-    let text = |key: &str| section.get(key)?.as_str().map(str::to_owned);
-    let threshold = section.get("threshold").and_then(Value::as_f64);
-    Choice {
-        labels: section
-            .get("labels")
-            .and_then(|labels| serde_json::from_value(labels.clone()).ok())
-            .filter(|labels: &Vec<String>| !labels.is_empty()),
-        labelset: text("labelset").filter(|name| !name.is_empty()),
-        threshold: threshold.and_then(|value| Score::new(value as f32)),
-    }
 }
 
 /// The service of one client; whatever must keep its order happens in `call`.

@@ -1,28 +1,34 @@
 //! Suggestions for the documents a client has open, made while it types.
 //!
-//! Input: a document was opened, edited or corrected. Output: `gliznet/tagsChanged`, a moment after
-//! the last of that.
-//! Invariant: what is told is of the version that is open; a document has one task at most.
+//! Input: a document was opened, edited or corrected, or its settings changed. Output: its reading,
+//! kept for all handlers; `gliznet/tagsChanged`, hints, and the wish to ask for lenses again.
+//! Invariant: what is kept and told is of the version that is open; a document has one task at most.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tower_lsp::ls_types::Uri;
 use tower_lsp::ls_types::notification::Notification;
+use tower_lsp::ls_types::{MessageType, Uri};
 
+use super::documents::Open;
+use super::mark;
+use super::reading::Reading;
 use super::session::{Shared, text_of};
-use crate::desk::DeskError;
-use crate::desk::protocol::{TagRecord, TagsChangedParams};
+use super::settings::Sources;
+use crate::desk::protocol::TagsChangedParams;
+use crate::desk::{DeskError, Rules};
 use crate::engine::scheduler::Priority;
 use crate::engine::worker::WorkerError;
 
 /// How long a writer pauses before we read along.
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 /// When to ask again after the queue was full.
 const RETRY: Duration = Duration::from_secs(1);
-/// How long a client may take a notification.
+/// How long a client may take what it is told.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// `gliznet/tagsChanged`.
@@ -33,29 +39,67 @@ impl Notification for TagsChanged {
     const METHOD: &'static str = "gliznet/tagsChanged";
 }
 
-/// The tasks of one session, and what they told last.
+/// The tasks of one session, and what they found last.
 #[derive(Default)]
-pub(super) struct Suggestions(Mutex<State>);
+pub(super) struct Suggestions {
+    state: Mutex<State>,
+    /// A reading has arrived, or failed to.
+    arrived: Notify,
+    /// The client is being asked to ask again.
+    refreshing: AtomicBool,
+}
 
 #[derive(Default)]
 struct State {
     tasks: BTreeMap<String, AbortHandle>,
-    told: HashMap<Uri, Vec<TagRecord>>,
+    readings: HashMap<Uri, Arc<Reading>>,
+    /// The files that documents' rules came from.
+    sources: BTreeMap<String, (Uri, Sources)>,
+    /// Documents that have hints in the editor.
+    marked: HashSet<Uri>,
+    /// What was said to the person already.
+    said: HashSet<String>,
     ended: bool,
 }
 
 impl Suggestions {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A document was closed.
-    pub(super) fn forget(&self, uri: &Uri) {
+    /// The last reading of a document, of this version or an older one.
+    pub(super) fn of(&self, uri: &Uri) -> Option<Arc<Reading>> {
+        self.lock().readings.get(uri).cloned()
+    }
+
+    /// The last reading of a document, or the first to come.
+    pub(super) async fn wait_for(&self, uri: &Uri, patience: Duration) -> Option<Arc<Reading>> {
+        let come = async {
+            loop {
+                let arrived = self.arrived.notified();
+                if let Some(reading) = self.of(uri) {
+                    return reading;
+                }
+                arrived.await;
+            }
+        };
+        tokio::time::timeout(patience, come).await.ok()
+    }
+
+    /// The files that the rules of all open documents came from.
+    pub(super) fn sources(&self) -> Vec<(Uri, Sources)> {
+        self.lock().sources.values().cloned().collect()
+    }
+
+    /// A document was closed. Says whether the editor shows hints in it.
+    pub(super) fn forget(&self, uri: &Uri) -> bool {
         let mut state = self.lock();
-        state.told.remove(uri);
+        state.readings.remove(uri);
+        state.sources.remove(uri.as_str());
         if let Some(task) = state.tasks.remove(uri.as_str()) {
             task.abort();
         }
+        state.marked.remove(uri)
     }
 
     /// The client leaves.
@@ -70,7 +114,7 @@ impl Suggestions {
 
 impl Shared {
     /// Reads the document again after a pause. An earlier reading of it is given up.
-    pub(super) fn suggest_soon(self: &Arc<Shared>, uri: &Uri) {
+    pub(super) fn suggest_soon(self: &Arc<Shared>, uri: &Uri, pause: Duration) {
         let mut state = self.suggestions.lock();
         if state.ended {
             return;
@@ -78,39 +122,49 @@ impl Shared {
         let shared = Arc::clone(self);
         let of_task = uri.clone();
         let task = tokio::spawn(async move {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause).await;
             shared.suggest(&of_task).await;
         });
-        if let Some(earlier) = state
+        let earlier = state
             .tasks
-            .insert(uri.as_str().to_owned(), task.abort_handle())
-        {
+            .insert(uri.as_str().to_owned(), task.abort_handle());
+        if let Some(earlier) = earlier {
             earlier.abort();
         }
     }
 
-    async fn suggest(&self, uri: &Uri) {
+    /// Reads all open documents again: what holds for them has changed.
+    pub(super) fn suggest_all(self: &Arc<Shared>) {
+        let open: Vec<Uri> = self
+            .documents()
+            .all()
+            .iter()
+            .map(|d| d.uri.clone())
+            .collect();
+        for uri in open {
+            self.suggest_soon(&uri, Duration::ZERO);
+        }
+    }
+
+    async fn suggest(self: &Arc<Shared>, uri: &Uri) {
         let Some(open) = self.documents().get(uri).cloned() else {
             return;
         };
-        let choice = self.choice().clone();
-        let desk = Arc::clone(&self.desk);
-        let folder = open.folder();
-        let rules = tokio::task::spawn_blocking(move || desk.rules(folder.as_deref(), &choice));
-        let Ok(Ok(rules)) = rules.await else {
-            return; // Without labels there is nothing to suggest; `gliznet/tag` says why.
+        let Some(rules) = self.rules_or_say_why(&open).await else {
+            return;
         };
+        self.mark(&open, &rules).await;
         let tagged = loop {
-            let answer = self
-                .desk
-                .tag(text_of(&open), rules.clone(), Priority::Bulk)
-                .await;
-            match answer {
+            let asked = self.desk.tag(text_of(&open), rules.clone(), Priority::Bulk);
+            match asked.await {
                 Ok(tagged) => break tagged,
                 Err(DeskError::Worker(WorkerError::Overloaded(_))) => {
                     tokio::time::sleep(RETRY).await;
                 }
                 Err(error) => {
+                    if let DeskError::Worker(WorkerError::NoModel(_)) = &error {
+                        self.say_once(MessageType::ERROR, &error.to_string()).await;
+                    }
                     return tracing::debug!(uri = uri.as_str(), %error, "no suggestions");
                 }
             }
@@ -120,27 +174,148 @@ impl Shared {
         if now != Some(open.version) {
             return;
         }
-        let told = self
+        let reading = Arc::new(Reading {
+            version: open.version,
+            tagged: Arc::new(tagged),
+            shown: rules.shown,
+        });
+        let before = self
             .suggestions
             .lock()
-            .told
-            .insert(uri.clone(), tagged.tags.clone());
-        if told.as_ref() == Some(&tagged.tags) {
-            return;
+            .readings
+            .insert(uri.clone(), Arc::clone(&reading));
+        self.suggestions.arrived.notify_waiters();
+        let is_news = before
+            .as_ref()
+            .is_none_or(|before| before.tagged.tags != reading.tagged.tags);
+        if is_news {
+            self.tell(uri, &reading).await;
         }
+        let looks_other = before.is_none_or(|before| {
+            before.shown != reading.shown || before.tagged.body_tags != reading.tagged.body_tags
+        });
+        if is_news || looks_other {
+            self.refresh();
+        }
+    }
+
+    async fn rules_or_say_why(self: &Arc<Shared>, open: &Open) -> Option<Rules> {
+        let choice = self.choice().clone();
+        let (desk, folder) = (Arc::clone(&self.desk), open.folder());
+        let read = tokio::task::spawn_blocking(move || {
+            // Looked at before they are read, so that no change falls between.
+            let files = folder
+                .iter()
+                .flat_map(|folder| desk.settings_files(folder, &choice));
+            let sources = Sources::look(files);
+            (sources, desk.rules(folder.as_deref(), &choice))
+        });
+        let (sources, rules) = read.await.ok()?;
+        let of_document = (open.uri.clone(), sources);
+        self.suggestions
+            .lock()
+            .sources
+            .insert(open.uri.as_str().to_owned(), of_document);
+        match rules {
+            Ok(rules) => Some(rules),
+            Err(error) => {
+                self.say_once(MessageType::WARNING, &error.to_string())
+                    .await;
+                self.suggestions.lock().readings.remove(&open.uri);
+                None
+            }
+        }
+    }
+
+    async fn tell(&self, uri: &Uri, reading: &Reading) {
         let Some(client) = self.client.get() else {
             return;
         };
         let params = TagsChangedParams {
             uri: uri.as_str().to_owned(),
-            version: open.version,
-            tags: tagged.tags,
-            model: tagged.answer.model.name.to_string(),
+            version: reading.version,
+            tags: reading.tagged.tags.clone(),
+            model: reading.tagged.answer.model.name.to_string(),
         };
         let sent = client.send_notification::<TagsChanged>(params);
         if tokio::time::timeout(PATIENCE, sent).await.is_err() {
             // It will be told again with the next change.
-            self.suggestions.lock().told.remove(uri);
+            self.suggestions.lock().readings.remove(uri);
+        }
+    }
+
+    /// Shows or clears hints at tags that are in no label set.
+    async fn mark(&self, open: &Open, rules: &Rules) {
+        let diagnostics = if rules.shown.diagnostics {
+            mark::diagnostics(open, &rules.labels, self.encoding())
+        } else {
+            Vec::new()
+        };
+        let was_marked = {
+            let mut state = self.suggestions.lock();
+            if diagnostics.is_empty() {
+                state.marked.remove(&open.uri)
+            } else {
+                state.marked.insert(open.uri.clone());
+                true
+            }
+        };
+        if was_marked {
+            self.publish(open.uri.clone(), diagnostics, Some(open.version))
+                .await;
+        }
+    }
+
+    pub(super) async fn publish(
+        &self,
+        uri: Uri,
+        diagnostics: Vec<tower_lsp::ls_types::Diagnostic>,
+        version: Option<i32>,
+    ) {
+        if let Some(client) = self.client.get() {
+            let sent = client.publish_diagnostics(uri, diagnostics, version);
+            let _ = tokio::time::timeout(PATIENCE, sent).await; // The next change shows them.
+        }
+    }
+
+    /// Asks the client to ask for what it shows. Waits for its answer elsewhere.
+    pub(super) fn refresh(self: &Arc<Shared>) {
+        let traits = self.traits();
+        let shows = traits.refreshes_lenses || traits.refreshes_hints;
+        if !shows || self.suggestions.refreshing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            // Many documents that are read at the same time need one refresh.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            shared
+                .suggestions
+                .refreshing
+                .store(false, Ordering::Release);
+            let Some(client) = shared.client.get() else {
+                return;
+            };
+            let asked = async {
+                if traits.refreshes_lenses {
+                    let _ = client.code_lens_refresh().await; // A refusal changes nothing.
+                }
+                if traits.refreshes_hints {
+                    let _ = client.inlay_hint_refresh().await;
+                }
+            };
+            let _ = tokio::time::timeout(PATIENCE, asked).await;
+        });
+    }
+
+    /// Says something to the person, once.
+    pub(super) async fn say_once(&self, kind: MessageType, message: &str) {
+        if !self.suggestions.lock().said.insert(message.to_owned()) {
+            return;
+        }
+        if let Some(client) = self.client.get() {
+            let said = client.show_message(kind, message);
+            let _ = tokio::time::timeout(PATIENCE, said).await;
         }
     }
 }

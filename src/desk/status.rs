@@ -1,0 +1,68 @@
+//! How the daemon is, as a record: the model, the cache, the journal, memory.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use super::Desk;
+use super::protocol::{self, CacheRecord, JournalRecord, ModelRecord, StatusResult};
+use crate::engine::worker::Loading;
+use crate::learn::journal::Journal;
+
+impl Desk {
+    /// How things are.
+    pub fn status(&self) -> StatusResult {
+        let model = match &*self.worker.loading().borrow() {
+            Loading::Underway => ModelRecord {
+                state: "loading".to_owned(),
+                ..ModelRecord::default()
+            },
+            Loading::Ready(facts) => ModelRecord {
+                state: "ready".to_owned(),
+                name: Some(facts.name.to_string()),
+                device: Some(facts.device.to_string()),
+                fault: None,
+            },
+            Loading::Failed(reason) => ModelRecord {
+                state: "failed".to_owned(),
+                fault: Some(reason.to_string()),
+                ..ModelRecord::default()
+            },
+        };
+        let cache = self.worker.cache().map(|cache| {
+            let statistics = cache.statistics();
+            CacheRecord {
+                hits: statistics.hits,
+                misses: statistics.misses,
+                entries: statistics.entries,
+                bytes: statistics.bytes_on_disk,
+            }
+        });
+        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        StatusResult {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            build: self.build.clone(),
+            protocol: protocol::VERSION,
+            pid: std::process::id(),
+            uptime: self.started.elapsed().as_secs(),
+            model,
+            clients: self.clients.load(Ordering::Relaxed),
+            queue: self.worker.queued(),
+            cache,
+            journal: JournalRecord {
+                corrections: journal.as_ref().map_or(0, Journal::last),
+                fault: journal.as_ref().err().map(ToString::to_string),
+            },
+            memory: memory(),
+        }
+    }
+}
+
+/// Bytes of this process in memory, where the system says so in a file.
+fn memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}

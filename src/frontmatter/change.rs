@@ -1,0 +1,173 @@
+//! Several tags at once, as one edit; and the places where tags stand.
+//!
+//! Invariant: what `add_tags` leaves out was there already or cannot be written; every byte outside
+//! its one edit stays.
+
+use super::{AddError, Edit, add_tag, read};
+use crate::document::{Document, Format, Span, body_tags};
+
+/// A tag where it stands in a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagPlace {
+    /// The tag, without `#` and quotes.
+    pub name: String,
+    /// Its bytes: quotes belong to it in the settings, `#` in the text.
+    pub span: Span,
+    /// It stands in the text and not in the settings.
+    pub in_body: bool,
+}
+
+/// The edit that adds those of `tags` that are not there; none where all are.
+///
+/// # Errors
+/// The first tag that cannot be written.
+pub fn add_tags(source: &str, format: Format, tags: &[String]) -> Result<Option<Edit>, AddError> {
+    let mut after = source.to_owned();
+    for tag in tags {
+        match add_tag(&after, format, tag) {
+            Ok(edit) => after.replace_range(edit.span.range(), &edit.text),
+            Err(AddError::Present(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(difference(source, &after))
+}
+
+/// The shortest single edit that makes `after` of `before`.
+fn difference(before: &str, after: &str) -> Option<Edit> {
+    if before == after {
+        return None;
+    }
+    let same = before.bytes().zip(after.bytes());
+    let mut start = same.take_while(|(a, b)| a == b).count();
+    while !before.is_char_boundary(start) || !after.is_char_boundary(start) {
+        start -= 1;
+    }
+    let ends = before.bytes().rev().zip(after.bytes().rev());
+    let most = before.len().min(after.len()) - start;
+    let mut end = ends.take(most).take_while(|(a, b)| a == b).count();
+    while !before.is_char_boundary(before.len() - end) || !after.is_char_boundary(after.len() - end)
+    {
+        end -= 1;
+    }
+    Some(Edit {
+        span: Span::new(start, before.len() - end),
+        text: after[start..after.len() - end].to_owned(),
+    })
+}
+
+/// The tags of the document's settings, where they stand.
+pub fn settings_tags(source: &str, format: Format) -> Vec<TagPlace> {
+    let Some(front_matter) = read(source, format) else {
+        return Vec::new();
+    };
+    let mut places: Vec<TagPlace> = Vec::new();
+    for item in front_matter
+        .tag_values
+        .iter()
+        .flat_map(|value| &value.items)
+    {
+        // Several tags of one string share its bytes; each is found behind the one before.
+        let begin = match places.last() {
+            Some(last) if item.span.start <= last.span.start => last.span.end,
+            _ => item.span.start,
+        };
+        let written = &source[item.span.range()];
+        let is_alone = written.trim_matches(['"', '\'', '#']) == item.text;
+        let span = match source[begin..item.span.end].find(&item.text) {
+            Some(at) if !is_alone => Span::new(begin + at, begin + at + item.text.len()),
+            _ => item.span,
+        };
+        places.push(TagPlace {
+            name: item.text.clone(),
+            span,
+            in_body: false,
+        });
+    }
+    places
+}
+
+/// All tags of a document, where they stand: those of its settings, then those of its text.
+pub fn tag_places(source: &str, format: Format) -> Vec<TagPlace> {
+    let mut places = settings_tags(source, format);
+    let document = Document::parse(format, source);
+    places.extend(
+        body_tags(&document)
+            .into_iter()
+            .map(|(name, span)| TagPlace {
+                name,
+                span,
+                in_body: true,
+            }),
+    );
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(source: &str, tags: &[&str]) -> String {
+        let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        let edit = add_tags(source, Format::Markdown, &tags).unwrap();
+        let mut after = source.to_owned();
+        if let Some(edit) = edit {
+            after.replace_range(edit.span.range(), &edit.text);
+        }
+        after
+    }
+
+    #[test]
+    fn several_tags_are_one_edit_and_those_that_are_there_stay_alone() {
+        let source = "---\ntags: [a, b] # mine\n---\nText\n";
+        assert_eq!(
+            changed(source, &["c", "A", "d"]),
+            "---\ntags: [a, b, c, d] # mine\n---\nText\n"
+        );
+        assert_eq!(
+            add_tags(source, Format::Markdown, &["b".to_owned()]),
+            Ok(None)
+        );
+        assert_eq!(
+            changed("é\n", &["é", "ê"]),
+            "---\ntags:\n  - é\n  - ê\n---\n\né\n"
+        );
+        assert_eq!(
+            changed("---\ntags:\n  - é\n---\n", &["ê"]),
+            "---\ntags:\n  - é\n  - ê\n---\n"
+        );
+    }
+
+    #[test]
+    fn a_document_without_settings_is_told_so() {
+        let error = add_tags("text", Format::Plain, &["a".to_owned()]).unwrap_err();
+        assert!(matches!(error, AddError::NoPlace(Format::Plain)), "{error}");
+    }
+
+    #[test]
+    fn every_tag_has_its_own_place() {
+        let shown = |source: &str, format| -> Vec<String> {
+            let places = tag_places(source, format).into_iter();
+            places
+                .map(|place| format!("{}={}", place.name, &source[place.span.range()]))
+                .collect()
+        };
+        let markdown = |source: &str| shown(source, Format::Markdown);
+        assert_eq!(
+            markdown("---\ntags: a, ab, a b\n---\nx #c-d.\n"),
+            ["a=a", "ab=ab", "a b=a b", "c-d=#c-d"]
+        );
+        assert_eq!(
+            markdown("---\ntags: [\"x y\", z]\n---\n"),
+            ["x y=\"x y\"", "z=z"]
+        );
+        assert_eq!(
+            markdown("---\ntags:\n  - z # note\n  - 'q'\n---\n"),
+            ["z=z", "q='q'"]
+        );
+        assert_eq!(
+            shown("#+FILETAGS: :a:b_c:\n", Format::Org),
+            ["a=a", "b_c=b_c"]
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! Code actions: a place in a document in, what can be done with its tags out.
+//!
+//! All are `quickfix`, so nothing runs when a file is saved. They are offered on the line of the
+//! suggestions, in the settings, and wherever a person asks by hand.
+//! Invariant: an action's edit is made for the version that is open when it is chosen.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tower_lsp::jsonrpc::{Error, Result};
+use tower_lsp::ls_types::{
+    CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionParams, CodeActionResponse,
+    CodeActionTriggerKind, Command, Diagnostic, NumberOrString,
+};
+
+use super::command::{self, acceptance, adding, as_action, replace, replacing};
+use super::documents::Open;
+use super::lens::{shown, tags_line};
+use super::mark;
+use super::position::LineIndex;
+use super::reading::Reading;
+use super::session::Session;
+use crate::desk::protocol::DocumentName;
+use crate::frontmatter;
+
+/// So many suggestions have actions of their own.
+const MOST: usize = 8;
+
+/// What an action does, to be worked out when it is chosen.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Plan {
+    Accept {
+        uri: String,
+        labels: Vec<String>,
+    },
+    Replace {
+        uri: String,
+        from: String,
+        to: String,
+    },
+}
+
+impl Session {
+    pub(super) async fn actions(
+        &self,
+        params: CodeActionParams,
+    ) -> Result<Option<CodeActionResponse>> {
+        let uri = params.text_document.uri.as_str().to_owned();
+        let open = self.shared.open_document(&DocumentName { uri })?;
+        let wanted = params.context.only.as_deref();
+        let is_wanted = wanted.is_none_or(|kinds| {
+            kinds.iter().any(|kind| {
+                let kind = kind.as_str();
+                kind.is_empty() || kind == "quickfix"
+            })
+        });
+        if !is_wanted {
+            return Ok(None);
+        }
+        let mut actions = self.repairs(&open, &params.context.diagnostics);
+        let by_hand = params.context.trigger_kind == Some(CodeActionTriggerKind::INVOKED);
+        if let Some(reading) = self.shared.suggestions.of(&open.uri)
+            && (by_hand || self.is_near(&open, params.range.start.line))
+        {
+            actions.extend(self.of_suggestions(&open, &reading));
+        }
+        Ok(Some(
+            actions
+                .into_iter()
+                .map(CodeActionOrCommand::CodeAction)
+                .collect(),
+        ))
+    }
+
+    /// Whether a line is where suggestions are shown, or part of the document's settings.
+    fn is_near(&self, open: &Open, line: u32) -> bool {
+        let encoding = self.shared.encoding();
+        if line == tags_line(open, encoding) {
+            return true;
+        }
+        let found = frontmatter::read(&open.text, open.format);
+        found.is_some_and(|found| {
+            let index = LineIndex::new(&open.text);
+            line < index.position(&open.text, found.extent.end, encoding).line
+        })
+    }
+
+    fn of_suggestions(&self, open: &Open, reading: &Reading) -> Vec<CodeAction> {
+        let suggested = reading.suggested(open);
+        let uri = open.uri.as_str();
+        let mut actions = Vec::new();
+        for (rank, tag) in suggested.iter().take(MOST).enumerate() {
+            let plan = Plan::Accept {
+                uri: uri.to_owned(),
+                labels: vec![tag.label.clone()],
+            };
+            let mut action = self.planned(open, format!("Add tag {}", shown(tag)), plan);
+            action.is_preferred = Some(rank == 0);
+            actions.push(action);
+        }
+        let labels: Vec<String> = suggested.iter().map(|tag| tag.label.clone()).collect();
+        let has_settings = frontmatter::read(&open.text, open.format).is_some();
+        if labels.len() > 1 {
+            let title = format!("Add all {} suggested tags", labels.len());
+            let plan = Plan::Accept {
+                uri: uri.to_owned(),
+                labels: labels.clone(),
+            };
+            actions.push(self.planned(open, title, plan));
+        }
+        if !has_settings && !labels.is_empty() && acceptance(open, &labels).is_some() {
+            let plan = Plan::Accept {
+                uri: uri.to_owned(),
+                labels,
+            };
+            let title = "Add front matter with the suggested tags".to_owned();
+            actions.push(self.planned(open, title, plan));
+        }
+        for tag in suggested.iter().take(MOST) {
+            let title = format!("Never suggest {} here", tag.label);
+            let argument = json!({ "uri": uri, "labels": [tag.label] });
+            actions.push(CodeAction {
+                title: title.clone(),
+                kind: Some(CodeActionKind::QUICKFIX),
+                command: Some(Command {
+                    title,
+                    command: "gliznet.reject".to_owned(),
+                    arguments: Some(vec![argument]),
+                }),
+                ..CodeAction::default()
+            });
+        }
+        actions
+    }
+
+    /// For each of our hints that knows the nearest label: that label instead.
+    fn repairs(&self, open: &Open, diagnostics: &[Diagnostic]) -> Vec<CodeAction> {
+        let code = NumberOrString::String(mark::CODE.to_owned());
+        let ours = diagnostics
+            .iter()
+            .filter(|hint| hint.code.as_ref() == Some(&code));
+        let actions = ours.filter_map(|hint| {
+            let data = hint.data.as_ref()?;
+            let from = data.get("tag")?.as_str()?.to_owned();
+            let to = data.get("nearest")?.as_str()?.to_owned();
+            let title = replacing(&from, &to);
+            let plan = Plan::Replace {
+                uri: open.uri.as_str().to_owned(),
+                from,
+                to,
+            };
+            let mut action = self.planned(open, title, plan);
+            action.diagnostics = Some(vec![hint.clone()]);
+            action.is_preferred = Some(true);
+            Some(action)
+        });
+        actions.collect()
+    }
+
+    /// An action whose edit is made when it is chosen, or now where the client cannot ask again.
+    fn planned(&self, open: &Open, title: String, plan: Plan) -> CodeAction {
+        let command = match &plan {
+            Plan::Accept { uri, labels } => Some(Command {
+                title: "Record the verdict".to_owned(),
+                command: "gliznet.record".to_owned(),
+                arguments: Some(vec![
+                    json!({ "uri": uri, "accepted": labels, "rejected": [] }),
+                ]),
+            }),
+            Plan::Replace { .. } => None,
+        };
+        let mut action = CodeAction {
+            title,
+            kind: Some(CodeActionKind::QUICKFIX),
+            command,
+            ..CodeAction::default()
+        };
+        if self.shared.traits().resolves_edits {
+            action.data = serde_json::to_value(plan).ok();
+        } else {
+            self.carry_out(open, &plan, &mut action);
+        }
+        action
+    }
+
+    fn carry_out(&self, open: &Open, plan: &Plan, action: &mut CodeAction) {
+        let (edits, what) = match plan {
+            Plan::Accept { labels, .. } => (
+                acceptance(open, labels).map(|edit| vec![edit]),
+                adding(labels),
+            ),
+            Plan::Replace { from, to, .. } => (replace(open, from, to), replacing(from, to)),
+        };
+        // Without an edit the verdict is still recorded: not every document has a place for tags.
+        action.edit = edits.map(|edits| as_action(self, open, &edits, &what));
+    }
+
+    pub(super) fn resolve(&self, mut action: CodeAction) -> Result<CodeAction> {
+        let Some(data) = action.data.take() else {
+            return Ok(action);
+        };
+        let plan: Plan = serde_json::from_value(data).map_err(|error| {
+            Error::invalid_params(format!("`data` is not of this server: {error}"))
+        })?;
+        let uri = match &plan {
+            Plan::Accept { uri, .. } | Plan::Replace { uri, .. } => uri.clone(),
+        };
+        let open = self.shared.open_document(&DocumentName { uri })?;
+        self.carry_out(&open, &plan, &mut action);
+        Ok(action)
+    }
+}
+
+/// The commands that this client is offered.
+pub(super) fn commands(reviews: bool) -> Vec<String> {
+    let own = (!reviews).then_some(command::REVIEW);
+    let all = command::COMMANDS.into_iter().chain(own);
+    all.map(str::to_owned).collect()
+}

@@ -1,0 +1,264 @@
+//! What a person does with suggestions: commands in, edits of the editor and journal records out.
+//!
+//! Invariant: an edit is of the version that is open, and the verdict is recorded only when the
+//! editor has taken the edit; no command waits for the client without an end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_lsp::jsonrpc::{Error, Result};
+use tower_lsp::ls_types::{MessageActionItem, MessageType, WorkspaceEdit};
+
+use super::documents::Open;
+use super::edits::workspace_edit;
+use super::error::{failed, of_desk};
+use super::lens;
+use super::reading::Reading;
+use super::session::{Session, text_of};
+use crate::desk::DeskError;
+use crate::desk::protocol::DocumentName;
+use crate::frontmatter::{AddError, Edit, add_tags, settings_tags};
+
+/// How long an editor may take to apply an edit; it may ask its person first.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a person may think about a question.
+const THOUGHT: Duration = Duration::from_secs(600);
+
+/// The commands of `workspace/executeCommand`.
+pub(super) const COMMANDS: [&str; 6] = [
+    "gliznet.accept",
+    "gliznet.acceptAll",
+    "gliznet.reject",
+    "gliznet.replaceTag",
+    "gliznet.addFrontMatter",
+    "gliznet.record",
+];
+/// For clients that do not show suggestions for review themselves.
+pub(super) const REVIEW: &str = "gliznet.review";
+
+/// What a command is about; each reads its own fields.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Argument {
+    uri: String,
+    labels: Vec<String>,
+    accepted: Vec<String>,
+    rejected: Vec<String>,
+    from: String,
+    to: String,
+}
+
+impl Session {
+    pub(super) async fn command(&self, command: &str, arguments: Vec<Value>) -> Result<Value> {
+        let argument = arguments.into_iter().next().unwrap_or_else(|| json!({}));
+        let argument: Argument = serde_json::from_value(argument)
+            .map_err(|error| Error::invalid_params(format!("`{command}`: {error}")))?;
+        let name = DocumentName {
+            uri: argument.uri.clone(),
+        };
+        let open = self.shared.open_document(&name)?;
+        match command {
+            "gliznet.accept" => self.accept(&open, &argument.labels).await,
+            "gliznet.acceptAll" | "gliznet.addFrontMatter" => {
+                let labels = self.suggested(&open).await;
+                self.accept(&open, &labels).await
+            }
+            "gliznet.reject" => self.record(&open, &[], &argument.labels, false).await,
+            "gliznet.record" => {
+                self.record(&open, &argument.accepted, &argument.rejected, false)
+                    .await
+            }
+            "gliznet.replaceTag" => {
+                let edits = replace(&open, &argument.from, &argument.to).ok_or_else(|| {
+                    failed(&format!("the document has no tag `{}`", argument.from))
+                })?;
+                let what = replacing(&argument.from, &argument.to);
+                let applied = self.apply(&open, &edits, &what).await?;
+                Ok(json!({ "applied": applied, "accepted": [], "rejected": [] }))
+            }
+            REVIEW => self.review(&open).await,
+            _ => Err(Error::invalid_params(format!(
+                "no command `{command}`; there are {}",
+                COMMANDS.join(", ")
+            ))),
+        }
+    }
+
+    /// The labels that are suggested for a document now.
+    async fn suggested(&self, open: &Open) -> Vec<String> {
+        let reading = self
+            .shared
+            .suggestions
+            .wait_for(&open.uri, Duration::from_secs(5))
+            .await;
+        reading.map_or_else(Vec::new, |reading| labels(&reading, open))
+    }
+
+    async fn accept(&self, open: &Open, labels: &[String]) -> Result<Value> {
+        if labels.is_empty() {
+            return Err(failed("nothing is suggested for this document"));
+        }
+        let applied = match add_tags(&open.text, open.format, labels) {
+            Ok(None) => false,
+            Ok(Some(edit)) => {
+                if !self.apply(open, &[edit], &adding(labels)).await? {
+                    return Err(failed(
+                        "the editor did not take the edit; the document may have changed meanwhile, try again",
+                    ));
+                }
+                true
+            }
+            // The verdict counts even where the document has no place for the tag.
+            Err(AddError::NoPlace(_)) => false,
+            Err(error) => return Err(failed(&error.to_string())),
+        };
+        self.record(open, labels, &[], applied).await
+    }
+
+    /// Records a verdict, durably, and shows what follows from it.
+    async fn record(
+        &self,
+        open: &Open,
+        accepted: &[String],
+        rejected: &[String],
+        applied: bool,
+    ) -> Result<Value> {
+        let choice = self.shared.choice().clone();
+        let rules = self.rules(open.folder(), choice).await?;
+        let (desk, text) = (Arc::clone(&self.shared.desk), text_of(open));
+        let (accepted, rejected) = (accepted.to_vec(), rejected.to_vec());
+        let recorded =
+            tokio::task::spawn_blocking(move || desk.correct(&text, &rules, &accepted, &rejected));
+        let recorded = recorded.await.unwrap_or(Err(DeskError::Broken));
+        let (_, correction) = recorded.map_err(|error| of_desk(&error))?;
+        self.shared.suggest_soon(&open.uri, Duration::ZERO);
+        self.shared.refresh();
+        Ok(json!({
+            "applied": applied,
+            "accepted": correction.accepted,
+            "rejected": correction.rejected,
+        }))
+    }
+
+    /// Has the editor apply edits; says whether it did.
+    async fn apply(&self, open: &Open, edits: &[Edit], what: &str) -> Result<bool> {
+        let shared = &self.shared;
+        let (Some(client), true) = (shared.client.get(), shared.traits().applies_edits) else {
+            return Err(failed(
+                "this editor does not apply edits of a server (workspace/applyEdit); use its code actions",
+            ));
+        };
+        let edit = workspace_edit(open, edits, what, shared.encoding(), shared.traits());
+        match tokio::time::timeout(PATIENCE, client.apply_edit(edit)).await {
+            Ok(Ok(answer)) => Ok(answer.applied),
+            Ok(Err(error)) => Err(failed(&format!(
+                "the editor refused the edit: {}",
+                error.message
+            ))),
+            Err(_) => Err(failed(
+                "the editor did not answer; look whether it asks something",
+            )),
+        }
+    }
+
+    /// Asks the person with the means every editor has: a message with buttons.
+    async fn review(&self, open: &Open) -> Result<Value> {
+        let reading = self
+            .shared
+            .suggestions
+            .wait_for(&open.uri, Duration::from_secs(5))
+            .await;
+        let Some((reading, client)) = reading.zip(self.shared.client.get()) else {
+            return Err(failed(
+                "the document has not been read yet; ask again in a moment",
+            ));
+        };
+        let suggested = reading.suggested(open);
+        let Some(best) = suggested.first() else {
+            return Err(failed("nothing is suggested for this document"));
+        };
+        let choices = ["Add", "Never here", "Add all"];
+        let items = choices.map(|title| MessageActionItem {
+            title: title.to_owned(),
+            properties: std::collections::HashMap::new(),
+        });
+        let shown: Vec<String> = suggested.iter().map(|tag| lens::shown(tag)).collect();
+        let question = format!(
+            "Add the tag `{}`? Suggested: {}",
+            best.label,
+            shown.join(", ")
+        );
+        let asked = client.show_message_request(MessageType::INFO, question, Some(items.to_vec()));
+        let answer = tokio::time::timeout(THOUGHT, asked).await;
+        let best = [best.label.clone()];
+        match answer
+            .ok()
+            .and_then(Result::ok)
+            .flatten()
+            .map(|item| item.title)
+            .as_deref()
+        {
+            Some("Add") => self.accept(open, &best).await,
+            Some("Never here") => self.record(open, &[], &best, false).await,
+            Some("Add all") => self.accept(open, &labels(&reading, open)).await,
+            _ => Ok(json!({ "applied": false, "accepted": [], "rejected": [] })),
+        }
+    }
+}
+
+fn labels(reading: &Reading, open: &Open) -> Vec<String> {
+    let suggested = reading.suggested(open).into_iter();
+    suggested.map(|tag| tag.label.clone()).collect()
+}
+
+/// The edit that `gliznet.accept` would make, for a code action.
+pub(super) fn acceptance(open: &Open, labels: &[String]) -> Option<Edit> {
+    add_tags(&open.text, open.format, labels).ok().flatten()
+}
+
+/// Every place of a tag in the document's settings, with another tag instead.
+pub(super) fn replace(open: &Open, from: &str, to: &str) -> Option<Vec<Edit>> {
+    let edits: Vec<Edit> = settings_tags(&open.text, open.format)
+        .into_iter()
+        .filter(|tag| tag.name.to_lowercase() == from.to_lowercase())
+        .map(|tag| {
+            let written = &open.text[tag.span.range()];
+            let quote = written.chars().next().filter(|c| matches!(c, '"' | '\''));
+            let quote = quote.map_or_else(String::new, String::from);
+            Edit {
+                span: tag.span,
+                text: format!("{quote}{to}{quote}"),
+            }
+        })
+        .collect();
+    (!edits.is_empty()).then_some(edits)
+}
+
+pub(super) fn adding(labels: &[String]) -> String {
+    match labels {
+        [one] => format!("Add tag {one}"),
+        many => format!("Add {} tags", many.len()),
+    }
+}
+
+pub(super) fn replacing(from: &str, to: &str) -> String {
+    format!("Replace {from} by {to}")
+}
+
+/// An edit for a code action, as the client takes it.
+pub(super) fn as_action(
+    session: &Session,
+    open: &Open,
+    edits: &[Edit],
+    what: &str,
+) -> WorkspaceEdit {
+    workspace_edit(
+        open,
+        edits,
+        what,
+        session.shared.encoding(),
+        session.shared.traits(),
+    )
+}

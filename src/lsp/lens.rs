@@ -1,0 +1,81 @@
+//! The line of suggestions over the tags: a reading and a text in, code lenses out.
+//!
+//! Pure. Invariant: every lens stands on one line, that of the tags, else of the settings, else the
+//! first; what is suggested is not in the text.
+
+use serde_json::json;
+use tower_lsp::ls_types::{CodeLens, Command, Position, Range};
+
+use super::documents::Open;
+use super::position::{Encoding, LineIndex};
+use super::reading::{Reading, percent};
+use crate::desk::protocol::{Origin, TagRecord};
+use crate::frontmatter;
+use crate::score::Score;
+
+/// So many suggestions have a lens of their own.
+const MOST: usize = 5;
+
+/// The lenses of a document.
+pub(super) fn lenses(open: &Open, reading: &Reading, encoding: Encoding) -> Vec<CodeLens> {
+    let suggested = reading.suggested(open);
+    if suggested.is_empty() || !reading.shown.code_lens {
+        return Vec::new();
+    }
+    let uri = open.uri.as_str();
+    let line = tags_line(open, encoding);
+    let range = Range::new(Position::new(line, 0), Position::new(line, 0));
+    let lens = |title: String, command: &str, argument| CodeLens {
+        range,
+        command: Some(Command {
+            title,
+            command: command.to_owned(),
+            arguments: Some(vec![argument]),
+        }),
+        data: None,
+    };
+    let mut lenses: Vec<CodeLens> = suggested
+        .iter()
+        .take(MOST)
+        .map(|tag| {
+            let argument = json!({ "uri": uri, "labels": [tag.label] });
+            lens(format!("+ {}", shown(tag)), "gliznet.accept", argument)
+        })
+        .collect();
+    if suggested.len() > 1 {
+        let all = json!({ "uri": uri });
+        lenses.push(lens("accept all".to_owned(), "gliznet.acceptAll", all));
+    }
+    lenses.push(lens(
+        "review…".to_owned(),
+        "gliznet.review",
+        json!({ "uri": uri }),
+    ));
+    lenses
+}
+
+/// A suggestion with its score.
+pub(super) fn shown(tag: &TagRecord) -> String {
+    match (tag.origin, tag.score.and_then(Score::new)) {
+        (Origin::You, _) | (_, None) => tag.label.clone(),
+        (Origin::Model, Some(score)) => format!("{} {}", tag.label, percent(score)),
+    }
+}
+
+/// The line of the tags key, else of the settings' beginning, else the first.
+pub(super) fn tags_line(open: &Open, encoding: Encoding) -> u32 {
+    let found = frontmatter::read(&open.text, open.format);
+    let value = found.as_ref().and_then(|found| found.tag_values.last());
+    let Some(value) = value else { return 0 };
+    let index = LineIndex::new(&open.text);
+    let line = index.position(&open.text, value.span.start, encoding).line;
+    // A block list begins on the line after its key.
+    let key = value.key.to_lowercase();
+    let lines: Vec<&str> = open.text.lines().take(line as usize + 1).collect();
+    let has_key = |row: &&str| {
+        row.to_lowercase()
+            .trim_start_matches(['#', '+', '"'])
+            .starts_with(&key)
+    };
+    lines.iter().rposition(has_key).map_or(line, |at| at as u32)
+}

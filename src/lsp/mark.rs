@@ -1,0 +1,52 @@
+//! Tags that are in no label set: a text and a set in, hints out, each with the nearest label.
+//!
+//! Pure, and needs no model.
+
+use serde_json::json;
+use tower_lsp::ls_types::{Diagnostic, DiagnosticSeverity, NumberOrString};
+
+use super::documents::Open;
+use super::position::{Encoding, LineIndex};
+use crate::document::Format;
+use crate::frontmatter::settings_tags;
+use crate::label::LabelSet;
+
+/// The code of these hints.
+pub(super) const CODE: &str = "unknown-tag";
+
+/// The hints of a document.
+pub(super) fn diagnostics(open: &Open, set: &LabelSet, encoding: Encoding) -> Vec<Diagnostic> {
+    let index = LineIndex::new(&open.text);
+    let tags = settings_tags(&open.text, open.format).into_iter();
+    let unknown = tags.filter(|tag| find(set, &tag.name, open.format).is_none());
+    unknown
+        .map(|tag| {
+            let nearest = set.nearest(&tag.name).map(|id| &set.label(id).name);
+            let cure = match nearest {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => "add it to the label set, and it will be suggested".to_owned(),
+            };
+            Diagnostic {
+                range: index.range(&open.text, tag.span, encoding),
+                severity: Some(DiagnosticSeverity::HINT),
+                code: Some(NumberOrString::String(CODE.to_owned())),
+                source: Some("gliznet".to_owned()),
+                message: format!("`{}` is not in the label set; {cure}", tag.name),
+                data: nearest.map(|nearest| json!({ "tag": tag.name, "nearest": nearest })),
+                ..Diagnostic::default()
+            }
+        })
+        .collect()
+}
+
+/// The label that a tag of a document means; Org cannot write `-` and spaces.
+pub(super) fn find(set: &LabelSet, tag: &str, format: Format) -> Option<crate::label::LabelId> {
+    set.find(tag).or_else(|| {
+        (format == Format::Org)
+            .then(|| {
+                set.find(&tag.replace('_', "-"))
+                    .or_else(|| set.find(&tag.replace('_', " ")))
+            })
+            .flatten()
+    })
+}

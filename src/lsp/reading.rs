@@ -1,0 +1,79 @@
+//! What was last read of an open document, and what follows from it for its present text.
+//!
+//! Pure: a reading and a text in, suggestions out. Invariant: a tag that the text has is not
+//! suggested, however it is spelt there.
+
+use std::sync::Arc;
+
+use super::documents::Open;
+use crate::desk::protocol::TagRecord;
+use crate::desk::{Shown, Tagged};
+use crate::frontmatter;
+use crate::label::{LabelId, LabelSet};
+use crate::score::Score;
+
+/// What the desk said of one version of a document.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    pub(super) version: i32,
+    pub(super) tagged: Arc<Tagged>,
+    pub(super) shown: Shown,
+}
+
+impl Reading {
+    pub(super) fn labels(&self) -> &Arc<LabelSet> {
+        &self.tagged.labels
+    }
+
+    /// What fits and is not there, best first.
+    pub(super) fn suggested(&self, open: &Open) -> Vec<&TagRecord> {
+        let set = self.labels();
+        let known = frontmatter::read(&open.text, open.format).map(|found| found.tags);
+        let known: Vec<String> = known
+            .unwrap_or_default()
+            .into_iter()
+            .chain(self.tagged.body_tags.iter().cloned())
+            .collect();
+        let tags = self.tagged.tags.iter();
+        tags.filter(|tag| {
+            !known
+                .iter()
+                .any(|spelling| is_same(set, spelling, &tag.label))
+        })
+        .collect()
+    }
+
+    /// The score of a label, where it was scored.
+    pub(super) fn score(&self, label: LabelId) -> Option<Score> {
+        let mut scores = self.tagged.answer.prediction.scores.iter();
+        scores.find(|s| s.label == label).map(|s| s.score)
+    }
+
+    /// From which score a label is a tag.
+    pub(super) fn threshold(&self, label: LabelId) -> Score {
+        self.tagged.selection.threshold_of(label, self.labels())
+    }
+
+    /// All labels with their scores, best first; those that were not scored last.
+    pub(super) fn ranked(&self) -> Vec<(LabelId, Option<Score>)> {
+        let labels = self.labels().labels();
+        let ids = (0..).map(LabelId).take(labels.len());
+        let mut ranked: Vec<_> = ids.map(|id| (id, self.score(id))).collect();
+        let value = |score: Option<Score>| score.map_or(-1.0, Score::value);
+        ranked.sort_by(|a, b| value(b.1).total_cmp(&value(a.1)));
+        ranked
+    }
+}
+
+/// Whether a spelling in a text means this label.
+pub(super) fn is_same(set: &LabelSet, spelling: &str, label: &str) -> bool {
+    match set.find(spelling) {
+        Some(id) => set.label(id).name == label,
+        None => spelling.to_lowercase() == label.to_lowercase(),
+    }
+}
+
+/// A score as people read it.
+pub(super) fn percent(score: Score) -> String {
+    format!("{:.0} %", f64::from(score.value()) * 100.0)
+}
