@@ -12,6 +12,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::telemetry;
 
 mod completions;
+mod config;
 mod daemon;
 mod doctor;
 mod eval;
@@ -58,6 +59,7 @@ enum Command {
     Status(status::Args),
     Stop(stop::Args),
     Doctor(doctor::Args),
+    Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -123,6 +125,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(args),
         Command::Stop(args) => stop::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Config(args) => config::run(args),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

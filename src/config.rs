@@ -22,7 +22,7 @@ pub use env::{
     search_path,
 };
 pub use folders::Folders;
-pub use options::{Device, Options};
+pub use options::{Device, OPTIONS, OptionText, Options};
 pub use runtime::{runtime_folder, temporary_folder, user_number};
 
 /// The name of the settings file, in the user's folder and in workspaces.

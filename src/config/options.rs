@@ -1,6 +1,6 @@
 //! One `gliznet.toml`: bytes in, `Options` or all faults of the file out.
 //!
-//! Invariant: an option exists once, in `Options`; its comment there is its manual text.
+//! Invariant: an option exists once: its kind in `Options`, its manual text in `OPTIONS`.
 //! Reads no files and joins no paths; `Settings` does.
 
 use std::num::NonZeroUsize;
@@ -17,48 +17,28 @@ use super::{Fault, nearest};
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// The model that tags: a name from `gliznet model list`, or the path of a folder.
-    ///
-    /// Default: the bundled model.
     #[serde(deserialize_with = "said")]
     pub model: Option<String>,
     /// The label set for commands that name none: a name from `gliznet labelset list`, or a file.
-    ///
-    /// Default: none; a command then asks for `--labels` or `--labelset`.
     #[serde(deserialize_with = "said")]
     pub labelset: Option<String>,
     /// The lowest score, from 0 to 1, that makes a label a tag.
-    ///
-    /// Default: what the label set says, else what the model was calibrated to.
     #[serde(deserialize_with = "unit_interval")]
     pub threshold: Option<f32>,
     /// Where the model runs: `auto`, `cpu`, `cuda` or `metal`.
-    ///
-    /// Default: `auto`, a GPU where this build can use one, else the CPU.
     pub device: Option<Device>,
     /// How many threads the model may use, at least 1.
-    ///
-    /// Default: as many as the machine has cores.
     #[serde(deserialize_with = "at_least_one")]
     pub threads: Option<NonZeroUsize>,
     /// After how many minutes without an editor the daemon ends; 0 keeps it for ever.
-    ///
-    /// Default: 30. The daemon reads it when it starts.
     pub idle_minutes: Option<u64>,
     /// How many megabytes of answers the daemon keeps, so that no text is scored twice.
-    ///
-    /// Default: 64. The daemon reads it when it starts.
     pub cache_megabytes: Option<u64>,
     /// Whether editors show suggested tags in a line over the tags.
-    ///
-    /// Default: true.
     pub code_lens: Option<bool>,
     /// Whether editors show scores beside the tags of a document.
-    ///
-    /// Default: false.
     pub inlay_hints: Option<bool>,
     /// Whether editors mark tags that are in no label set, with the nearest label.
-    ///
-    /// Default: true.
     pub diagnostics: Option<bool>,
 }
 
@@ -87,18 +67,105 @@ impl std::str::FromStr for Device {
     }
 }
 
-/// Every key of `Options` with a line that is right.
-const KEYS: [(&str, &str); 10] = [
-    ("model", "model = \"gliznet-minilm-l6\""),
-    ("labelset", "labelset = \"personal-notes\""),
-    ("threshold", "threshold = 0.4"),
-    ("device", "device = \"cpu\""),
-    ("threads", "threads = 4"),
-    ("idle_minutes", "idle_minutes = 30"),
-    ("cache_megabytes", "cache_megabytes = 64"),
-    ("code_lens", "code_lens = true"),
-    ("inlay_hints", "inlay_hints = false"),
-    ("diagnostics", "diagnostics = true"),
+/// What a person reads of one option: in the manual, in an editor's settings, in an error.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionText {
+    /// Its key in `gliznet.toml`.
+    pub key: &'static str,
+    /// Its name in an editor's section `gliznet`, where editors may set it.
+    pub editor: Option<&'static str>,
+    /// The kind of its value, as JSON Schema names it.
+    pub kind: &'static str,
+    /// What holds without it, as JSON; `null` where that depends.
+    pub default: &'static str,
+    /// A line that is right.
+    pub example: &'static str,
+    /// What it does.
+    pub text: &'static str,
+}
+
+/// Every key of `Options`, in the manual's order.
+pub const OPTIONS: [OptionText; 10] = [
+    OptionText {
+        key: "labelset",
+        editor: Some("labelset"),
+        kind: "string",
+        default: "null",
+        example: "labelset = \"personal-notes\"",
+        text: "The label set: a name from `gliznet labelset list`, or a file. Without it nothing is suggested.",
+    },
+    OptionText {
+        key: "threshold",
+        editor: Some("threshold"),
+        kind: "number",
+        default: "null",
+        example: "threshold = 0.4",
+        text: "The lowest score, from 0 to 1, that makes a label a tag. Without it the label set decides, else the model's calibration.",
+    },
+    OptionText {
+        key: "code_lens",
+        editor: Some("codeLens"),
+        kind: "boolean",
+        default: "true",
+        example: "code_lens = true",
+        text: "Whether editors show suggested tags in a line over the tags.",
+    },
+    OptionText {
+        key: "inlay_hints",
+        editor: Some("inlayHints"),
+        kind: "boolean",
+        default: "false",
+        example: "inlay_hints = false",
+        text: "Whether editors show scores beside the tags of a document.",
+    },
+    OptionText {
+        key: "diagnostics",
+        editor: Some("diagnostics"),
+        kind: "boolean",
+        default: "true",
+        example: "diagnostics = true",
+        text: "Whether editors mark tags that are in no label set, with the nearest label.",
+    },
+    OptionText {
+        key: "model",
+        editor: None,
+        kind: "string",
+        default: "null",
+        example: "model = \"gliznet-minilm-l6\"",
+        text: "The model that tags: a name from `gliznet model list`, or the path of a folder. Without it the bundled model tags.",
+    },
+    OptionText {
+        key: "device",
+        editor: None,
+        kind: "string",
+        default: "\"auto\"",
+        example: "device = \"cpu\"",
+        text: "Where the model runs: `auto`, `cpu`, `cuda` or `metal`; `auto` is a GPU where this build can use one, else the CPU.",
+    },
+    OptionText {
+        key: "threads",
+        editor: None,
+        kind: "integer",
+        default: "null",
+        example: "threads = 4",
+        text: "How many threads the model may use, at least 1. Without it as many as the machine has cores.",
+    },
+    OptionText {
+        key: "idle_minutes",
+        editor: None,
+        kind: "integer",
+        default: "30",
+        example: "idle_minutes = 30",
+        text: "After how many minutes without an editor the daemon ends; 0 keeps it for ever. The daemon reads it when it starts.",
+    },
+    OptionText {
+        key: "cache_megabytes",
+        editor: None,
+        kind: "integer",
+        default: "64",
+        example: "cache_megabytes = 64",
+        text: "How many megabytes of answers the daemon keeps, so that no text is scored twice; 0 keeps none. The daemon reads it when it starts.",
+    },
 ];
 
 /// The options of the file `path`, whose bytes are given; or everything that is wrong with it.
@@ -130,7 +197,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Options, Vec<Fault>> {
     for (key, value) in table.into_inner() {
         let name = key.get_ref().to_string();
         let place = key.span().start;
-        let Some((_, example)) = KEYS.iter().find(|(known, _)| *known == name) else {
+        let Some(OptionText { example, .. }) = OPTIONS.iter().find(|o| o.key == name) else {
             faults.push(fault(place, unknown_key(&name)));
             continue;
         };
@@ -159,7 +226,7 @@ fn options(table: DeTable<'_>, span: std::ops::Range<usize>) -> Result<Options, 
 }
 
 fn unknown_key(name: &str) -> String {
-    let names = KEYS.map(|(known, _)| known);
+    let names = OPTIONS.map(|option| option.key);
     match nearest(name, names) {
         Some(near) => format!("no option `{name}`; did you mean `{near}`?"),
         None => format!("no option `{name}`; there are {}", names.join(", ")),
@@ -206,7 +273,7 @@ mod tests {
 
     #[test]
     fn every_example_of_the_fault_messages_is_right() {
-        let all = KEYS.map(|(_, example)| example).join("\n");
+        let all = OPTIONS.map(|option| option.example).join("\n");
         check(
             all.as_bytes(),
             expect![[
@@ -234,7 +301,7 @@ mod tests {
                 gliznet.toml:4: `device`: unknown variant `gpu`, expected one of `auto`, `cpu`, `cuda`, `metal`; write for example `device = "cpu"`
                 gliznet.toml:5: `threads`: 0 is not 1 or more; write for example `threads = 4`
                 gliznet.toml:6: `labelset`: is empty; write for example `labelset = "personal-notes"`
-                gliznet.toml:7: no option `server`; there are model, labelset, threshold, device, threads, idle_minutes, cache_megabytes, code_lens, inlay_hints, diagnostics"#]],
+                gliznet.toml:7: no option `server`; there are labelset, threshold, code_lens, inlay_hints, diagnostics, model, device, threads, idle_minutes, cache_megabytes"#]],
         );
     }
 

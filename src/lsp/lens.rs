@@ -24,15 +24,20 @@ pub(super) fn lenses(open: &Open, reading: &Reading, encoding: Encoding) -> Vec<
     }
     let uri = open.uri.as_str();
     let line = tags_line(open, encoding);
-    let range = Range::new(Position::new(line, 0), Position::new(line, 0));
-    let lens = |title: String, command: &str, argument| CodeLens {
-        range,
-        command: Some(Command {
-            title,
-            command: command.to_owned(),
-            arguments: Some(vec![argument]),
-        }),
-        data: None,
+    // Editors sort lenses of one line by their columns, some of them not stably.
+    let mut column = 0;
+    let mut lens = |title: String, command: &str, argument| {
+        let place = Position::new(line, column);
+        column += 1;
+        CodeLens {
+            range: Range::new(place, place),
+            command: Some(Command {
+                title,
+                command: command.to_owned(),
+                arguments: Some(vec![argument]),
+            }),
+            data: None,
+        }
     };
     let mut lenses: Vec<CodeLens> = suggested
         .iter()
