@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { Server, State } from './server';
 
 export function show(server: Server): vscode.Disposable {
-  const item = vscode.window.createStatusBarItem('gliznet.status', vscode.StatusBarAlignment.Right, 90);
+  const item = vscode.window.createStatusBarItem('status', vscode.StatusBarAlignment.Right, 90);
   item.name = 'GliZNet';
   item.command = 'gliznet.showStatus';
   const draw = (state: State) => {

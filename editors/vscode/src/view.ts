@@ -1,4 +1,5 @@
 // The side view: one row for each suggestion of the active note.
+import { posix } from 'node:path';
 import * as vscode from 'vscode';
 import type { Tag } from './protocol';
 import type { Suggestions } from './suggestions';
@@ -53,7 +54,7 @@ export function show(suggestions: Suggestions): vscode.Disposable {
     treeDataProvider: new Rows(suggestions),
   });
   const titled = suggestions.onChange((shown) => {
-    view.description = 'note' in shown ? vscode.workspace.asRelativePath(shown.note.uri, false) : '';
+    view.description = 'note' in shown ? posix.basename(shown.note.uri.path) : '';
   });
   return vscode.Disposable.from(view, titled);
 }
