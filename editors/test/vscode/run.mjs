@@ -100,7 +100,7 @@ const tests = {
 
   async 'completion inside the tags offers the labels that fit best first'(world, window) {
     await window.open(NAPS);
-    await window.row('sleep').waitFor();
+    await window.row('study').waitFor();
     const ranked = (await window.rows()).map(label);
     await window.focusText();
     await window.page.keyboard.press('Control+Home');
@@ -119,6 +119,8 @@ const tests = {
   async 'the mouse over a tag says why it fits'(world, window) {
     await window.open(NAPS);
     await window.has('tags: [sleep]');
+    // The lens moves the line, so it must be there first.
+    await window.lens('+ study').waitFor();
     await window.line('tags: [sleep]').getByText(/sleep/).last().hover();
     const hover = window.page.locator('.monaco-hover:visible', { hasText: /\d\d %/ });
     await hover.waitFor();
@@ -230,8 +232,8 @@ const tests = {
       await second.has('fitness');
     } finally {
       scripted.kill();
-      await second.end();
     }
+    await second.end();
     await until('the window has left', async () => (await world.status()).clients === clients);
     await window.lens('+ home').waitFor();
   },
@@ -273,31 +275,28 @@ const tests = {
   async 'a setting holds at once'(world, window) {
     await window.open('reading/quotes-on-attention.txt');
     await window.lens('+ books').waitFor();
-    world.settings({ 'gliznet.codeLens': false });
+    world.machineSettings({ 'gliznet.codeLens': false });
     await window.lens('+ books').waitFor({ state: 'detached' });
-    world.settings({ 'gliznet.labels': ['concentration', 'cooking'], 'gliznet.threshold': 0 });
+    world.machineSettings({ 'gliznet.labels': ['concentration', 'cooking'], 'gliznet.threshold': 0 });
     await window.row('concentration').waitFor();
     await window.row('cooking').waitFor();
     assert.equal((await window.rows()).length, 2, 'nothing but those labels');
-    world.settings({});
+    world.machineSettings({});
     await window.lens('+ books').waitFor();
   },
 
   async 'without labels the view offers to choose a set'(world, window) {
     fs.rmSync(path.join(world.notes, 'gliznet.toml'));
     const fresh = await world.window('home/workout.txt');
-    try {
-      await fresh.welcome().getByText('Choose a label set').click();
-      const rows = fresh.page.locator('.quick-input-list .monaco-list-row');
-      const set = rows.filter({ has: fresh.page.locator('.label-name', { hasText: /^personal-notes$/ }) });
-      await set.first().waitFor();
-      await fresh.shot('vscode-labelsets');
-      await set.first().click();
-      await fresh.row('fitness').waitFor();
-      assert.equal(JSON.parse(world.read('.vscode/settings.json'))['gliznet.labelset'], 'personal-notes');
-    } finally {
-      await fresh.end();
-    }
+    await fresh.welcome().getByText('Choose a label set').click();
+    const rows = fresh.page.locator('.quick-input-list .monaco-list-row');
+    const set = rows.filter({ has: fresh.page.locator('.label-name', { hasText: /^personal-notes$/ }) });
+    await set.first().waitFor();
+    await fresh.shot('vscode-labelsets');
+    await set.first().click();
+    await fresh.row('fitness').waitFor();
+    assert.equal(JSON.parse(world.read('.vscode/settings.json'))['gliznet.labelset'], 'personal-notes');
+    await fresh.end();
   },
 
   async 'a program that is not there is told with its cure'(world, window) {
@@ -342,10 +341,12 @@ try {
       failed += 1;
       console.log(`FAIL  ${name}\n${String(error.stack).replace(/^/gm, '      ')}`);
       fs.mkdirSync(failures, { recursive: true });
-      const shot = path.join(failures, `${name.replaceAll(/\W+/g, '-')}.png`);
-      await window?.page.screenshot({ path: shot }).catch(() => {});
+      for (const [at, page] of world.pages().entries()) {
+        const shot = path.join(failures, `${name.replaceAll(/\W+/g, '-')}-${at}.png`);
+        await page.screenshot({ path: shot }).catch(() => {});
+      }
       // The next test does not start in what this one left.
-      await window?.end().catch(() => {});
+      await world.closeWindows();
       window = undefined;
       world.settings({});
       world.machineSettings({});

@@ -43,7 +43,8 @@ export class Workbench {
   async close() {
     const tab = this.page.locator('.tab.active');
     const name = await tab.getAttribute('data-resource-name');
-    await tab.locator('.codicon-close').click();
+    await tab.hover();
+    await tab.locator('.tab-actions .action-label').click();
     await this.page.locator(`.tab[data-resource-name="${name}"]`).waitFor({ state: 'detached' });
   }
 

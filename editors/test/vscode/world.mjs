@@ -122,6 +122,14 @@ export class World {
     return workbench;
   }
 
+  pages() {
+    return (this.browser?.contexts() ?? []).flatMap((context) => context.pages());
+  }
+
+  async closeWindows() {
+    for (const context of this.browser?.contexts() ?? []) await context.close().catch(() => {});
+  }
+
   /** The user's settings: those that keep the screen still, and these. */
   settings(more) {
     fs.writeFileSync(this.path('user/User/settings.json'), JSON.stringify({ ...SETTINGS, ...more }));
@@ -152,7 +160,7 @@ export class World {
   }
 
   async end() {
-    for (const context of this.browser?.contexts() ?? []) await context.close().catch(() => {});
+    await this.closeWindows();
     await this.browser?.close().catch(() => {});
     this.#kill('SIGTERM');
     if (this.server) {

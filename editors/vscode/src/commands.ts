@@ -5,12 +5,12 @@
 import * as vscode from 'vscode';
 import { choose } from './labelset';
 import { activeNote } from './notes';
-import type { DocumentName, Tag } from './protocol';
+import type { DocumentName } from './protocol';
 import { ask } from './review';
 import type { Server } from './server';
 import { message } from './server';
 import * as status from './status';
-import type { Suggestions } from './suggestions';
+import type { Suggestion, Suggestions } from './suggestions';
 import { percent } from './suggestions';
 import { Row } from './view';
 
@@ -78,9 +78,12 @@ async function verdict(
   }
 }
 
-async function pickOne(tags: Tag[], kind: 'accept' | 'reject'): Promise<Tag | undefined> {
+async function pickOne(
+  tags: Suggestion[],
+  kind: 'accept' | 'reject',
+): Promise<Suggestion | undefined> {
   const choices = tags
-    .filter((tag) => !(tag.present ?? tag.origin === 'you'))
+    .filter((tag) => !tag.present)
     .map((tag) => ({ label: tag.label, description: percent(tag.score), tag }));
   const title =
     kind === 'accept'

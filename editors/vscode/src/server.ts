@@ -30,11 +30,14 @@ export class Server implements vscode.Disposable {
   readonly #trace: vscode.LogOutputChannel;
   readonly #changed = new vscode.EventEmitter<State>();
   readonly #tags = new vscode.EventEmitter<protocol.TagsChanged>();
+  readonly #settings = new vscode.EventEmitter<void>();
   #client: LanguageClient | undefined;
   #look: NodeJS.Timeout | undefined;
   #turn: Promise<void> = Promise.resolve();
   #state: State = { kind: 'stopped' };
 
+  /** The server was told other settings. */
+  readonly onSettings = this.#settings.event;
   readonly onState = this.#changed.event;
   readonly onTags = this.#tags.event;
 
@@ -86,12 +89,14 @@ export class Server implements vscode.Disposable {
   async tellSettings(): Promise<void> {
     const settings = { gliznet: plain(vscode.workspace.getConfiguration('gliznet')) };
     await this.running?.sendNotification(DidChangeConfigurationNotification.type, { settings });
+    this.#settings.fire();
   }
 
   dispose(): void {
     clearTimeout(this.#look);
     this.#changed.dispose();
     this.#tags.dispose();
+    this.#settings.dispose();
   }
 
   #next(step: () => Promise<void>): Promise<void> {

@@ -4,6 +4,7 @@
 import * as vscode from 'vscode';
 import { LSPErrorCodes, ResponseError } from 'vscode-languageclient/node';
 import { activeNote } from './notes';
+import { holds } from './present';
 import type { Tag } from './protocol';
 import * as protocol from './protocol';
 import type { Server } from './server';
@@ -12,7 +13,12 @@ import { message } from './server';
 /** What the side view shows. */
 export type Shown =
   | { kind: 'noNote' | 'noLabels' | 'waiting' | 'failed' }
-  | { kind: 'nothing' | 'list'; note: vscode.TextDocument; tags: Tag[] };
+  | { kind: 'nothing' | 'list'; note: vscode.TextDocument; tags: Suggestion[] };
+
+/** A label that fits, and whether the note has it already. */
+export interface Suggestion extends Tag {
+  present: boolean;
+}
 
 /** Answers that mean "ask again", not "this cannot be done". */
 const PASSING = new Set<number>([
@@ -48,18 +54,21 @@ export class Suggestions implements vscode.Disposable {
       vscode.window.onDidChangeActiveTextEditor(() => {
         this.#show();
       }),
+      vscode.workspace.onDidChangeTextDocument(({ document }) => {
+        if ('note' in this.#shown && this.#shown.note === document) {
+          this.#show();
+        }
+      }),
       vscode.workspace.onDidCloseTextDocument((document) => {
         this.#known.delete(server.name(document).uri);
         this.#show();
       }),
-      vscode.workspace.onDidChangeConfiguration((event) => {
-        if (event.affectsConfiguration('gliznet')) {
-          this.#known.clear();
-          this.#show();
-        }
+      server.onSettings(() => {
+        this.#known.clear();
+        this.#show();
       }),
     ];
-    this.#show();
+    this.#tell(this.#find());
   }
 
   get shown(): Shown {
@@ -72,7 +81,15 @@ export class Suggestions implements vscode.Disposable {
   }
 
   #show(): void {
-    this.#shown = this.#find();
+    const found = this.#find();
+    if (same(found, this.#shown)) {
+      return;
+    }
+    this.#tell(found);
+  }
+
+  #tell(shown: Shown): void {
+    this.#shown = shown;
     const context = { 'gliznet.view': this.#shown.kind, 'gliznet.note': activeNote() !== undefined };
     for (const [key, value] of Object.entries(context)) {
       void vscode.commands.executeCommand('setContext', key, value);
@@ -106,7 +123,9 @@ export class Suggestions implements vscode.Disposable {
       }
       return { kind: 'waiting' };
     }
-    return { kind: tags.length === 0 ? 'nothing' : 'list', note, tags };
+    const text = note.getText();
+    const shown = tags.map((tag) => ({ ...tag, present: tag.present ?? holds(text, tag.label) }));
+    return { kind: shown.length === 0 ? 'nothing' : 'list', note, tags: shown };
   }
 
   /** Asks for what no notification told: nothing may fit, or there are no labels. */
@@ -125,9 +144,10 @@ export class Suggestions implements vscode.Disposable {
       }
       this.#output.info(`${note.uri.toString(true)}: ${message(error)}`);
       if (activeNote() === note) {
-        this.#shown = { kind: (await this.#hasLabels(textDocument)) ? 'failed' : 'noLabels' };
-        void vscode.commands.executeCommand('setContext', 'gliznet.view', this.#shown.kind);
-        this.#changed.fire(this.#shown);
+        const kind = (await this.#hasLabels(textDocument)) ? 'failed' : 'noLabels';
+        if (!this.#known.has(textDocument.uri)) {
+          this.#tell({ kind });
+        }
       }
     }
   }
@@ -140,6 +160,14 @@ export class Suggestions implements vscode.Disposable {
       return true; // Then labels are not what is missing.
     }
   }
+}
+
+function same(one: Shown, other: Shown): boolean {
+  if (!('note' in one) || !('note' in other)) {
+    // What is waited for is asked for again each time, so that a failure does not stay.
+    return one.kind === other.kind && one.kind !== 'waiting';
+  }
+  return one.note === other.note && JSON.stringify(one.tags) === JSON.stringify(other.tags);
 }
 
 /** A score as people read it. */

@@ -1,19 +1,18 @@
 // The side view: one row for each suggestion of the active note.
 import { posix } from 'node:path';
 import * as vscode from 'vscode';
-import type { Tag } from './protocol';
-import type { Suggestions } from './suggestions';
+import type { Suggestion, Suggestions } from './suggestions';
 import { percent } from './suggestions';
 
 /** A row; its label is what the row's actions take. */
 export class Row extends vscode.TreeItem {
-  readonly tag: Tag;
+  readonly tag: Suggestion;
 
-  constructor(tag: Tag) {
+  constructor(tag: Suggestion) {
     super(tag.label);
     this.tag = tag;
     this.id = tag.label;
-    const done = tag.present ?? tag.origin === 'you';
+    const done = tag.present;
     this.description = percent(tag.score);
     this.contextValue = done ? 'present' : 'suggestion';
     this.iconPath = new vscode.ThemeIcon(done ? 'pass-filled' : 'tag');
