@@ -155,6 +155,17 @@ const tests = {
     assert.ok((await window.save(note)).endsWith(world.original(note)));
   },
 
+  async 'a plain text keeps its bytes, and the verdict is remembered'(world, window) {
+    const note = 'home/serial-numbers.txt';
+    await window.open(note);
+    await window.press(window.row('technology'), 'Accept Tag');
+    await window.page.locator('.notification-list-item', { hasText: 'no place for tags' }).waitFor();
+    await window.command('Notifications: Clear All Notifications');
+    await window.row('technology').hover();
+    await window.row('technology').locator('.codicon-pass-filled').waitFor();
+    assert.equal(world.read(note), world.original(note));
+  },
+
   async 'saving writes no tag by itself'(world, window) {
     const note = 'journal/2025-01-12.md';
     await window.open(note);
@@ -212,8 +223,8 @@ const tests = {
   async 'two windows and a scripted editor share one daemon'(world, window) {
     await window.open('journal/2025-01-12.md');
     const { pid, clients } = await world.status();
-    const second = await world.window('home/workout.txt');
-    await second.lens('+ fitness').waitFor();
+    const second = await world.window('travel/portuguese-words.md');
+    await second.lens('+ language-learning').waitFor();
     const scripted = new ScriptedEditor(world.program, { env: world.env, cwd: world.notes });
     try {
       await scripted.initialize();
@@ -228,8 +239,8 @@ const tests = {
       assert.equal(status.pid, pid, 'one daemon serves all');
       await scripted.quit();
       // Neither its goodbye nor a window's end is anybody else's.
-      await second.press(second.row('fitness'), 'Accept Tag');
-      await second.has('fitness');
+      await second.press(second.row('language-learning'), 'Accept Tag');
+      await second.has('- language-learning');
     } finally {
       scripted.kill();
     }

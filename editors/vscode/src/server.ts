@@ -9,7 +9,7 @@ import {
   State as ClientState,
   TransportKind,
 } from 'vscode-languageclient/node';
-import { selector } from './notes';
+import { activeNote, selector } from './notes';
 import * as program from './program';
 import * as protocol from './protocol';
 
@@ -69,7 +69,9 @@ export class Server implements vscode.Disposable {
       throw new Error(vscode.l10n.t('GliZNet is not running; run "GliZNet: Restart Server"'));
     }
     const params = { command, arguments: [argument] };
-    return (await client.sendRequest(ExecuteCommandRequest.type, params)) as protocol.Verdict;
+    const verdict = (await client.sendRequest(ExecuteCommandRequest.type, params)) as protocol.Verdict;
+    tellUnwritten(verdict);
+    return verdict;
   }
 
   /** Ends the server, if there is one, and starts it again. Calls queue up. */
@@ -119,6 +121,14 @@ export class Server implements vscode.Disposable {
       initializationOptions: plain(settings),
       outputChannel: this.#output,
       traceOutputChannel: this.#trace,
+      middleware: {
+        // Commands of the lens and the light bulb, which do not pass through `execute`.
+        executeCommand: async (command, args, next) => {
+          const verdict = (await next(command, args)) as protocol.Verdict | null;
+          tellUnwritten(verdict);
+          return verdict;
+        },
+      },
       // A failed start is shown in the status bar with its cure; a second message would be noise.
       initializationFailedHandler: () => false,
     });
@@ -215,6 +225,18 @@ export class Server implements vscode.Disposable {
     const running = state.kind === 'ready' || state.kind === 'loading';
     void vscode.commands.executeCommand('setContext', 'gliznet.running', running);
     this.#changed.fire(state);
+  }
+}
+
+/** A plain text has no place for tags: the verdict is kept, and the person should know where. */
+function tellUnwritten(verdict: protocol.Verdict | null): void {
+  const isPlain = activeNote()?.languageId === 'plaintext';
+  if (isPlain && verdict?.applied === false && verdict.accepted.length > 0) {
+    const said = vscode.l10n.t(
+      '{0}: remembered for this note; a plain text has no place for tags',
+      verdict.accepted.join(', '),
+    );
+    void vscode.window.showInformationMessage(`GliZNet: ${said}`);
   }
 }
 

@@ -124,7 +124,10 @@ export class Suggestions implements vscode.Disposable {
       return { kind: 'waiting' };
     }
     const text = note.getText();
-    const shown = tags.map((tag) => ({ ...tag, present: tag.present ?? holds(text, tag.label) }));
+    const has = ({ label, origin, present }: Tag) =>
+      // A plain text has no place for tags; there it counts that the person took it.
+      present ?? (note.languageId === 'plaintext' ? origin === 'you' : holds(text, label));
+    const shown = tags.map((tag) => ({ ...tag, present: has(tag) }));
     return { kind: shown.length === 0 ? 'nothing' : 'list', note, tags: shown };
   }
 
