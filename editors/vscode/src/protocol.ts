@@ -1,0 +1,62 @@
+// The records of `gliznet/*`, as docs/protocol.md describes them.
+// Fields are only ever added there; those that this extension does not use are left out here.
+import { NotificationType, RequestType } from 'vscode-languageclient/node';
+
+export interface DocumentName {
+  uri: string;
+}
+
+/** A label that fits a document. */
+export interface Tag {
+  label: string;
+  /** From 0 to 1; null where the model could not score a label that a person accepted. */
+  score: number | null;
+  origin: 'model' | 'you';
+  /** The document's own tags hold it already. */
+  present?: boolean;
+}
+
+export interface TagsChanged {
+  uri: string;
+  version: number;
+  tags: Tag[];
+  model: string;
+}
+
+export interface TagResult {
+  tags: Tag[];
+  scores?: { label: string; score: number }[];
+}
+
+export interface Labelsets {
+  labelsets: { name: string; path: string | null; labels: string[]; fault?: string }[];
+  current: { name: string; labels: { name: string; description?: string }[]; fault?: string };
+}
+
+export interface Status {
+  version: string;
+  pid: number;
+  uptime: number;
+  model: { state: 'loading' | 'ready' | 'failed'; name?: string; device?: string; fault?: string };
+  clients: number;
+  queue: number;
+  cache: { hits: number; misses: number; entries: number; bytes: number } | null;
+  journal: { corrections: number; fault?: string };
+  memory: number | null;
+}
+
+/** What the server's commands answer. */
+export interface Verdict {
+  applied: boolean;
+  accepted: string[];
+  rejected: string[];
+}
+
+export const tagsChanged = new NotificationType<TagsChanged>('gliznet/tagsChanged');
+export const tag = new RequestType<{ textDocument: DocumentName; all?: boolean }, TagResult, void>(
+  'gliznet/tag',
+);
+export const labelsets = new RequestType<{ textDocument?: DocumentName }, Labelsets, void>(
+  'gliznet/labelsets',
+);
+export const status = new RequestType<Record<string, never>, Status, void>('gliznet/status');
