@@ -49,7 +49,7 @@ local function run(name, test)
   io.flush()
 end
 
-for _, file in ipairs({ 'daemon', 'plugin' }) do
+for _, file in ipairs({ 'suggestions', 'completion', 'daemon', 'plugin' }) do
   for _, case in ipairs(require(file)) do
     if is_wanted(case[1]) then
       run(case[1], case[2])

@@ -163,16 +163,19 @@ function Editor:suggests(label, expected)
   end)
 end
 
---- The key under which a pick list shows a choice: the number before its text.
+--- Waits for a list to pick from, and picks the choice that begins with a text.
 function Editor:pick(text)
-  self:sees(text)
-  for _, line in ipairs(vim.split(self:screen(), '\n')) do
-    local number, shown = line:match('^%s*(%d+):%s*(.-)%s*$')
-    if number and vim.startswith(shown, text) then
-      return self:keys(number .. '<CR>')
+  local number = M.until_true(('a choice `%s`'):format(text), function()
+    for _, line in ipairs(vim.split(self:screen(), '\n')) do
+      local number, shown = line:match('^%s*(%d+):%s*(.-)%s*$')
+      if number and vim.startswith(shown, text) then
+        return number
+      end
     end
-  end
-  error(('no choice `%s`\n%s'):format(text, self:screen()), 0)
+  end, function()
+    return self:screen()
+  end)
+  self:keys(number .. '<CR>')
 end
 
 --- Leaves the editor; nothing is saved.
@@ -182,10 +185,15 @@ function Editor:quit()
   end
   self.gone = true
   pcall(vim.rpcnotify, self.channel, 'nvim_input', '<C-\\><C-n>:qa!<CR>')
-  local code = vim.fn.jobwait({ self.job }, 10000)[1]
+  M.until_true('the end of an editor', function()
+    return vim.uv.kill(self.pid, 0) ~= 0
+  end, function()
+    return self:screen()
+  end)
+  -- The part that draws is another process; it would wait for a while for the terminal's last words.
+  vim.fn.jobstop(self.job)
   pcall(vim.fn.chanclose, self.channel)
   vim.api.nvim_buf_delete(self.terminal, { force = true })
-  M.holds(code ~= -1, 'an editor does not end')
 end
 
 local Home = {}
@@ -226,6 +234,8 @@ else
   require('gliznet').setup()
 end
 vim.o.swapfile = false
+-- Neovim 0.10 writes hints between a line and its lenses.
+vim.diagnostic.config({ virtual_text = false })
 %s
 ]]):format(M.plugin, options.init or '')
   )
@@ -290,13 +300,14 @@ function Home:editor(note)
   else
     job = vim.fn.termopen(command, options)
   end
-  M.until_true('the editor', function()
-    return vim.uv.fs_stat(listen)
+  local channel = M.until_true('the editor', function()
+    local ok, channel = pcall(vim.fn.sockconnect, 'pipe', listen, { rpc = true })
+    return ok and channel
   end)
-  local channel = vim.fn.sockconnect('pipe', listen, { rpc = true })
   local editor = setmetatable({ channel = channel, job = job, terminal = terminal }, Editor)
   vim.api.nvim_win_close(window, true)
   table.insert(self.editors, editor)
+  editor.pid = editor:lua('return vim.fn.getpid()')
   editor:waits('the end of its start', 'return vim.v.vim_did_enter == 1')
   return editor
 end

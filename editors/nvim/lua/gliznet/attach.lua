@@ -107,11 +107,18 @@ function M.tags(buf)
   return tags_of[buf] or {}
 end
 
+--- Whether the server has read a buffer.
+---@param buf integer
+---@return boolean
+function M.is_read(buf)
+  return tags_of[buf] ~= nil
+end
+
 --- A score as people read it.
 ---@param score number
 ---@return string
 function M.percent(score)
-  return ('%d %%'):format(math.floor(score * 100 + 0.5))
+  return ('%.0f %%'):format(score * 100)
 end
 
 return M

@@ -19,7 +19,7 @@ end
 local function surest(client, buf, run)
   review.suggestions(client, buf, function(suggestions)
     if #suggestions == 0 then
-      return client_of.tell('no suggestions')
+      return review.tell_none(buf)
     end
     run(suggestions[1].label)
   end)

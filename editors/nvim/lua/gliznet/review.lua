@@ -1,51 +1,67 @@
 -- The suggestions of a note as a list to pick from: accept one, accept all, reject one.
 
+local attach = require('gliznet.attach')
 local client_of = require('gliznet.client')
-local percent = require('gliznet.attach').percent
 
 local M = {}
 
 ---@class gliznet.Suggestion
 ---@field label string
----@field title string What the lens says.
+---@field title string Label and score, as the lens shows them.
 
---- The labels that fit and are not in the text yet, best first. The server leaves out those that
---- the text has, so its lenses are asked; without lenses, all that fits.
+local INVOKED = 1
+
+--- The labels that a code action of our server adds. They stand in its command, or in what it is
+--- resolved by.
+---@param action lsp.CodeAction
+---@return string[]
+local function labels_of(action)
+  local plan = vim.tbl_get(action, 'data', 'accept', 'labels')
+  local record = vim.tbl_get(action, 'command', 'command') == 'gliznet.record'
+  return plan or record and action.command.arguments[1].accepted or {}
+end
+
+--- The labels that fit and are not in the text yet, best first. What the text has is left out by
+--- the server, so its code actions are asked; they are there where lenses are turned off, too.
 ---@param client vim.lsp.Client
 ---@param buf integer
 ---@param answered fun(suggestions: gliznet.Suggestion[])
 function M.suggestions(client, buf, answered)
-  local document = { textDocument = client_of.document(buf) }
-  client_of.request(client, 'textDocument/codeLens', document, buf, function(_, lenses)
-    local suggestions = {}
-    for _, lens in ipairs(lenses or {}) do
-      if lens.command and lens.command.command == 'gliznet.accept' then
-        local label = lens.command.arguments[1].labels[1]
-        local title = lens.command.title:gsub('^%+%s*', '')
+  local start = { line = 0, character = 0 }
+  local params = {
+    textDocument = client_of.document(buf),
+    range = { start = start, ['end'] = start },
+    context = { diagnostics = {}, only = { 'quickfix' }, triggerKind = INVOKED },
+  }
+  client_of.request(client, 'textDocument/codeAction', params, buf, function(err, actions)
+    if err then
+      return client_of.tell(err.message, vim.log.levels.ERROR)
+    end
+    local suggestions, seen = {}, {}
+    for _, action in ipairs(actions or {}) do
+      local accepted = labels_of(action)
+      local label = accepted[1]
+      if #accepted == 1 and not seen[label] then
+        seen[label] = true
+        local title = action.title:gsub('^Add tag ', '')
         table.insert(suggestions, { label = label, title = title })
       end
     end
-    if #(lenses or {}) > 0 then
-      return answered(suggestions)
-    end
-    client_of.request(client, 'gliznet/tag', document, buf, function(_, result)
-      for _, tag in ipairs(result and result.tags or {}) do
-        if tag.origin == 'model' then
-          local title = ('%s %s'):format(tag.label, percent(tag.score))
-          table.insert(suggestions, { label = tag.label, title = title })
-        end
-      end
-      answered(suggestions)
-    end)
+    answered(suggestions)
   end)
 end
 
+--- Says why nothing is suggested.
+---@param buf integer
+function M.tell_none(buf)
+  client_of.tell(attach.is_read(buf) and 'no suggestions' or 'the note is being read; ask again')
+end
+
+---@param done? fun(ok: boolean)
 local function told(done)
-  return function(err, result)
+  return function(err)
     if err then
       client_of.tell(err.message, vim.log.levels.ERROR)
-    elseif result and result.applied == false then
-      client_of.tell('nothing was changed', vim.log.levels.WARN)
     end
     if done then
       done(not err)
@@ -82,24 +98,33 @@ function M.reject(client, buf, labels, done)
   client_of.execute(client, 'gliznet.reject', argument, buf, told(done))
 end
 
+---@class gliznet.Choice
+---@field text string
+---@field labels string[] The labels that it decides on.
+---@field run fun(client: vim.lsp.Client, buf: integer, done: fun(ok: boolean))
+
 ---@param suggestions gliznet.Suggestion[]
+---@return gliznet.Choice[]
 local function choices(suggestions)
-  local list = {}
-  local function add(text, run)
-    table.insert(list, { text = text, run = run })
+  local list, all = {}, {}
+  local function add(text, labels, act)
+    table.insert(list, {
+      text = text,
+      labels = labels,
+      run = function(client, buf, done)
+        act(client, buf, labels, done)
+      end,
+    })
   end
   for _, suggestion in ipairs(suggestions) do
-    add('+ ' .. suggestion.title, function(client, buf, done)
-      M.accept(client, buf, { suggestion.label }, done)
-    end)
+    table.insert(all, suggestion.label)
+    add('+ ' .. suggestion.title, { suggestion.label }, M.accept)
   end
-  if #suggestions > 1 then
-    add('+ all ' .. #suggestions, M.accept_all)
+  if #all > 1 then
+    add('+ all ' .. #all, all, M.accept)
   end
   for _, suggestion in ipairs(suggestions) do
-    add(('- never %s here'):format(suggestion.label), function(client, buf, done)
-      M.reject(client, buf, { suggestion.label }, done)
-    end)
+    add(('- never %s here'):format(suggestion.label), { suggestion.label }, M.reject)
   end
   return list
 end
@@ -108,32 +133,46 @@ end
 ---@param buf integer
 ---@param options? { again?: boolean }
 function M.open(buf, options)
-  local again = options and options.again
   local client = client_of.of(buf)
   if not client then
     return
   end
-  M.suggestions(client, buf, function(suggestions)
-    if #suggestions == 0 then
-      return client_of.tell(again == 'more' and 'all suggestions are reviewed' or 'no suggestions')
-    end
-    vim.ui.select(choices(suggestions), {
-      prompt = 'Tags for ' .. vim.fs.basename(vim.api.nvim_buf_get_name(buf)),
-      kind = 'gliznet',
-      format_item = function(choice)
-        return choice.text
-      end,
-    }, function(choice)
-      if not choice then
-        return
-      end
-      choice.run(client, buf, function(ok)
-        if ok and again then
-          M.open(buf, { again = 'more' })
+  -- What was decided here; the server's next reading of the note may not be there yet.
+  local decided = {}
+
+  local function show()
+    M.suggestions(client, buf, function(all)
+      local suggestions = vim.tbl_filter(function(suggestion)
+        return not decided[suggestion.label]
+      end, all)
+      if #suggestions == 0 then
+        if next(decided) then
+          return client_of.tell('all suggestions are reviewed')
         end
+        return M.tell_none(buf)
+      end
+      vim.ui.select(choices(suggestions), {
+        prompt = 'Tags for ' .. vim.fs.basename(vim.api.nvim_buf_get_name(buf)),
+        kind = 'gliznet',
+        format_item = function(choice)
+          return choice.text
+        end,
+      }, function(choice)
+        if not choice then
+          return
+        end
+        choice.run(client, buf, function(ok)
+          if ok and options and options.again then
+            for _, label in ipairs(choice.labels) do
+              decided[label] = true
+            end
+            show()
+          end
+        end)
       end)
     end)
-  end)
+  end
+  show()
 end
 
 return M
