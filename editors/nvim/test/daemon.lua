@@ -47,6 +47,24 @@ return {
     end,
   },
   {
+    'verdicts survive the death of the daemon',
+    function(home)
+      local user = home()
+      local editor = user:editor(BREAD)
+      editor:sees('+ ')
+      local labels = editor:suggested()
+      editor:command('Gliznet reject')
+      editor:sees('rejected ' .. labels[1])
+      vim.uv.kill(user:status().pid, 9)
+      editor:command('Gliznet accept ' .. labels[2])
+      editor:sees('accepted ' .. labels[2])
+      equal(editor:lines()[3], ('tags: [bread, baking, %s]'):format(labels[2]))
+      equal(editor:ask('gliznet/status').journal.corrections, 2, 'corrections')
+      editor:suggests(labels[3], true)
+      editor:suggests(labels[1], false)
+    end,
+  },
+  {
     'leaving the editor leaves no server behind',
     function(home)
       local user = home()
