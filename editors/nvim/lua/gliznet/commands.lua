@@ -166,6 +166,10 @@ function M.run(words)
     local fact = 'it does not serve this buffer; `:checkhealth gliznet` says why'
     return client_of.tell(fact, vim.log.levels.ERROR)
   end
+  if vim.api.nvim_buf_get_name(buf) == '' then
+    -- Its URI names no buffer, so the server's edits would find none.
+    return client_of.tell('the note has no name yet; `:write` it first', vim.log.levels.ERROR)
+  end
   command.run(client, buf, label)
 end
 
