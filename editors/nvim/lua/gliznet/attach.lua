@@ -1,0 +1,124 @@
+-- What happens in a buffer that the server serves: lenses are shown, tags are remembered, edits are
+-- taken only where they fit.
+
+local M = {}
+
+---@class gliznet.Tag
+---@field label string
+---@field score number
+---@field origin 'model'|'you'
+
+---@type table<integer, gliznet.Tag[]> The tags that fit, by buffer.
+local tags_of = {}
+
+-- Since 0.12 Neovim asks for lenses by itself, and draws them above the line.
+local draws_by_itself = vim.lsp.codelens.enable ~= nil
+
+---@param client vim.lsp.Client
+---@param buf integer
+function M.attach(client, buf)
+  vim.lsp.commands['gliznet.review'] = function(command, context)
+    local argument = (command.arguments or {})[1] or {}
+    local of = argument.uri and vim.uri_to_bufnr(argument.uri) or context.bufnr
+    require('gliznet.review').open(of, { again = true })
+  end
+
+  local group = vim.api.nvim_create_augroup('gliznet.buffer', { clear = false })
+  vim.api.nvim_clear_autocmds({ group = group, buffer = buf })
+  vim.api.nvim_create_autocmd('LspDetach', {
+    group = group,
+    buffer = buf,
+    callback = function(event)
+      if event.data.client_id == client.id then
+        tags_of[buf] = nil
+        vim.api.nvim_clear_autocmds({ group = group, buffer = buf })
+      end
+    end,
+  })
+
+  if draws_by_itself then
+    vim.lsp.codelens.enable(true, { bufnr = buf })
+  else
+    vim.lsp.codelens.refresh({ bufnr = buf })
+    vim.api.nvim_create_autocmd({ 'TextChanged', 'InsertLeave' }, {
+      group = group,
+      buffer = buf,
+      callback = function()
+        vim.lsp.codelens.refresh({ bufnr = buf })
+      end,
+    })
+  end
+end
+
+--- The buffer of a document; nil where this client has it not.
+---@param client_id integer
+---@param uri string
+---@return integer?
+local function buffer_of(client_id, uri)
+  local client = vim.lsp.get_client_by_id(client_id)
+  for buf in pairs(client and client.attached_buffers or {}) do
+    if vim.api.nvim_buf_is_valid(buf) and vim.uri_from_bufnr(buf) == uri then
+      return buf
+    end
+  end
+end
+
+--- Handler of `gliznet/tagsChanged`.
+function M.tags_changed(err, params, context)
+  local buf = not err and buffer_of(context.client_id, params.uri)
+  if not buf then
+    return
+  end
+  tags_of[buf] = params.tags
+  if not draws_by_itself then
+    vim.lsp.codelens.refresh({ bufnr = buf })
+  end
+  vim.api.nvim_exec_autocmds('User', {
+    pattern = 'GliznetTagsChanged',
+    data = { buf = buf, tags = params.tags },
+  })
+  vim.cmd.redrawstatus({ bang = true })
+end
+
+--- Handler of `workspace/applyEdit`. Neovim's own says `applied` of an edit that came too late and
+--- was left out; the server would then record a tag that nobody has.
+function M.apply_edit(err, params, context, ...)
+  for _, change in ipairs(params.edit.documentChanges or {}) do
+    local document = change.textDocument
+    local version = document and document.version
+    if type(version) == 'number' then
+      local buf = buffer_of(context.client_id, document.uri)
+      if buf and vim.lsp.util.buf_versions[buf] ~= version then
+        return { applied = false, failureReason = 'the text changed meanwhile' }
+      end
+      if buf and not vim.bo[buf].modifiable then
+        return { applied = false, failureReason = 'the buffer cannot be changed' }
+      end
+    end
+  end
+  return vim.lsp.handlers['workspace/applyEdit'](err, params, context, ...)
+end
+
+--- The tags that fit a buffer, best first, as the server last told them.
+---@param buf? integer
+---@return gliznet.Tag[]
+function M.tags(buf)
+  buf = (buf and buf ~= 0) and buf or vim.api.nvim_get_current_buf()
+  return tags_of[buf] or {}
+end
+
+--- Whether the server has read a buffer.
+---@param buf integer
+---@return boolean
+function M.is_read(buf)
+  return tags_of[buf] ~= nil
+end
+
+--- A score as people read it.
+---@param score number
+---@return string
+function M.percent(score)
+  return ('%.0f %%'):format(score * 100)
+end
+
+return M

@@ -1,0 +1,86 @@
+-- What users call: `setup` and `statusline`.
+
+local M = {}
+
+---@class gliznet.Options
+---@field cmd? string[] The server's command line. Default: `{ 'gliznet', 'lsp' }`.
+---@field filetypes? string[] Where it starts. The default is in `lsp/gliznet.lua`.
+---@field root_markers? string[] Files that mark the folder of the notes.
+---@field settings? table Settings of the server, in a section `gliznet`.
+
+local KNOWN = { cmd = 'table', filetypes = 'table', root_markers = 'table', settings = 'table' }
+
+--- The configuration that newer Neovims find by themselves.
+---@return table
+local function default_config()
+  local here = debug.getinfo(1, 'S').source:sub(2)
+  return dofile(
+    vim.fs.joinpath(vim.fs.dirname(vim.fs.dirname(vim.fs.dirname(here))), 'lsp', 'gliznet.lua')
+  )
+end
+
+--- Neovim 0.10 has neither `vim.lsp.config` nor `vim.lsp.enable`.
+---@param options gliznet.Options
+local function start_by_autocommand(options)
+  local config = vim.tbl_deep_extend('force', default_config(), options)
+  config.name = 'gliznet'
+  config.capabilities =
+    vim.tbl_deep_extend('force', vim.lsp.protocol.make_client_capabilities(), config.capabilities)
+
+  local function start(buf)
+    if vim.bo[buf].buftype == '' and vim.list_contains(config.filetypes, vim.bo[buf].filetype) then
+      local root = vim.fs.root(buf, config.root_markers)
+      vim.lsp.start(vim.tbl_extend('force', config, { root_dir = root }), { bufnr = buf })
+    end
+  end
+
+  vim.api.nvim_create_autocmd('FileType', {
+    group = vim.api.nvim_create_augroup('gliznet.start', {}),
+    pattern = config.filetypes,
+    desc = 'Start gliznet',
+    callback = function(event)
+      start(event.buf)
+    end,
+  })
+  -- A plugin manager may load us by the very event that we wait for.
+  for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_is_loaded(buf) then
+      start(buf)
+    end
+  end
+end
+
+--- Starts the server for notes. On Neovim 0.11 and newer, `vim.lsp.enable('gliznet')` does it too.
+---@param options? gliznet.Options
+function M.setup(options)
+  options = options or {}
+  for name, value in pairs(options) do
+    if type(value) ~= KNOWN[name] then
+      local fact = KNOWN[name] and ('`%s` must be a table'):format(name)
+        or ('there is no option `%s`'):format(name)
+      error(('gliznet.setup: %s; see :help gliznet-setup'):format(fact), 2)
+    end
+  end
+  if vim.lsp.config and vim.lsp.enable then
+    vim.lsp.config('gliznet', options)
+    vim.lsp.enable('gliznet')
+  else
+    start_by_autocommand(options)
+  end
+end
+
+--- What a status line can show: the surest tag, and how many others fit. Empty where none does.
+---@param buf? integer
+---@return string
+function M.statusline(buf)
+  -- A status line is drawn often; where nothing of ours runs, nothing of ours is loaded.
+  local attach = package.loaded['gliznet.attach']
+  local tags = attach and attach.tags(buf) or {}
+  if #tags == 0 then
+    return ''
+  end
+  local others = #tags > 1 and (' +%d'):format(#tags - 1) or ''
+  return ('%s %.2f%s'):format(tags[1].label, tags[1].score, others)
+end
+
+return M
