@@ -86,7 +86,11 @@ export class ScriptedEditor {
   #take(message) {
     if (message.method !== undefined && message.id !== undefined) {
       // Whatever the server asks, it gets an answer, as from any editor.
-      const result = message.method === 'workspace/configuration' ? message.params.items.map(() => null) : null;
+      const answers = {
+        'workspace/configuration': () => message.params.items.map(() => null),
+        'workspace/applyEdit': () => ({ applied: false }),
+      };
+      const result = answers[message.method]?.() ?? null;
       this.#send({ jsonrpc: '2.0', id: message.id, result });
     }
     const at = this.#waiting.findIndex(({ fits }) => fits(message));

@@ -47,7 +47,7 @@ const tests = {
 
   async 'a second tag joins the list, and undo takes it back'(world, window) {
     await window.open(SALT_ROAD);
-    const before = await window.save(SALT_ROAD);
+    const before = world.read(SALT_ROAD);
     await window.lens('+ writing').click();
     await window.has('- writing');
     assert.equal(await window.save(SALT_ROAD), before.replace(/(\s*)- books\n/, '$1- books$1- writing\n'));
@@ -59,6 +59,7 @@ const tests = {
 
   async 'the side view accepts a tag'(world, window) {
     await window.open(VET);
+    await window.lens('+ pets').waitFor();
     await window.row('pets').hover();
     await window.shot('vscode-view');
     await window.press(window.row('pets'), 'Accept Tag');

@@ -137,8 +137,10 @@ export class Workbench {
     return (await rows.locator('.label-name').allInnerTexts()).map(plain);
   }
 
-  /** Saves, and gives the file's bytes. */
+  /** Saves a note that was changed, and gives the file's bytes. */
   async save(note) {
+    // An unchanged note would be written too, and be read here while it is.
+    await this.page.locator('.tab.active.dirty').waitFor();
     await this.page.keyboard.press('Control+s');
     await this.page.locator('.tab.active.dirty').waitFor({ state: 'detached' });
     return this.world.read(note);
