@@ -20,7 +20,7 @@ use crate::document::{Format, Span};
 use fields::{Field, Scalar};
 
 pub use add::{AddError, Edit, add_tag};
-pub use change::{TagPlace, add_tags, settings_tags, tag_places};
+pub use change::{TagPlace, add_tags, is_without_tags, settings_tags, tag_places};
 pub use cursor::{TagCursor, tag_at_cursor};
 pub(crate) use org::keyword as org_keyword;
 

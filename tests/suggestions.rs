@@ -164,6 +164,38 @@ fn an_accepted_tag_is_one_versioned_edit_and_recorded_once_it_is_applied() {
 }
 
 #[test]
+fn what_is_in_no_label_set_is_never_written() {
+    let home = Home::new(&LABELS);
+    let mut editor = home.editor();
+    editor.initialize(json!({ "workspace": { "applyEdit": true } }));
+    let uri = home.uri("note.txt");
+    let item = json!({ "uri": uri, "languageId": "plaintext", "version": 1, "text": "Roses.\n" });
+    editor.notify("textDocument/didOpen", json!({ "textDocument": item }));
+    editor.notified("gliznet/tagsChanged");
+    let mut accept = |label: &str| {
+        let argument = json!({ "uri": uri, "labels": [label] });
+        let params = json!({ "command": "gliznet.accept", "arguments": [argument] });
+        editor.request("workspace/executeCommand", params)
+    };
+    let error = accept("gardn").unwrap_err();
+    assert_eq!(error["code"], -32602);
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("did you mean `garden`"),
+        "{error}"
+    );
+    // A text has no place for tags; the verdict counts all the same.
+    let done = accept("Garden").unwrap();
+    assert_eq!(
+        done,
+        json!({ "applied": false, "accepted": ["garden"], "rejected": [] })
+    );
+    assert_eq!(editor.quit(), 0);
+}
+
+#[test]
 fn a_rejected_tag_goes_and_stays_away_after_reopening() {
     let home = Home::new(&LABELS);
     let (mut editor, uri) = plain(&home, "Roses.\n");

@@ -56,6 +56,12 @@ fn difference(before: &str, after: &str) -> Option<Edit> {
     })
 }
 
+/// Whether documents of this kind have no place for tags.
+pub fn is_without_tags(format: Format) -> bool {
+    let tag = "tag";
+    matches!(add_tag("", format, tag), Err(AddError::NoPlace(_)))
+}
+
 /// The tags of the document's settings, where they stand.
 pub fn settings_tags(source: &str, format: Format) -> Vec<TagPlace> {
     let Some(front_matter) = read(source, format) else {
@@ -140,6 +146,7 @@ mod tests {
 
     #[test]
     fn a_document_without_settings_is_told_so() {
+        assert!(is_without_tags(Format::Plain) && !is_without_tags(Format::Markdown));
         let error = add_tags("text", Format::Plain, &["a".to_owned()]).unwrap_err();
         assert!(matches!(error, AddError::NoPlace(Format::Plain)), "{error}");
     }

@@ -17,6 +17,7 @@ use super::error::{failed, of_desk};
 use super::lens;
 use super::reading::Reading;
 use super::session::{Session, text_of};
+use crate::correction::Correction;
 use crate::desk::DeskError;
 use crate::desk::protocol::DocumentName;
 use crate::frontmatter::{AddError, Edit, add_tags, settings_tags};
@@ -52,6 +53,12 @@ pub(super) struct Argument {
 
 impl Session {
     pub(super) async fn command(&self, command: &str, arguments: Vec<Value>) -> Result<Value> {
+        if command != REVIEW && !COMMANDS.contains(&command) {
+            let known = COMMANDS.join(", ");
+            return Err(Error::invalid_params(format!(
+                "no command `{command}`; there are {known}"
+            )));
+        }
         let argument = arguments.into_iter().next().unwrap_or_else(|| json!({}));
         let argument: Argument = serde_json::from_value(argument)
             .map_err(|error| Error::invalid_params(format!("`{command}`: {error}")))?;
@@ -78,11 +85,7 @@ impl Session {
                 let applied = self.apply(&open, &edits, &what).await?;
                 Ok(json!({ "applied": applied, "accepted": [], "rejected": [] }))
             }
-            REVIEW => self.review(&open).await,
-            _ => Err(Error::invalid_params(format!(
-                "no command `{command}`; there are {}",
-                COMMANDS.join(", ")
-            ))),
+            _ => self.review(&open).await,
         }
     }
 
@@ -100,6 +103,13 @@ impl Session {
         if labels.is_empty() {
             return Err(failed("nothing is suggested for this document"));
         }
+        // The vocabulary is closed: what is in no label set is never written.
+        let choice = self.shared.choice().clone();
+        let rules = self.rules(open.folder(), choice).await?;
+        let checked = Correction::new(None, String::new(), &rules.labels, labels, &[]);
+        let labels = &checked
+            .map_err(|fault| Error::invalid_params(fault.to_string()))?
+            .accepted;
         let applied = match add_tags(&open.text, open.format, labels) {
             Ok(None) => false,
             Ok(Some(edit)) => {

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tower_lsp::jsonrpc::Result;
 use tower_lsp::ls_types::{
-    CompletionItem, CompletionItemKind, CompletionList, CompletionParams, CompletionResponse,
-    CompletionTextEdit, Documentation, MarkupContent, MarkupKind, TextEdit,
+    CompletionItem, CompletionItemKind, CompletionItemLabelDetails, CompletionList,
+    CompletionParams, CompletionResponse, CompletionTextEdit, Documentation, MarkupContent,
+    MarkupKind, TextEdit,
 };
 
 use super::documents::Open;
@@ -86,6 +87,11 @@ fn item(
     Some(CompletionItem {
         label: label.name.clone(),
         kind: Some(CompletionItemKind::ENUM_MEMBER),
+        // The one is shown beside every row, the other in all editors.
+        label_details: score.map(|score| CompletionItemLabelDetails {
+            detail: None,
+            description: Some(percent(score)),
+        }),
         detail: score.map(percent),
         documentation: label.description.clone().map(|value| {
             Documentation::MarkupContent(MarkupContent {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::documents::Open;
-use crate::desk::protocol::TagRecord;
+use crate::desk::protocol::{Origin, TagRecord};
 use crate::desk::{Shown, Tagged};
 use crate::frontmatter;
 use crate::label::{LabelId, LabelSet};
@@ -34,7 +34,10 @@ impl Reading {
             .into_iter()
             .chain(self.tagged.body_tags.iter().cloned())
             .collect();
+        // Where a document has no place for tags, one that was accepted is done with.
+        let has_no_place = frontmatter::is_without_tags(open.format);
         let tags = self.tagged.tags.iter();
+        let tags = tags.filter(|tag| !(has_no_place && tag.origin == Origin::You));
         tags.filter(|tag| {
             !known
                 .iter()
