@@ -9,7 +9,9 @@ mod add;
 mod cursor;
 mod extent;
 mod fields;
+mod occurrence;
 mod org;
+mod rename;
 mod scalar;
 mod toml;
 mod yaml;
@@ -20,7 +22,9 @@ use fields::{Field, Scalar};
 
 pub use add::{AddError, Edit, add_tag};
 pub use cursor::{TagCursor, tag_at_cursor};
+pub use occurrence::occurrences;
 pub(crate) use org::keyword as org_keyword;
+pub use rename::{RenameError, is_or_below, rename_tag, tag_name};
 
 /// The language the settings are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
