@@ -24,7 +24,7 @@ pub use add::{AddError, Edit, add_tag};
 pub use cursor::{TagCursor, tag_at_cursor};
 pub use occurrence::occurrences;
 pub(crate) use org::keyword as org_keyword;
-pub use rename::{RenameError, is_or_below, rename_tag, tag_name};
+pub use rename::{RenameError, may_be_or_below, places_of, rename_tag, tag_name};
 
 /// The language the settings are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

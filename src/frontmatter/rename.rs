@@ -46,9 +46,18 @@ pub fn tag_name(typed: &str) -> Result<&str, RenameError> {
     Err(RenameError::NoTag(name.to_owned(), fault))
 }
 
-/// Whether tag `name` is `tag` or below it, whatever the case.
-pub fn is_or_below(name: &str, tag: &str) -> bool {
-    renamed(name, tag, tag).is_some()
+/// Whether tag `name` may be `tag` or below it, whatever the case and however it is spelt in Org
+/// and in the text. What may be is decided where it stands.
+pub fn may_be_or_below(name: &str, tag: &str) -> bool {
+    let loose = |tag: &str| tag.replace(['-', ' '], "_");
+    renamed(&loose(name), &loose(tag), "").is_some()
+}
+
+/// Where tag `tag` stands in `source`, in order, as each place spells it. Those below it are others.
+pub fn places_of(source: &str, format: Format, tag: &str) -> Vec<Span> {
+    let found = all(source, format).into_iter();
+    let is_it = |it: &Occurrence| it.name.to_lowercase() == spelt(tag, it.kind).to_lowercase();
+    found.filter(is_it).map(|it| it.word).collect()
 }
 
 /// The edits, in order and apart from each other, that give tag `from` the name `to` in `source`.
