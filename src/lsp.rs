@@ -12,6 +12,7 @@ pub mod codec;
 mod documents;
 mod error;
 mod methods;
+mod navigate;
 mod position;
 mod server;
 mod session;
@@ -47,6 +48,10 @@ pub async fn serve(
         .custom_method("gliznet/status", session::Session::status)
         .custom_method("gliznet/labelsets", session::Session::labelsets)
         .custom_method("gliznet/stop", session::Session::stop)
+        .custom_method(
+            "window/workDoneProgress/cancel",
+            session::Session::cancel_progress,
+        )
         .finish();
     let service = session::Ordered::new(service, Arc::clone(&shared));
     transport::serve(reader, writer, service, socket, stopping).await;

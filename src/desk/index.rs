@@ -72,7 +72,8 @@ struct Known {
 }
 
 impl Index {
-    /// Searches `roots`. `report` is told how many of how many files were looked at.
+    /// Searches `roots`. `report` is told how many of how many files that are new or
+    /// have changed were read.
     ///
     /// # Errors
     /// It was cancelled, or a root is too wide.
@@ -88,17 +89,23 @@ impl Index {
         }
         let (files, cut) = files(roots, cancelled)?;
         let mut documents = Vec::with_capacity(files.len());
-        let total = files.len();
-        for (at, (path, metadata)) in files.into_iter().enumerate() {
+        let is_new = |file: &(&PathBuf, &Metadata)| self.known(file.0, file.1).is_none();
+        let total = files.iter().filter(is_new).count();
+        let mut n_read = 0;
+        for (path, metadata) in files {
             if cancelled.load(Ordering::Relaxed) {
                 return Err(ScanError::Cancelled);
             }
-            report(at, total);
-            if let Some(tags) = self.tags(&path, &metadata) {
+            let mut tags = self.known(&path, &metadata);
+            if tags.is_none() {
+                report(n_read, total);
+                n_read += 1;
+                tags = self.read(&path, &metadata);
+            }
+            if let Some(tags) = tags {
                 documents.push(Tagged { path, tags });
             }
         }
-        report(total, total);
         let there: HashSet<&PathBuf> = documents.iter().map(|document| &document.path).collect();
         self.lock().retain(|path, _| there.contains(path));
         Ok(Scan { documents, cut })
@@ -108,20 +115,25 @@ impl Index {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tags(&self, path: &Path, metadata: &Metadata) -> Option<Tags> {
-        let (changed, len) = (metadata.modified().ok(), metadata.len());
+    /// The tags of a file that has not changed since it was read.
+    fn known(&self, path: &Path, metadata: &Metadata) -> Option<Tags> {
         let is_same = |known: &&Known| {
             // A file without a time is read each time.
-            known.changed == changed && known.len == len && changed.is_some()
+            known.changed.is_some()
+                && known.changed == metadata.modified().ok()
+                && known.len == metadata.len()
         };
-        if let Some(known) = self.lock().get(path).filter(is_same) {
-            return Some(Arc::clone(&known.tags));
-        }
+        let known = self.lock();
+        let known = known.get(path).filter(is_same)?;
+        Some(Arc::clone(&known.tags))
+    }
+
+    fn read(&self, path: &Path, metadata: &Metadata) -> Option<Tags> {
         let text = text(path)?;
         let tags: Tags = occurrences(&text, Format::from_path(path)).into();
         let known = Known {
-            changed,
-            len,
+            changed: metadata.modified().ok(),
+            len: metadata.len(),
             tags: Arc::clone(&tags),
         };
         self.lock().insert(path.to_owned(), known);
@@ -151,7 +163,10 @@ fn files(
         let walk = WalkBuilder::new(root)
             .require_git(false)
             .add_custom_ignore_filename(".gliznetignore")
-            .filter_entry(|entry| !is_foreign(&entry.file_name().to_string_lossy()))
+            .filter_entry(|entry| {
+                // A root is what somebody opened, whatever its name.
+                entry.depth() == 0 || !is_foreign(&entry.file_name().to_string_lossy())
+            })
             .sort_by_file_name(std::cmp::Ord::cmp)
             .build();
         // What cannot be read is not there.

@@ -85,12 +85,17 @@ pub fn rename_tag(
         })
         .collect();
     let is_done = plans.iter().all(|plan| *plan == Plan::Keep);
-    if is_done || is_right(source, format, &edits, (from, to)) {
+    let wrong = match is_done {
+        true => None,
+        false => wrong(source, format, &edits, (from, to)),
+    };
+    let Some(wrong) = wrong else {
         return Ok(edits);
-    }
-    let first = plans
-        .iter()
-        .position(|plan| *plan != Plan::Keep)
+    };
+    let is_wrong =
+        |it: &Occurrence| matches!(it.kind, Kind::Body | Kind::Headline) == (wrong == Part::Body);
+    let first = (0..found.len())
+        .find(|idx| plans[*idx] != Plan::Keep && is_wrong(&found[*idx]))
         .unwrap_or(0);
     let line = 1 + source[..found[first].item.start].matches('\n').count();
     let name = found[first].name.clone();
@@ -222,8 +227,15 @@ fn line(source: &str, item: Span) -> Option<Span> {
     is_alone.then(|| Span::new(start, item.end + rest.len()))
 }
 
-/// Whether the edits do what they should: whatever was overlooked above shows here.
-fn is_right(source: &str, format: Format, edits: &[Edit], (from, to): (&str, &str)) -> bool {
+/// A part of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Settings,
+    Body,
+}
+
+/// Where the edits do not do what they should: whatever was overlooked above shows here.
+fn wrong(source: &str, format: Format, edits: &[Edit], (from, to): (&str, &str)) -> Option<Part> {
     let mut after = source.to_owned();
     for edit in edits.iter().rev() {
         after.replace_range(edit.span.range(), &edit.text);
@@ -240,7 +252,7 @@ fn is_right(source: &str, format: Format, edits: &[Edit], (from, to): (&str, &st
     let (before, fault) = settings(source);
     let (now, fault_now) = settings(&after);
     if fault.is_some() != fault_now.is_some() || names(before, kind, from, to) != lowered(now) {
-        return false;
+        return Some(Part::Settings);
     }
     let body = |text: &str| -> Vec<String> {
         let tags = body_tags(&Document::parse(format, text)).into_iter();
@@ -252,8 +264,9 @@ fn is_right(source: &str, format: Format, edits: &[Edit], (from, to): (&str, &st
         _ => Kind::Body,
     };
     // On headlines a tag may be taken out; in a text none may come or go.
-    (format == Format::Org || before.len() == now.len())
-        && names(before, kind, from, to) == lowered(now)
+    let is_right = (format == Format::Org || before.len() == now.len())
+        && names(before, kind, from, to) == lowered(now);
+    (!is_right).then_some(Part::Body)
 }
 
 fn names(tags: Vec<String>, kind: Kind, from: &str, to: &str) -> BTreeSet<String> {

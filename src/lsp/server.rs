@@ -6,14 +6,23 @@ use serde_json::json;
 use tower_lsp::LanguageServer;
 use tower_lsp::jsonrpc::Result;
 use tower_lsp::ls_types::{
-    InitializeParams, InitializeResult, InitializedParams, ServerCapabilities, ServerInfo,
+    DidChangeWorkspaceFoldersParams, DocumentHighlight, DocumentHighlightParams, InitializeParams,
+    InitializeResult, InitializedParams, Location, OneOf, PrepareRenameResponse, ReferenceParams,
+    RenameOptions, RenameParams, ServerCapabilities, ServerInfo, TextDocumentPositionParams,
     TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
-    TextDocumentSyncSaveOptions,
+    TextDocumentSyncSaveOptions, WorkDoneProgressOptions, WorkspaceEdit,
+    WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities, WorkspaceSymbolOptions,
+    WorkspaceSymbolParams, WorkspaceSymbolResponse,
 };
 
 use super::position::Encoding;
 use super::session::{Session, choice};
 use crate::desk::protocol::VERSION;
+
+/// These may search a workspace.
+const PROGRESS: WorkDoneProgressOptions = WorkDoneProgressOptions {
+    work_done_progress: Some(true),
+};
 
 impl LanguageServer for Session {
     async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
@@ -25,6 +34,7 @@ impl LanguageServer for Session {
         if let Some(options) = &params.initialization_options {
             *shared.choice() = choice(options.get("gliznet").unwrap_or(options));
         }
+        shared.navigation.begin(&params);
         shared.serving.store(true, Ordering::Relaxed);
         Ok(InitializeResult {
             capabilities: ServerCapabilities {
@@ -37,6 +47,23 @@ impl LanguageServer for Session {
                         ..TextDocumentSyncOptions::default()
                     },
                 )),
+                references_provider: Some(OneOf::Left(true)),
+                document_highlight_provider: Some(OneOf::Left(true)),
+                rename_provider: Some(OneOf::Right(RenameOptions {
+                    prepare_provider: Some(true),
+                    work_done_progress_options: PROGRESS,
+                })),
+                workspace_symbol_provider: Some(OneOf::Right(WorkspaceSymbolOptions {
+                    work_done_progress_options: PROGRESS,
+                    resolve_provider: Some(false),
+                })),
+                workspace: Some(WorkspaceServerCapabilities {
+                    workspace_folders: Some(WorkspaceFoldersServerCapabilities {
+                        supported: Some(true),
+                        change_notifications: Some(OneOf::Left(true)),
+                    }),
+                    file_operations: None,
+                }),
                 experimental: Some(json!({ "gliznet": { "protocol": VERSION } })),
                 ..ServerCapabilities::default()
             },
@@ -49,6 +76,39 @@ impl LanguageServer for Session {
     }
 
     async fn initialized(&self, _: InitializedParams) {}
+
+    async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
+        self.folders_changed(params);
+    }
+
+    async fn symbol(
+        &self,
+        params: WorkspaceSymbolParams,
+    ) -> Result<Option<WorkspaceSymbolResponse>> {
+        self.symbols(params).await
+    }
+
+    async fn references(&self, params: ReferenceParams) -> Result<Option<Vec<Location>>> {
+        self.tag_references(params).await
+    }
+
+    async fn document_highlight(
+        &self,
+        params: DocumentHighlightParams,
+    ) -> Result<Option<Vec<DocumentHighlight>>> {
+        self.tag_highlights(params).await
+    }
+
+    async fn prepare_rename(
+        &self,
+        params: TextDocumentPositionParams,
+    ) -> Result<Option<PrepareRenameResponse>> {
+        self.tag_to_rename(params).await
+    }
+
+    async fn rename(&self, params: RenameParams) -> Result<Option<WorkspaceEdit>> {
+        self.rename_tag(params).await
+    }
 
     async fn shutdown(&self) -> Result<()> {
         Ok(()) // Of this client only; `Ordered::call` has ended its work.

@@ -186,6 +186,17 @@ impl Editor {
         self.wait(|m| m["method"] == method)["params"].take()
     }
 
+    /// The server's next request of this name: its number and parameters.
+    pub(crate) fn asked(&mut self, method: &str) -> (Value, Value) {
+        let mut message = self.wait(|m| m["method"] == method && m.get("id").is_some());
+        (message["id"].take(), message["params"].take())
+    }
+
+    /// Answers a request of the server.
+    pub(crate) fn reply(&mut self, id: &Value, result: Value) {
+        self.send(&json!({ "jsonrpc": "2.0", "id": id, "result": result }));
+    }
+
     fn wait(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
         if let Some(at) = self.seen.iter().position(&is_it) {
             return self.seen.remove(at);
