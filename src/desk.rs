@@ -5,6 +5,7 @@
 //! from then on; a rejected label never comes back for its document.
 //! Knows no protocol: URIs, versions and positions are its callers' business.
 
+pub mod index;
 mod labelsets;
 pub mod protocol;
 mod status;

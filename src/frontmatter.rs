@@ -10,7 +10,9 @@ mod change;
 mod cursor;
 mod extent;
 mod fields;
+mod occurrence;
 mod org;
+mod rename;
 mod scalar;
 mod toml;
 mod yaml;
@@ -22,7 +24,9 @@ use fields::{Field, Scalar};
 pub use add::{AddError, Edit, add_tag};
 pub use change::{TagPlace, add_tags, is_without_tags, settings_tags, tag_places};
 pub use cursor::{TagCursor, tag_at_cursor};
+pub use occurrence::occurrences;
 pub(crate) use org::keyword as org_keyword;
+pub use rename::{RenameError, may_be_or_below, places_of, rename_tag, tag_name};
 
 /// The language the settings are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,6 +19,7 @@ mod hover;
 mod lens;
 mod mark;
 mod methods;
+mod navigate;
 mod position;
 mod progress;
 mod reading;
@@ -58,6 +59,10 @@ pub async fn serve(
         .custom_method("gliznet/status", session::Session::status)
         .custom_method("gliznet/labelsets", session::Session::labelsets)
         .custom_method("gliznet/stop", session::Session::stop)
+        .custom_method(
+            "window/workDoneProgress/cancel",
+            session::Session::cancel_progress,
+        )
         .finish();
     let service = session::Ordered::new(service, Arc::clone(&shared));
     let watch = tokio::spawn(Arc::clone(&shared).watch_settings());

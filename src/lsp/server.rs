@@ -10,11 +10,15 @@ use tower_lsp::jsonrpc::Result;
 use tower_lsp::ls_types::{
     CodeAction, CodeActionKind, CodeActionOptions, CodeActionParams, CodeActionProviderCapability,
     CodeActionResponse, CodeLens, CodeLensOptions, CodeLensParams, CompletionOptions,
-    CompletionParams, CompletionResponse, DidChangeWatchedFilesParams, ExecuteCommandOptions,
-    ExecuteCommandParams, Hover, HoverParams, HoverProviderCapability, InitializeParams,
-    InitializeResult, InitializedParams, InlayHint, InlayHintParams, OneOf, ServerCapabilities,
-    ServerInfo, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
-    TextDocumentSyncSaveOptions,
+    CompletionParams, CompletionResponse, DidChangeWatchedFilesParams,
+    DidChangeWorkspaceFoldersParams, DocumentHighlight, DocumentHighlightParams,
+    ExecuteCommandOptions, ExecuteCommandParams, Hover, HoverParams, HoverProviderCapability,
+    InitializeParams, InitializeResult, InitializedParams, InlayHint, InlayHintParams, Location,
+    OneOf, PrepareRenameResponse, ReferenceParams, RenameOptions, RenameParams, ServerCapabilities,
+    ServerInfo, TextDocumentPositionParams, TextDocumentSyncCapability, TextDocumentSyncKind,
+    TextDocumentSyncOptions, TextDocumentSyncSaveOptions, WorkDoneProgressOptions, WorkspaceEdit,
+    WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities, WorkspaceSymbolOptions,
+    WorkspaceSymbolParams, WorkspaceSymbolResponse,
 };
 
 use super::position::Encoding;
@@ -58,10 +62,32 @@ fn capabilities(encoding: Encoding, traits: Traits) -> ServerCapabilities {
             commands: action::commands(traits.reviews),
             ..ExecuteCommandOptions::default()
         }),
+        references_provider: Some(OneOf::Left(true)),
+        document_highlight_provider: Some(OneOf::Left(true)),
+        rename_provider: Some(OneOf::Right(RenameOptions {
+            prepare_provider: Some(true),
+            work_done_progress_options: PROGRESS,
+        })),
+        workspace_symbol_provider: Some(OneOf::Right(WorkspaceSymbolOptions {
+            work_done_progress_options: PROGRESS,
+            resolve_provider: Some(false),
+        })),
+        workspace: Some(WorkspaceServerCapabilities {
+            workspace_folders: Some(WorkspaceFoldersServerCapabilities {
+                supported: Some(true),
+                change_notifications: Some(OneOf::Left(true)),
+            }),
+            file_operations: None,
+        }),
         experimental: Some(json!({ "gliznet": { "protocol": VERSION } })),
         ..ServerCapabilities::default()
     }
 }
+
+/// These may search a workspace.
+const PROGRESS: WorkDoneProgressOptions = WorkDoneProgressOptions {
+    work_done_progress: Some(true),
+};
 
 impl LanguageServer for Session {
     async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
@@ -75,6 +101,7 @@ impl LanguageServer for Session {
         if let Some(options) = &params.initialization_options {
             *shared.choice() = choice(options);
         }
+        shared.navigation.begin(&params);
         shared.serving.store(true, Ordering::Relaxed);
         Ok(InitializeResult {
             capabilities: capabilities(encoding, traits),
@@ -135,6 +162,39 @@ impl LanguageServer for Session {
         self.command(&params.command, params.arguments)
             .await
             .map(Some)
+    }
+
+    async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
+        self.folders_changed(params);
+    }
+
+    async fn symbol(
+        &self,
+        params: WorkspaceSymbolParams,
+    ) -> Result<Option<WorkspaceSymbolResponse>> {
+        self.symbols(params).await
+    }
+
+    async fn references(&self, params: ReferenceParams) -> Result<Option<Vec<Location>>> {
+        self.tag_references(params).await
+    }
+
+    async fn document_highlight(
+        &self,
+        params: DocumentHighlightParams,
+    ) -> Result<Option<Vec<DocumentHighlight>>> {
+        self.tag_highlights(params).await
+    }
+
+    async fn prepare_rename(
+        &self,
+        params: TextDocumentPositionParams,
+    ) -> Result<Option<PrepareRenameResponse>> {
+        self.tag_to_rename(params).await
+    }
+
+    async fn rename(&self, params: RenameParams) -> Result<Option<WorkspaceEdit>> {
+        self.rename_tag(params).await
     }
 
     async fn shutdown(&self) -> Result<()> {

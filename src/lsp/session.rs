@@ -20,6 +20,7 @@ use tower_lsp::{Client, ExitedError, LspService};
 use tower_service::Service;
 
 use super::documents::{self, Documents, Open};
+use super::navigate::Navigation;
 use super::position::Encoding;
 use super::suggest::{PAUSE, Suggestions};
 use super::traits::Traits;
@@ -40,6 +41,7 @@ pub(super) struct Shared {
     pub(super) serving: AtomicBool,
     pub(super) client: OnceLock<Client>,
     pub(super) suggestions: Suggestions,
+    pub(super) navigation: Navigation,
     pub(super) stop: mpsc::Sender<()>,
 }
 
@@ -54,6 +56,7 @@ impl Shared {
             serving: AtomicBool::new(false),
             client: OnceLock::new(),
             suggestions: Suggestions::default(),
+            navigation: Navigation::default(),
             stop,
         }
     }

@@ -1,0 +1,285 @@
+//! Gives a tag another name in one document: text and two names in, edits out.
+//!
+//! Invariant: after the edits the document has the tags it had, under the new name, each once;
+//! every byte outside of the edits stays, and what cannot be written so is refused. Tags below it
+//! (`a/b` below `a`) follow. Changes nothing itself.
+
+use std::collections::BTreeSet;
+
+use super::occurrence::{Kind, Occurrence, all};
+use super::scalar::yaml;
+use super::{Edit, Syntax, read};
+use crate::document::{Document, Format, Span, body_tags};
+
+/// Why a tag cannot be renamed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenameError {
+    /// No document could have such a tag.
+    #[error("`{0}` is no tag: {1}; choose another name")]
+    NoTag(String, &'static str),
+    /// It cannot be written where the old one stands.
+    #[error(
+        "`{0}` cannot be written where `{1}` stands, on line {2}; choose another name, or change that line by hand"
+    )]
+    Unwritable(String, String, usize),
+}
+
+/// A tag as people type it: without white space around it and without `#`.
+///
+/// # Errors
+/// It is none.
+pub fn tag_name(typed: &str) -> Result<&str, RenameError> {
+    let name = typed.trim().trim_start_matches('#').trim();
+    let fault = if name.is_empty() {
+        "it is empty"
+    } else if name.chars().any(char::is_control) {
+        "it has a line break or another control character"
+    } else if name.contains(',') {
+        "a comma separates tags"
+    } else if name.split('/').any(|part| part.trim().is_empty()) {
+        "a part between slashes is empty"
+    } else if !name.chars().any(char::is_alphanumeric) && name.is_ascii() {
+        "it has neither letter nor digit"
+    } else {
+        return Ok(name);
+    };
+    Err(RenameError::NoTag(name.to_owned(), fault))
+}
+
+/// Whether tag `name` may be `tag` or below it, whatever the case and however it is spelt in Org
+/// and in the text. What may be is decided where it stands.
+pub fn may_be_or_below(name: &str, tag: &str) -> bool {
+    let loose = |tag: &str| tag.replace(['-', ' '], "_");
+    renamed(&loose(name), &loose(tag), "").is_some()
+}
+
+/// Where tag `tag` stands in `source`, in order, as each place spells it. Those below it are others.
+pub fn places_of(source: &str, format: Format, tag: &str) -> Vec<Span> {
+    let found = all(source, format).into_iter();
+    let is_it = |it: &Occurrence| it.name.to_lowercase() == spelt(tag, it.kind).to_lowercase();
+    found.filter(is_it).map(|it| it.word).collect()
+}
+
+/// The edits, in order and apart from each other, that give tag `from` the name `to` in `source`.
+/// Where `to` is in the settings already, `from` is taken out of them.
+///
+/// # Errors
+/// `to` is no tag, or cannot be written where `from` stands.
+pub fn rename_tag(
+    source: &str,
+    format: Format,
+    from: &str,
+    to: &str,
+) -> Result<Vec<Edit>, RenameError> {
+    let (from, to) = (tag_name(from)?, tag_name(to)?);
+    let found = all(source, format);
+    let plans = plans(&found, from, to);
+    let edits: Vec<Edit> = (0..found.len())
+        .filter_map(|idx| match &plans[idx] {
+            Plan::Keep => None,
+            Plan::Write(name) => written(source, &found[idx], name),
+            Plan::TakeOut => Some(Edit {
+                span: hole(source, &found, &plans, idx),
+                text: String::new(),
+            }),
+        })
+        .collect();
+    let is_done = plans.iter().all(|plan| *plan == Plan::Keep);
+    let wrong = match is_done {
+        true => None,
+        false => wrong(source, format, &edits, (from, to)),
+    };
+    let Some(wrong) = wrong else {
+        return Ok(edits);
+    };
+    let is_wrong =
+        |it: &Occurrence| matches!(it.kind, Kind::Body | Kind::Headline) == (wrong == Part::Body);
+    let first = (0..found.len())
+        .find(|idx| plans[*idx] != Plan::Keep && is_wrong(&found[*idx]))
+        .unwrap_or(0);
+    let line = 1 + source[..found[first].item.start].matches('\n').count();
+    let name = found[first].name.clone();
+    Err(RenameError::Unwritable(to.to_owned(), name, line))
+}
+
+/// What becomes of one occurrence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Plan {
+    Keep,
+    Write(String),
+    TakeOut,
+}
+
+fn plans(found: &[Occurrence], from: &str, to: &str) -> Vec<Plan> {
+    let new_names: Vec<Option<String>> = found
+        .iter()
+        .map(|it| renamed(&it.name, &spelt(from, it.kind), &spelt(to, it.kind)))
+        .collect();
+    // A tag is once in the settings, and once on a headline; in the text it is a word.
+    let scope = |it: &Occurrence| match it.kind {
+        Kind::Headline => it.list,
+        _ => 0,
+    };
+    let mut there: BTreeSet<(usize, String)> = found
+        .iter()
+        .zip(&new_names)
+        .filter(|(it, new)| new.is_none() && it.kind != Kind::Body)
+        .map(|(it, _)| (scope(it), it.name.to_lowercase()))
+        .collect();
+    let plan = |(it, new): (&Occurrence, Option<String>)| match new {
+        None => Plan::Keep,
+        Some(new) if it.kind != Kind::Body && !there.insert((scope(it), new.to_lowercase())) => {
+            Plan::TakeOut
+        }
+        Some(new) if new == it.name => Plan::Keep,
+        Some(new) => Plan::Write(new),
+    };
+    found.iter().zip(new_names).map(plan).collect()
+}
+
+/// The new name of `name`, if it is `from` or below it.
+fn renamed(name: &str, from: &str, to: &str) -> Option<String> {
+    let from = from.to_lowercase();
+    let ends = name.match_indices('/').map(|(at, _)| at);
+    let mut ends = ends.chain([name.len()]);
+    let end = ends.find(|end| name[..*end].to_lowercase() == from)?;
+    Some(format!("{to}{}", &name[end..]))
+}
+
+/// A tag as it is spelt there: Org allows neither `-` nor a space, and a word has no space in it.
+fn spelt(tag: &str, kind: Kind) -> String {
+    match kind {
+        Kind::Colons | Kind::Headline => tag.replace(['-', ' '], "_"),
+        Kind::Body => tag.replace(' ', "-"),
+        _ => tag.to_owned(),
+    }
+}
+
+/// The edit that writes `name` where `it` stands; none where that cannot be said.
+fn written(source: &str, it: &Occurrence, name: &str) -> Option<Edit> {
+    let is_part = !matches!(it.kind, Kind::Flow | Kind::Block | Kind::Alone);
+    if it.kind == Kind::Opaque {
+        return None;
+    }
+    let is_bare = it.syntax == Syntax::Yaml && yaml(name, it.kind == Kind::Flow) == name;
+    let fits = match source[it.item.range()].chars().next() {
+        _ if is_part => true,
+        Some('"') => it.word != it.item && !name.contains(['"', '\\']),
+        Some('\'') => it.word != it.item && !name.contains('\''),
+        _ => is_bare,
+    };
+    let (span, text) = match fits {
+        true => (it.word, name.to_owned()),
+        // JSON's strings are YAML's and TOML's.
+        false => (it.item, serde_json::Value::from(name).to_string()),
+    };
+    Some(Edit { span, text })
+}
+
+/// The bytes of an occurrence and of the separator that goes with it.
+fn hole(source: &str, found: &[Occurrence], plans: &[Plan], idx: usize) -> Span {
+    let it = &found[idx];
+    let item = it.item;
+    if it.kind == Kind::Block {
+        return line(source, item).unwrap_or(item);
+    }
+    let is_near = |other: &usize| found[*other].list == it.list;
+    let stays_behind = (idx + 1..found.len())
+        .take_while(is_near)
+        .any(|later| plans[later] != Plan::TakeOut);
+    let before = idx.checked_sub(1).filter(is_near);
+    let has_commas = matches!(it.kind, Kind::Flow | Kind::Comma);
+    if stays_behind && has_commas {
+        let gap = &source[item.end..];
+        let Some(rest) = gap.trim_start().strip_prefix(',') else {
+            return item;
+        };
+        // A comment between the two stays.
+        let rest = match rest.trim_start() {
+            comment if comment.starts_with('#') && it.kind == Kind::Flow => rest,
+            next => next,
+        };
+        Span::new(item.start, source.len() - rest.len())
+    } else if stays_behind {
+        Span::new(item.start, found[idx + 1].item.start)
+    } else if has_commas {
+        let gap = source[..item.start].trim_end();
+        let comma = gap.strip_suffix(',').filter(|_| before.is_some());
+        Span::new(comma.map_or(item.start, str::len), item.end)
+    } else {
+        Span::new(
+            before.map_or(item.start, |before| found[before].item.end),
+            item.end,
+        )
+    }
+}
+
+/// The line of a list's item, where nothing else but a comment is on it.
+fn line(source: &str, item: Span) -> Option<Span> {
+    let start = source[..item.start].rfind('\n').map_or(0, |at| at + 1);
+    let rest = source[item.end..]
+        .split_inclusive('\n')
+        .next()
+        .unwrap_or_default();
+    let comment = rest.trim_start();
+    let is_alone =
+        source[start..item.start].trim() == "-" && (comment.is_empty() || comment.starts_with('#'));
+    is_alone.then(|| Span::new(start, item.end + rest.len()))
+}
+
+/// A part of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Settings,
+    Body,
+}
+
+/// Where the edits do not do what they should: whatever was overlooked above shows here.
+fn wrong(source: &str, format: Format, edits: &[Edit], (from, to): (&str, &str)) -> Option<Part> {
+    let mut after = source.to_owned();
+    for edit in edits.iter().rev() {
+        after.replace_range(edit.span.range(), &edit.text);
+    }
+    let kind = match format {
+        Format::Org => Kind::Colons,
+        _ => Kind::Alone,
+    };
+    let settings = |text: &str| {
+        read(text, format)
+            .map(|f| (f.tags, f.fault))
+            .unwrap_or_default()
+    };
+    let (before, fault) = settings(source);
+    let (now, fault_now) = settings(&after);
+    if fault.is_some() != fault_now.is_some() || names(before, kind, from, to) != lowered(now) {
+        return Some(Part::Settings);
+    }
+    let body = |text: &str| -> Vec<String> {
+        let tags = body_tags(&Document::parse(format, text)).into_iter();
+        tags.map(|(name, _)| name).collect()
+    };
+    let (before, now) = (body(source), body(&after));
+    let kind = match format {
+        Format::Org => Kind::Headline,
+        _ => Kind::Body,
+    };
+    // On headlines a tag may be taken out; in a text none may come or go.
+    let is_right = (format == Format::Org || before.len() == now.len())
+        && names(before, kind, from, to) == lowered(now);
+    (!is_right).then_some(Part::Body)
+}
+
+fn names(tags: Vec<String>, kind: Kind, from: &str, to: &str) -> BTreeSet<String> {
+    let (from, to) = (spelt(from, kind), spelt(to, kind));
+    lowered(
+        tags.into_iter()
+            .map(|tag| renamed(&tag, &from, &to).unwrap_or(tag)),
+    )
+}
+
+fn lowered(tags: impl IntoIterator<Item = String>) -> BTreeSet<String> {
+    tags.into_iter().map(|tag| tag.to_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests;
