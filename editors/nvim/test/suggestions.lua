@@ -234,6 +234,10 @@ return {
       local label = editor:suggested()[1]
       editor:command('Gliznet accept ' .. label)
       editor:sees('accepted ' .. label)
+      editor:waits(
+        'the reading that follows',
+        "return require('gliznet.attach').tags()[1].origin == 'you'"
+      )
       editor:keys('3Gf]h')
       editor:command('lua vim.lsp.buf.hover()')
       editor:sees('You said that it fits')

@@ -185,15 +185,19 @@ function Editor:quit()
   end
   self.gone = true
   pcall(vim.rpcnotify, self.channel, 'nvim_input', '<C-\\><C-n>:qa!<CR>')
-  M.until_true('the end of an editor', function()
+  local ended, why = pcall(M.until_true, 'the end of an editor', function()
     return vim.uv.kill(self.pid, 0) ~= 0
   end, function()
     return self:screen()
   end)
+  if not ended then
+    vim.uv.kill(self.pid, 9)
+  end
   -- The part that draws is another process; it would wait for a while for the terminal's last words.
   vim.fn.jobstop(self.job)
   pcall(vim.fn.chanclose, self.channel)
   vim.api.nvim_buf_delete(self.terminal, { force = true })
+  M.holds(ended, why)
 end
 
 local Home = {}
@@ -314,13 +318,16 @@ end
 
 --- Ends whatever this user started.
 function Home:close()
+  local faults = {}
   for _, editor in ipairs(self.editors) do
-    pcall(editor.quit, editor)
+    local ok, why = pcall(editor.quit, editor)
+    table.insert(faults, not ok and why or nil)
   end
   self:gliznet('stop')
   M.until_true('the end of the daemon', function()
     return self:status() == nil
   end)
+  M.holds(#faults == 0, faults[1])
 end
 
 return M
