@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
+use tokio::sync::broadcast;
+
 use crate::config::Folders;
 use crate::correction::{Correction, CorrectionFault, Verdicts};
 use crate::document::{Document, Format, body_tags};
@@ -30,6 +32,9 @@ use protocol::{Origin, ScoreRecord, TagRecord, TagResult};
 
 pub use labelsets::{Choice, Listed, Rules, RulesError, Shown};
 
+/// So many corrections are kept for a client that is slow to hear of them.
+const KEPT_NEWS: usize = 64;
+
 /// One for all clients.
 pub struct Desk {
     worker: Worker,
@@ -40,6 +45,8 @@ pub struct Desk {
     build: String,
     started: Instant,
     clients: AtomicUsize,
+    /// Names of documents that were corrected.
+    corrected: broadcast::Sender<Arc<str>>,
 }
 
 /// A text with what is known of it.
@@ -112,6 +119,7 @@ impl Desk {
             build,
             started: Instant::now(),
             clients: AtomicUsize::new(0),
+            corrected: broadcast::Sender::new(KEPT_NEWS),
         }
     }
 
@@ -288,6 +296,9 @@ impl Desk {
             verdicts.apply(&entry.correction);
         }
         verdicts.apply(&correction);
+        if let Some(name) = &correction.document {
+            let _ = self.corrected.send(name.as_str().into()); // Nobody may listen.
+        }
         Ok((recorded.sequence, correction))
     }
 
@@ -302,6 +313,11 @@ impl Desk {
             verdicts.apply(&entry.correction);
         }
         Ok(journal)
+    }
+
+    /// The names of documents that are corrected from now on, by whomever.
+    pub fn corrections(&self) -> broadcast::Receiver<Arc<str>> {
+        self.corrected.subscribe()
     }
 
     /// How far the model is, now and later.

@@ -66,7 +66,9 @@ pub async fn serve(
         .finish();
     let service = session::Ordered::new(service, Arc::clone(&shared));
     let watch = tokio::spawn(Arc::clone(&shared).watch_settings());
+    let follow = tokio::spawn(Arc::clone(&shared).follow_corrections());
     transport::serve(reader, writer, service, socket, stopping).await;
     watch.abort();
+    follow.abort();
     shared.end();
 }

@@ -171,6 +171,17 @@ fn stop_ends_the_daemon_and_an_idle_editor_does_not_start_it_again() {
 }
 
 #[test]
+fn an_editor_that_leaves_starts_no_daemon_to_say_so() {
+    let home = Home::new(&LABELS);
+    let mut editor = home.editor();
+    editor.initialize(json!({}));
+    editor.request("gliznet/status", json!({})).unwrap();
+    assert_eq!(home.run(&["stop"]).1, 0);
+    assert_eq!(editor.quit(), 0);
+    assert_eq!(home.status(), Value::Null);
+}
+
+#[test]
 fn without_clients_it_ends_after_the_idle_time() {
     let home = Home::new(&LABELS);
     let mut daemon = home

@@ -26,7 +26,7 @@ fn able() -> Value {
             },
         },
         "textDocument": { "codeAction": {
-            "dataSupport": true, "resolveSupport": { "properties": ["edit"] },
+            "dataSupport": true, "resolveSupport": { "properties": ["edit", "command"] },
         } },
         "window": { "workDoneProgress": true },
     })
@@ -164,6 +164,22 @@ fn an_accepted_tag_is_one_versioned_edit_and_recorded_once_it_is_applied() {
 }
 
 #[test]
+fn a_verdict_holds_at_once_and_in_every_editor() {
+    let home = Home::new(&LABELS);
+    let (mut first, uri) = plain(&home, "Roses.\n");
+    let (mut second, _) = plain(&home, "Roses.\n");
+    let argument = json!({ "uri": uri, "labels": ["tax"] });
+    let params = json!({ "command": "gliznet.reject", "arguments": [argument] });
+    first.request("workspace/executeCommand", params).unwrap();
+    assert!(!titles(&mut first, &uri).contains(&"+ tax".to_owned()));
+    let told = second.notified("gliznet/tagsChanged");
+    let tags = told["tags"].as_array().unwrap();
+    assert!(tags.iter().all(|tag| tag["label"] != "tax"), "{told}");
+    assert_eq!(first.quit(), 0);
+    assert_eq!(second.quit(), 0);
+}
+
+#[test]
 fn what_is_in_no_label_set_is_never_written() {
     let home = Home::new(&LABELS);
     let mut editor = home.editor();
@@ -264,6 +280,7 @@ fn actions_are_offered_where_tags_are_and_never_on_save() {
     assert_eq!(offered[0]["isPreferred"], true);
     assert_eq!(offered[0]["kind"], "quickfix");
     assert!(offered[0].get("edit").is_none(), "the edit comes later");
+    assert!(offered[0].get("command").is_none());
     let resolved = editor
         .request("codeAction/resolve", offered[0].clone())
         .unwrap();

@@ -93,6 +93,17 @@ impl Memory {
         self.encoding = Encoding::negotiate(Some(&[kind]));
     }
 
+    /// The answer to `shutdown` where no daemon runs: none is started to hear it.
+    pub(super) fn farewell(&mut self, body: &[u8]) -> Option<Vec<u8>> {
+        let message: Value = serde_json::from_slice(body).ok()?;
+        if message["method"] != "shutdown" {
+            return None;
+        }
+        self.is_shut_down = true;
+        let answer = json!({ "jsonrpc": "2.0", "id": message["id"], "result": null });
+        Some(answer.to_string().into_bytes())
+    }
+
     /// Whether the editor waits for an answer.
     pub(super) fn is_owed(&self) -> bool {
         !self.open.is_empty()

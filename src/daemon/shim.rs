@@ -137,6 +137,13 @@ impl<W: AsyncWrite + Unpin, P: Fn() -> Result<Place, DaemonError>> Pump<W, P> {
 
     /// Hands a message to the daemon; says whether that is another one than before.
     async fn say(&mut self, body: &[u8]) -> Result<bool, DaemonError> {
+        if self.daemon.is_none()
+            && let Some(answer) = self.memory.farewell(body)
+        {
+            let _ = self.to_editor.write_all(&frame(&answer)).await; // As in `pass_on`.
+            let _ = self.to_editor.flush().await;
+            return Ok(false);
+        }
         self.memory.hear_editor(body);
         if let Some(daemon) = &mut self.daemon
             && daemon.write_all(&frame(body)).await.is_ok()

@@ -157,22 +157,11 @@ impl Session {
         actions.collect()
     }
 
-    /// An action whose edit is made when it is chosen, or now where the client cannot ask again.
+    /// An action that is worked out when it is chosen, or now where the client cannot ask again.
     fn planned(&self, open: &Open, title: String, plan: Plan) -> CodeAction {
-        let command = match &plan {
-            Plan::Accept { uri, labels } => Some(Command {
-                title: "Record the verdict".to_owned(),
-                command: "gliznet.record".to_owned(),
-                arguments: Some(vec![
-                    json!({ "uri": uri, "accepted": labels, "rejected": [] }),
-                ]),
-            }),
-            Plan::Replace { .. } => None,
-        };
         let mut action = CodeAction {
             title,
             kind: Some(CodeActionKind::QUICKFIX),
-            command,
             ..CodeAction::default()
         };
         if self.shared.traits().resolves_edits {
@@ -191,6 +180,15 @@ impl Session {
             ),
             Plan::Replace { from, to, .. } => (replace(open, from, to), replacing(from, to)),
         };
+        if let Plan::Accept { uri, labels } = plan {
+            action.command = Some(Command {
+                title: "Record the verdict".to_owned(),
+                command: "gliznet.record".to_owned(),
+                arguments: Some(vec![
+                    json!({ "uri": uri, "accepted": labels, "rejected": [] }),
+                ]),
+            });
+        }
         // Without an edit the verdict is still recorded: not every document has a place for tags.
         action.edit = edits.map(|edits| as_action(self, open, &edits, &what));
     }

@@ -143,7 +143,12 @@ impl Session {
             tokio::task::spawn_blocking(move || desk.correct(&text, &rules, &accepted, &rejected));
         let recorded = recorded.await.unwrap_or(Err(DeskError::Broken));
         let (_, correction) = recorded.map_err(|error| of_desk(&error))?;
-        self.shared.suggest_soon(&open.uri, Duration::ZERO);
+        // The document is read again because it was corrected; what was rejected goes at once.
+        if !correction.rejected.is_empty()
+            && let Some(reading) = self.shared.withdraw(&open.uri, &correction.rejected)
+        {
+            self.shared.tell(&open.uri, &reading).await;
+        }
         self.shared.refresh();
         Ok(json!({
             "applied": applied,

@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
@@ -63,9 +62,6 @@ impl Session {
             .await
             .unwrap_or(Err(DeskError::Broken))
             .map_err(|error| of_desk(&error))?;
-        if let Some(open) = &subject.open {
-            self.shared.suggest_soon(&open.uri, Duration::ZERO);
-        }
         Ok(CorrectResult {
             sequence,
             accepted: correction.accepted,

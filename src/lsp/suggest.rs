@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::task::AbortHandle;
 use tower_lsp::ls_types::notification::Notification;
 use tower_lsp::ls_types::{MessageType, Uri};
@@ -20,7 +21,7 @@ use super::reading::Reading;
 use super::session::{Shared, text_of};
 use super::settings::Sources;
 use crate::desk::protocol::TagsChangedParams;
-use crate::desk::{DeskError, Rules};
+use crate::desk::{DeskError, Rules, RulesError};
 use crate::engine::scheduler::Priority;
 use crate::engine::worker::WorkerError;
 
@@ -30,6 +31,9 @@ pub(super) const PAUSE: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_secs(1);
 /// How long a client may take what it is told.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a person without labels reads.
+const NO_LABELS: &str = "no labels yet: write labelset = \"NAME\" into gliznet.toml";
 
 /// `gliznet/tagsChanged`.
 struct TagsChanged;
@@ -146,6 +150,39 @@ impl Shared {
         }
     }
 
+    /// Reads documents again that somebody corrects, in this editor or another, until the client
+    /// leaves.
+    pub(super) async fn follow_corrections(self: Arc<Shared>) {
+        let mut corrections = self.desk.corrections();
+        loop {
+            match corrections.recv().await {
+                Ok(name) => {
+                    let is_it = |open: &&Open| text_of(open).name.as_deref() == Some(&*name);
+                    let found = self.documents().all().into_iter().find(is_it).cloned();
+                    if let Some(open) = found {
+                        self.suggest_soon(&open.uri, Duration::ZERO);
+                    }
+                }
+                Err(RecvError::Lagged(_)) => self.suggest_all(),
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Takes rejected labels out of what is suggested, before the document is read again.
+    pub(super) fn withdraw(&self, uri: &Uri, rejected: &[String]) -> Option<Arc<Reading>> {
+        let mut state = self.suggestions.lock();
+        let reading = state.readings.get_mut(uri)?;
+        let mut tagged = (*reading.tagged).clone();
+        tagged.tags.retain(|tag| !rejected.contains(&tag.label));
+        let amended = Arc::new(Reading {
+            tagged: Arc::new(tagged),
+            ..(**reading).clone()
+        });
+        *reading = Arc::clone(&amended);
+        Some(amended)
+    }
+
     async fn suggest(self: &Arc<Shared>, uri: &Uri) {
         let Some(open) = self.documents().get(uri).cloned() else {
             return;
@@ -219,15 +256,19 @@ impl Shared {
         match rules {
             Ok(rules) => Some(rules),
             Err(error) => {
-                self.say_once(MessageType::WARNING, &error.to_string())
-                    .await;
+                // Some editors stop at a message that is longer than a line.
+                let message = match &error {
+                    RulesError::NoLabels => NO_LABELS.to_owned(),
+                    error => error.to_string(),
+                };
+                self.say_once(MessageType::WARNING, &message).await;
                 self.suggestions.lock().readings.remove(&open.uri);
                 None
             }
         }
     }
 
-    async fn tell(&self, uri: &Uri, reading: &Reading) {
+    pub(super) async fn tell(&self, uri: &Uri, reading: &Reading) {
         let Some(client) = self.client.get() else {
             return;
         };

@@ -12,7 +12,7 @@ pub(super) struct Traits {
     pub(super) versioned_edits: bool,
     /// Edits that say what they are.
     pub(super) annotations: bool,
-    /// Code actions whose edit is asked for later.
+    /// Code actions whose edit and command are asked for later.
     pub(super) resolves_edits: bool,
     /// `workspace/codeLens/refresh`.
     pub(super) refreshes_lenses: bool,
@@ -41,8 +41,10 @@ impl Traits {
                 && said
                     .pointer(&format!("{edit}/changeAnnotationSupport"))
                     .is_some_and(Value::is_object),
-            resolves_edits: resolved.is_some_and(|names| names.iter().any(|name| name == "edit"))
-                && is("/textDocument/codeAction/dataSupport"),
+            // Both or none: a client that asks for the edit alone may run the command without it.
+            resolves_edits: ["edit", "command"].iter().all(|wanted| {
+                resolved.is_some_and(|names| names.iter().any(|name| name == wanted))
+            }) && is("/textDocument/codeAction/dataSupport"),
             refreshes_lenses: is("/workspace/codeLens/refreshSupport"),
             refreshes_hints: is("/workspace/inlayHint/refreshSupport"),
             has_configuration: is("/workspace/configuration"),
@@ -64,7 +66,7 @@ mod tests {
         let said = json!({
             "workspace": { "applyEdit": true, "workspaceEdit": { "documentChanges": true } },
             "textDocument": { "codeAction": {
-                "dataSupport": true, "resolveSupport": { "properties": ["edit"] },
+                "dataSupport": true, "resolveSupport": { "properties": ["edit", "command"] },
             } },
             "experimental": { "gliznet": { "review": true } },
         });
