@@ -18,6 +18,7 @@ mod man;
 mod model;
 mod setup;
 mod tag;
+mod train;
 
 /// Tags your notes with your own labels, on your own machine.
 #[derive(Debug, Parser)]
@@ -46,6 +47,7 @@ struct Cli {
 enum Command {
     Tag(tag::Args),
     Eval(eval::Args),
+    Train(train::Args),
     Labelset(labelset::Args),
     Model(model::Args),
     Completions(completions::Args),
@@ -101,6 +103,7 @@ pub fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Tag(args) => tag::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Train(args) => train::run(args),
         Command::Labelset(args) => labelset::run(args),
         Command::Model(args) => model::run(args),
         Command::Completions(args) => completions::run(args),

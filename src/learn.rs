@@ -4,3 +4,4 @@ pub mod calibrate;
 pub mod dataset;
 pub mod evaluation;
 pub mod scoring;
+pub mod train;

@@ -4,12 +4,12 @@
 //! lowest trained layer no graph is kept at all. The same tensors serve measuring in between: their
 //! values move, the model is not built again.
 
+mod save;
+
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{DType, Device, Tensor, Var};
-use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 
 use super::batch::{Batch, BatchOptions};
@@ -22,6 +22,9 @@ use super::random::Random;
 use super::sequence::Sequence;
 use super::tokenizer::Tokenizer;
 use super::weights::{Reader, Weights};
+use save::{config_json, write};
+
+pub use save::{SaveError, write_tensors};
 
 const BCE_SCALE: &str = "loss_fn.bce_scale";
 const LOGIT_SCALE: &str = "aggregator.similarity_head.logit_scale";
@@ -51,30 +54,6 @@ impl Default for TraineeOptions {
             freeze_layers: 0,
         }
     }
-}
-
-/// Why a trained checkpoint could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum SaveError {
-    /// The disk is full, or the folder cannot be written to.
-    #[error("{path}: {error}; free some space or choose another folder")]
-    Io {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// The tensor library failed.
-    #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
-    /// The weights do not fit the format.
-    #[error("{path}: {error}")]
-    Format {
-        /// Which file.
-        path: PathBuf,
-        /// What the format said.
-        error: safetensors::SafeTensorError,
-    },
 }
 
 /// What is dropped in one forward pass.
@@ -114,6 +93,8 @@ pub struct Trainee {
 struct Pass {
     similarities: super::head::Similarities,
     row_of_label: Vec<u32>,
+    states: Tensor,
+    rows: StateRows,
 }
 
 impl Trainee {
@@ -235,26 +216,49 @@ impl Trainee {
         weights: &LossWeights,
         dropouts: &Dropouts,
     ) -> candle_core::Result<Losses> {
+        let both = self.losses_and_embeddings(sequences, targets, weights, dropouts)?;
+        Ok(both.0)
+    }
+
+    /// The losses, and each text's mean-pooled state of unit length, `[sequence, hidden]`; under
+    /// isolated attention that state knows nothing of the labels.
+    ///
+    /// # Errors
+    /// Of the tensor library.
+    pub fn losses_and_embeddings(
+        &self,
+        sequences: &[&Sequence],
+        targets: &[f32],
+        weights: &LossWeights,
+        dropouts: &Dropouts,
+    ) -> candle_core::Result<(Losses, Tensor)> {
         let pass = self.pass(sequences, dropouts)?;
         let temperatures = Temperatures {
             scale: &self.head.trained_scale()?,
             bce_scale: &self.bce_scale,
         };
         let (said, rows) = (&pass.similarities, &pass.row_of_label);
-        losses(said, rows, targets, &temperatures, weights)
+        let losses = losses(said, rows, targets, &temperatures, weights)?;
+        Ok((losses, pass.rows.text_embeddings(&pass.states)?))
     }
 
-    /// The logit of each label, sequence after sequence, and the factor between cosine and logit.
+    /// The probability of each label, sequence after sequence, as the cross-entropy is trained.
     ///
     /// # Errors
     /// Of the tensor library.
-    pub fn logits(&self, sequences: &[&Sequence]) -> candle_core::Result<(Vec<f32>, f32)> {
-        let logits = self
-            .pass(sequences, &Dropouts::default())?
+    pub fn probabilities(
+        &self,
+        sequences: &[&Sequence],
+        bce_bias: f64,
+    ) -> candle_core::Result<Vec<f32>> {
+        let pass = self.pass(sequences, &Dropouts::default())?;
+        let raw = pass
             .similarities
-            .logits;
-        let scale = self.head.trained_scale()?.to_scalar::<f32>()?;
-        Ok((logits.to_vec1()?, scale))
+            .logits
+            .broadcast_div(&self.head.trained_scale()?)?;
+        let scale = self.bce_scale.abs()?.clamp(0.1_f32, 10_f32)?;
+        let logits = (raw.broadcast_mul(&scale)? + bce_bias)?;
+        candle_nn::ops::sigmoid(&logits)?.to_vec1()
     }
 
     /// Mean of each sequence's text states, of unit length, `[sequence, hidden]`.
@@ -280,6 +284,8 @@ impl Trainee {
             row_of_label: labels
                 .flat_map(|(sequence, row)| sequence.label_tokens.iter().map(move |_| row))
                 .collect(),
+            states,
+            rows,
         })
     }
 
@@ -340,69 +346,6 @@ impl Trainee {
         }
         write_tensors(&dir.join("model.safetensors"), self.weights.iter())
     }
-}
-
-/// Writes float32 tensors as one safetensors file, synced to the disk.
-///
-/// # Errors
-/// A full disk, a folder that cannot be written to.
-pub fn write_tensors<'a>(
-    path: &Path,
-    tensors: impl Iterator<Item = (&'a str, &'a Tensor)>,
-) -> Result<(), SaveError> {
-    let mut bytes: Vec<(&str, Vec<usize>, Vec<u8>)> = Vec::new();
-    for (name, tensor) in tensors {
-        let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
-        let data = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        bytes.push((name, tensor.dims().to_vec(), data));
-    }
-    let format = |error| SaveError::Format {
-        path: path.to_owned(),
-        error,
-    };
-    let views: Vec<(&str, TensorView)> = bytes
-        .iter()
-        .map(|(name, shape, data)| {
-            let view = TensorView::new(Dtype::F32, shape.clone(), data).map_err(format)?;
-            Ok((*name, view))
-        })
-        .collect::<Result<_, SaveError>>()?;
-    // Readers of other programs ask for this key.
-    let metadata = [("format".to_owned(), "pt".to_owned())]
-        .into_iter()
-        .collect();
-    let archive = safetensors::serialize(views, Some(metadata)).map_err(format)?;
-    write(path, &archive)
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), SaveError> {
-    let written = std::fs::File::create(path).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(|error| SaveError::Io {
-        path: path.to_owned(),
-        error,
-    })
-}
-
-/// `config.json` as it was, with the layout and the vocabulary of what is trained.
-fn config_json(files: &CheckpointFiles, config: &ModelConfig) -> Value {
-    let mut json: Value = serde_json::from_slice(&files.config).unwrap_or_default();
-    let attention = match config.layout {
-        Layout::Reference => None,
-        Layout::PrefixFull => Some("full"),
-        Layout::PrefixIsolated => Some("isolated"),
-    };
-    if let Some(attention) = attention {
-        json["input_layout"] = "lab_prefix".into();
-        json["label_attention"] = attention.into();
-    }
-    json["backbone_config"]["vocab_size"] = config.backbone.vocab_size().into();
-    json
 }
 
 /// Whether the tensor `name` belongs to what is frozen.
