@@ -198,7 +198,25 @@ mod tests {
         let ours = parsed(r#"{"text": "a", "labels": ["x", "y", "x"], "not_labels": ["z"]}"#);
         let gliclass =
             parsed(r#"{"text": "a", "all_labels": ["z", "x", "y"], "true_labels": ["x", "y"]}"#);
-        assert_eq!(ours, gliclass);
+        assert_eq!(gliclass.kind, RowKind::Gliclass);
+        assert_eq!(
+            ours,
+            Row {
+                kind: RowKind::Plain,
+                ..gliclass
+            }
+        );
+        let correction = parsed(
+            r#"{"v": 1, "text": "a", "labels": ["x", "y", "z", "not judged"], "accepted": ["x", "y"], "rejected": ["z"]}"#,
+        );
+        assert_eq!(correction.kind, RowKind::Correction);
+        assert_eq!(
+            ours,
+            Row {
+                kind: RowKind::Plain,
+                ..correction
+            }
+        );
         let candidates: Vec<_> = ours.candidates().collect();
         assert_eq!(candidates, [("x", true), ("y", true), ("z", false)]);
         assert_eq!(parsed(r#"{"sentence": "a", "labels": []}"#).text, "a");

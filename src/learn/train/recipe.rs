@@ -307,6 +307,7 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().path());
         let recipes = recipes.filter(|path| path.extension().is_some_and(|e| e == "toml"));
-        assert!(recipes.map(|path| Recipe::read(&path).unwrap()).count() > 0);
+        let read: Vec<_> = recipes.map(|path| Recipe::read(&path).unwrap()).collect();
+        assert!(!read.is_empty());
     }
 }
