@@ -24,6 +24,7 @@ mod setup;
 mod status;
 mod stop;
 mod tag;
+mod train;
 
 /// Tags your notes with your own labels, on your own machine.
 #[derive(Debug, Parser)]
@@ -52,6 +53,7 @@ struct Cli {
 enum Command {
     Tag(tag::Args),
     Eval(eval::Args),
+    Train(train::Args),
     Labelset(labelset::Args),
     Model(model::Args),
     Daemon(daemon::Args),
@@ -116,6 +118,7 @@ pub fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Tag(args) => tag::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Train(args) => train::run(args),
         Command::Labelset(args) => labelset::run(args),
         Command::Model(args) => model::run(args),
         Command::Completions(args) => completions::run(args),

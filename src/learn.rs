@@ -5,3 +5,4 @@ pub mod dataset;
 pub mod evaluation;
 pub mod journal;
 pub mod scoring;
+pub mod train;

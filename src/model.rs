@@ -14,9 +14,12 @@ pub mod device;
 mod encoder;
 mod head;
 pub mod hub;
+pub mod loss;
+pub mod random;
 pub mod sequence;
 pub mod store;
 pub mod tokenizer;
+pub mod trainee;
 pub mod verify;
 pub mod weights;
 
@@ -304,6 +307,8 @@ impl Model {
                     ids: &batch.ids,
                     positions: &batch.positions,
                     mask: &batch.mask,
+                    dropout: None,
+                    dtype: candle_core::DType::F32,
                 })?; // [batch, token, hidden]
                 let tokens = states.dim(1)?;
                 let rows = StateRows::new(sequences, |i, place| i * tokens + place, &self.device)?;

@@ -30,16 +30,23 @@ fn every_golden_folder_passes_every_stage() {
     folders.sort();
     assert!(folders.len() >= 18, "only {} folders", folders.len());
     let mut faults = String::new();
+    let mut with_gradients = 0;
     for folder in folders {
         match verify(&folder, &LoadOptions::default()) {
             Ok(report) if report.passed() => {
-                assert!(report.stages.len() >= 8, "{}", folder.display())
+                assert!(report.stages.len() >= 8, "{}", folder.display());
+                with_gradients += usize::from(report.stages.iter().any(|s| s.name == "gradients"));
             }
             Ok(report) => faults += &format!("{}\n{}", folder.display(), failed(&report)),
             Err(error) => faults += &format!("{}: {error}\n", folder.display()),
         }
     }
     assert!(faults.is_empty(), "{faults}");
+    // BERT, RoBERTa, DistilBERT, ModernBERT and DeBERTa among them, in both layouts.
+    assert!(
+        with_gradients >= 13,
+        "gradients in {with_gradients} folders"
+    );
 }
 
 #[test]

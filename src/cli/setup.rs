@@ -48,6 +48,18 @@ pub(crate) enum DeviceArg {
     Metal,
 }
 
+impl DeviceArg {
+    /// The setting of the same name.
+    pub(crate) fn choice(self) -> DeviceChoice {
+        match self {
+            DeviceArg::Auto => DeviceChoice::Auto,
+            DeviceArg::Cpu => DeviceChoice::Cpu,
+            DeviceArg::Cuda => DeviceChoice::Cuda,
+            DeviceArg::Metal => DeviceChoice::Metal,
+        }
+    }
+}
+
 /// Folders and settings of this user, here.
 pub(crate) struct Surroundings {
     pub(crate) folders: Folders,
@@ -75,12 +87,7 @@ impl ModelArgs {
         if let Some(threads) = threads {
             crate::config::limit_threads(threads);
         }
-        let choice = self.device.map_or(settings.device, |device| match device {
-            DeviceArg::Auto => DeviceChoice::Auto,
-            DeviceArg::Cpu => DeviceChoice::Cpu,
-            DeviceArg::Cuda => DeviceChoice::Cuda,
-            DeviceArg::Metal => DeviceChoice::Metal,
-        });
+        let choice = self.device.map_or(settings.device, DeviceArg::choice);
         let chosen = device::choose(choice).map_err(|error| UsageError(error.to_string()))?;
         tracing::info!("the model runs on the {}: {}", chosen.name, chosen.why);
         let store = Store::new(&surroundings.folders, crate::model::bundled_files());

@@ -122,7 +122,7 @@ fn hash(parts: &[&[u8]]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learn::dataset::Row;
+    use crate::learn::dataset::{Row, RowKind};
 
     fn case(text: &str, truth: &[usize]) -> Case {
         Case {
@@ -133,6 +133,7 @@ mod tests {
                 source: None,
                 id: None,
                 line: 1,
+                kind: RowKind::Plain,
             },
             candidates: (0..100).collect(),
             truth: (0..100).map(|i| truth.contains(&i)).collect(),

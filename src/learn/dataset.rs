@@ -6,6 +6,7 @@
 
 mod error;
 mod labels;
+mod parquet;
 mod parse;
 mod set;
 mod suite;
@@ -18,6 +19,7 @@ use flate2::bufread::MultiGzDecoder;
 
 pub use error::{DatasetError, RowFault, RowProblem};
 pub use labels::{LabelList, read_labels};
+pub use parquet::open_any;
 pub use set::{Case, DataSet};
 pub use suite::Suite;
 
@@ -36,6 +38,20 @@ pub struct Row {
     pub id: Option<String>,
     /// Where it is in its file, from 1.
     pub line: usize,
+    /// How it was written.
+    pub kind: RowKind,
+}
+
+/// The spellings of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RowKind {
+    /// `labels`, and perhaps `not_labels`.
+    #[default]
+    Plain,
+    /// `all_labels` and `true_labels`.
+    Gliclass,
+    /// `accepted` and `rejected`: what a person said; nothing is known of other labels.
+    Correction,
 }
 
 impl Row {

@@ -50,18 +50,48 @@ impl Batch {
             values
         };
         let positions = padded(|s| &s.positions, 0);
-        let mut segments = padded(|s| &s.segments, PADDING);
-        if !isolated {
-            // Full attention: everything is seen as text is.
-            segments
-                .iter_mut()
-                .filter(|s| **s != PADDING)
-                .for_each(|s| *s = TEXT);
-        }
+        let segments = seen(padded(|s| &s.segments, PADDING), isolated);
         Ok(Batch {
             ids: Tensor::from_vec(padded(|s| &s.ids, pad), (rows, tokens), device)?,
             positions: Tensor::from_vec(positions.clone(), (rows, tokens), device)?,
             mask: AttentionMask::new(rows, tokens, segments, positions, device),
         })
     }
+
+    /// Lays `sequences` end to end, without padding, and says where each begins.
+    pub(crate) fn packed(
+        sequences: &[&Sequence],
+        options: &BatchOptions,
+    ) -> Result<(Batch, Vec<usize>)> {
+        let joined = |row: fn(&Sequence) -> &[u32]| -> Vec<u32> {
+            let rows = sequences.iter().map(|sequence| row(sequence));
+            rows.collect::<Vec<_>>().concat()
+        };
+        let mut starts = Vec::with_capacity(sequences.len());
+        let mut rows = Vec::with_capacity(sequences.len());
+        let mut tokens = 0;
+        for sequence in sequences {
+            starts.push(tokens);
+            rows.push(tokens..tokens + sequence.len());
+            tokens += sequence.len();
+        }
+        let device = options.device;
+        let positions = joined(|s| &s.positions);
+        let segments = seen(joined(|s| &s.segments), options.isolated);
+        let batch = Batch {
+            ids: Tensor::from_vec(joined(|s| &s.ids), (1, tokens), device)?,
+            positions: Tensor::from_vec(positions.clone(), (1, tokens), device)?,
+            mask: AttentionMask::packed(rows, segments, positions, device),
+        };
+        Ok((batch, starts))
+    }
+}
+
+/// Segments as the mask takes them: under full attention everything is seen as text is.
+fn seen(mut segments: Vec<u32>, isolated: bool) -> Vec<u32> {
+    if !isolated {
+        let there = segments.iter_mut().filter(|s| **s != PADDING);
+        there.for_each(|s| *s = TEXT);
+    }
+    segments
 }

@@ -8,15 +8,16 @@
 mod bert;
 mod deberta;
 mod fused;
+mod kernel;
 mod mask;
 mod modernbert;
 mod ops;
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 pub(crate) use fused::FusedBert;
 pub(crate) use mask::{AttentionMask, PADDING, TEXT};
-pub(crate) use ops::{LayerNorm, linear};
+pub(crate) use ops::{Dropout, LayerNorm, Linear, linear};
 
 use crate::model::config::BackboneConfig;
 use crate::model::weights::Reader;
@@ -29,6 +30,25 @@ pub(crate) struct EncoderInput<'a> {
     pub(crate) positions: &'a Tensor,
     /// Who sees whom.
     pub(crate) mask: &'a AttentionMask,
+    /// What drops states while training.
+    pub(crate) dropout: Option<&'a Dropout>,
+    /// What the layers compute in; weights are float32 in any case.
+    pub(crate) dtype: DType,
+}
+
+impl EncoderInput<'_> {
+    /// The embeddings as the first layer takes them.
+    fn enter(&self, states: Tensor) -> Result<Tensor> {
+        self.drop(states.to_dtype(self.dtype)?)
+    }
+
+    /// The states, some of them dropped while training.
+    fn drop(&self, states: Tensor) -> Result<Tensor> {
+        match self.dropout {
+            Some(dropout) => dropout.forward(&states),
+            None => Ok(states),
+        }
+    }
 }
 
 /// An encoder of one of the known architectures.
@@ -49,6 +69,11 @@ impl Encoder {
             }
             BackboneConfig::Deberta(c) => Encoder::Deberta(deberta::Deberta::new(c, weights)?),
         })
+    }
+
+    /// Whether it can read sequences end to end; relative attention needs them one a row.
+    pub(crate) fn reads_packed(&self) -> bool {
+        !matches!(self, Encoder::Deberta(_))
     }
 
     /// The last hidden states, `[batch, token, hidden]`.

@@ -4,11 +4,10 @@
 //!
 //! Length: every formula has a case worked out by hand at the foot.
 
-use candle_core::{D, Device, Module, Result, Tensor};
-use candle_nn::Linear;
+use candle_core::{D, Device, Result, Tensor};
 
 use super::config::{ModelConfig, Similarity};
-use super::encoder::{LayerNorm, linear};
+use super::encoder::{Dropout, LayerNorm, Linear, linear};
 use super::sequence::Sequence;
 use super::weights::Reader;
 
@@ -22,6 +21,8 @@ const MIN_NORM: f64 = 1e-12;
 pub(crate) struct ScoringHead {
     text_projector: Option<Projector>,
     label_projector: Option<Projector>,
+    /// `logit_scale` as it is stored: what training moves.
+    temperature: Tensor,
     similarity: SimilarityHead,
 }
 
@@ -143,6 +144,8 @@ impl StateRows {
 pub(crate) struct Similarities {
     /// Projected, not normalised `[CLS]` states, `[sequence, size]`.
     pub(crate) text: Tensor,
+    /// Projected, not normalised label vectors, `[label, size]`.
+    pub(crate) labels: Tensor,
     /// What the checkpoint calls logits, `[label]`.
     pub(crate) logits: Tensor,
 }
@@ -171,13 +174,16 @@ impl ScoringHead {
         } else {
             similarity.get_if_there("logit_scale", &[])?
         };
-        let scale = match scale {
-            Some(scale) => scale.to_scalar::<f32>()?,
-            None => config.logit_scale_init as f32,
+        let start = config.logit_scale_init as f32;
+        let temperature = match scale {
+            Some(scale) => scale,
+            None => Tensor::new(start, weights.device())?,
         };
+        let scale = temperature.to_scalar::<f32>()?;
         Ok(ScoringHead {
             text_projector: projector("text_projector")?,
             label_projector: projector("label_projector")?,
+            temperature,
             similarity: match config.similarity {
                 Similarity::Cosine => SimilarityHead::Cosine { scale: scale.exp() },
                 Similarity::Dot => {
@@ -199,31 +205,56 @@ impl ScoringHead {
         }
     }
 
+    /// The factor between a cosine and a logit as a tensor, of the temperature that is trained.
+    pub(crate) fn trained_scale(&self) -> Result<Tensor> {
+        self.temperature.clamp(-10_f32, 10_f32)?.exp()
+    }
+
     /// `states`: `[row, hidden]`.
     pub(crate) fn forward(&self, states: &Tensor, rows: &StateRows) -> Result<Similarities> {
-        let text = project(
-            self.text_projector.as_ref(),
-            &states.index_select(&rows.cls, 0)?,
-        )?; // [sequence, size]
+        self.forward_with(states, rows, None)
+    }
+
+    /// The same with some of the projected values dropped, while training.
+    pub(crate) fn forward_with(
+        &self,
+        states: &Tensor,
+        rows: &StateRows,
+        dropout: Option<&Dropout>,
+    ) -> Result<Similarities> {
+        let drop = |projected: Tensor| match dropout {
+            Some(dropout) => dropout.forward(&projected),
+            None => Ok(projected),
+        };
+        let cls = states.index_select(&rows.cls, 0)?;
+        let text = drop(project(self.text_projector.as_ref(), &cls)?)?; // [sequence, size]
         // Projected first, averaged then, as the reference does.
         let label = rows.labels.mean(states, |states| {
-            project(self.label_projector.as_ref(), states)
+            drop(project(self.label_projector.as_ref(), states)?)
         })?; // [label, size]
         let text_of_label = text.index_select(&rows.sequence_of_label, 0)?; // [label, size]
         let logits = match &self.similarity {
             SimilarityHead::Cosine { scale } => {
-                ((normalize(&text_of_label)? * normalize(&label)?)?.sum(D::Minus1)?
-                    * f64::from(*scale))?
+                let cosines = (normalize(&text_of_label)? * normalize(&label)?)?.sum(D::Minus1)?;
+                if self.temperature.track_op() {
+                    cosines.broadcast_mul(&self.trained_scale()?)?
+                } else {
+                    (cosines * f64::from(*scale))?
+                }
             }
             SimilarityHead::Dot(classifier) => {
-                classifier.forward(&(text_of_label * label)?)?.squeeze(1)?
+                classifier.forward(&(text_of_label * &label)?)?.squeeze(1)?
             }
             SimilarityHead::Bilinear { weight, bias } => {
                 let turned = text_of_label.matmul(&weight.squeeze(0)?)?; // [label, size]
-                (turned * label)?.sum(D::Minus1)?.broadcast_add(bias)?
+                (turned * &label)?.sum(D::Minus1)?.broadcast_add(bias)?
             }
         };
-        Ok(Similarities { text, logits })
+        Ok(Similarities {
+            text,
+            labels: label,
+            logits,
+        })
     }
 }
 
@@ -235,7 +266,7 @@ fn project(projector: Option<&Projector>, x: &Tensor) -> Result<Tensor> {
 }
 
 /// Rows of unit length, `[n, size]` -> `[n, size]`.
-fn normalize(x: &Tensor) -> Result<Tensor> {
+pub(crate) fn normalize(x: &Tensor) -> Result<Tensor> {
     let norm = x.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(MIN_NORM)?;
     x.broadcast_div(&norm)
 }

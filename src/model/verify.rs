@@ -1,10 +1,12 @@
 //! A checkpoint against its golden cases: `cases.json` in, the largest deviation of each stage out.
 //!
 //! The stages are those a port can go wrong in, in order, so that the first one that fails names
-//! the place: ids and masks, hidden states, logits, scores, padded batches, isolation.
+//! the place: ids and masks, hidden states, logits, scores, padded batches, isolation, losses,
+//! gradients.
 
 mod cases;
 mod stage;
+mod training;
 
 use std::path::Path;
 
@@ -12,6 +14,7 @@ use serde::Serialize;
 
 use self::cases::{Case, Cases, PaddedBatch};
 use self::stage::Stages;
+use self::training::Training;
 use super::sequence::{Sequence, truncate_like_reference};
 use super::{CheckpointError, Inspection, LoadOptions, Model};
 use crate::model::config::Layout;
@@ -93,6 +96,7 @@ pub fn verify_with(dir: &Path, cases: &Path, options: &LoadOptions) -> Result<Re
     let mut comparison = Comparison {
         model: Model::load(dir, &plain)?,
         serving: Model::load(dir, &serving)?,
+        training: Training::load(dir, options)?,
         stages: Stages::default(),
     };
     for (number, case) in cases.cases.iter().enumerate() {
@@ -107,10 +111,12 @@ pub fn verify_with(dir: &Path, cases: &Path, options: &LoadOptions) -> Result<Re
     })
 }
 
-/// A checkpoint under comparison, in the plain form and in the one that answers requests.
+/// A checkpoint under comparison: in the plain form, in the one that answers requests, and in the
+/// one that is trained.
 struct Comparison {
     model: Model,
     serving: Model,
+    training: Training,
     stages: Stages,
 }
 
@@ -237,7 +243,7 @@ impl Comparison {
                     .near("row alone", &place, HIDDEN, alone, Some(&together.logits));
             }
         }
-        Ok(())
+        self.training.batch(batch, &all, &place, &mut self.stages)
     }
 
     /// Lays out text and labels as the reference does, cutting where it cuts.

@@ -189,6 +189,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Where the tensors are.
+    pub(crate) fn device(&self) -> &Device {
+        self.device
+    }
+
     /// A reader of the names under `part.`.
     pub(crate) fn part(&self, part: impl std::fmt::Display) -> Reader<'a> {
         Reader {

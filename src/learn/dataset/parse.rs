@@ -1,12 +1,13 @@
 //! One line of JSON in, one `Row` or what is wrong with it out.
 //!
-//! Two spellings: `{"text"|"sentence", "labels", "not_labels"?, "site"?, "source"?, "id"?}`, and
-//! GLiClass's `{"text", "all_labels", "true_labels"}`. Other fields are somebody else's.
+//! Three spellings: `{"text"|"sentence", "labels", "not_labels"?, "site"?, "source"?, "id"?}`,
+//! GLiClass's `{"text", "all_labels", "true_labels"}`, and a correction's `{"text", "accepted",
+//! "rejected"}`. Other fields are somebody else's.
 //! Invariant: the labels of a row are not empty, each once, and on one side only.
 
 use serde_json::{Map, Value};
 
-use super::{Row, RowProblem};
+use super::{Row, RowKind, RowProblem};
 
 /// `None` where the line is blank. The row's line number is the caller's to set.
 pub(super) fn line(bytes: &[u8], bom_is_allowed: bool) -> Result<Option<Row>, RowProblem> {
@@ -20,8 +21,14 @@ pub(super) fn line(bytes: &[u8], bom_is_allowed: bool) -> Result<Option<Row>, Ro
     if text.trim().is_empty() {
         return Ok(None);
     }
-    match serde_json::from_str(text).map_err(|error| not_json(&error))? {
-        Value::Object(fields) => row(fields).map(Some),
+    let value = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+    self::value(value).map(Some)
+}
+
+/// The row of a JSON value.
+pub(super) fn value(value: Value) -> Result<Row, RowProblem> {
+    match value {
+        Value::Object(fields) => row(fields),
         other => Err(RowProblem::NotAnObject {
             found: kind(&other),
         }),
@@ -53,6 +60,20 @@ fn row(mut fields: Map<String, Value>) -> Result<Row, RowProblem> {
                 cure: "give the row its text",
             });
         }
+    };
+    let has = |field: &str| fields.contains_key(field);
+    let row_kind = match (has("accepted") || has("rejected"), has("labels")) {
+        (true, _) => {
+            // A correction's `labels` are those that were shown.
+            fields.remove("labels");
+            for (verdict, side) in [("accepted", "labels"), ("rejected", "not_labels")] {
+                let labels = fields.remove(verdict).unwrap_or(Value::Array(Vec::new()));
+                fields.insert(side.to_owned(), labels);
+            }
+            RowKind::Correction
+        }
+        (false, true) => RowKind::Plain,
+        (false, false) => RowKind::Gliclass,
     };
     let (labels, not_labels) = match (fields.remove("labels"), fields.remove("true_labels")) {
         (Some(value), _) => {
@@ -98,6 +119,7 @@ fn row(mut fields: Map<String, Value>) -> Result<Row, RowProblem> {
         source: site.or(source),
         id: optional("id", fields.remove("id"))?,
         line: 0,
+        kind: row_kind,
     })
 }
 
@@ -176,7 +198,25 @@ mod tests {
         let ours = parsed(r#"{"text": "a", "labels": ["x", "y", "x"], "not_labels": ["z"]}"#);
         let gliclass =
             parsed(r#"{"text": "a", "all_labels": ["z", "x", "y"], "true_labels": ["x", "y"]}"#);
-        assert_eq!(ours, gliclass);
+        assert_eq!(gliclass.kind, RowKind::Gliclass);
+        assert_eq!(
+            ours,
+            Row {
+                kind: RowKind::Plain,
+                ..gliclass
+            }
+        );
+        let correction = parsed(
+            r#"{"v": 1, "text": "a", "labels": ["x", "y", "z", "not judged"], "accepted": ["x", "y"], "rejected": ["z"]}"#,
+        );
+        assert_eq!(correction.kind, RowKind::Correction);
+        assert_eq!(
+            ours,
+            Row {
+                kind: RowKind::Plain,
+                ..correction
+            }
+        );
         let candidates: Vec<_> = ours.candidates().collect();
         assert_eq!(candidates, [("x", true), ("y", true), ("z", false)]);
         assert_eq!(parsed(r#"{"sentence": "a", "labels": []}"#).text, "a");

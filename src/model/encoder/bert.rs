@@ -2,10 +2,10 @@
 //! `XLMRobertaModel`, `DistilBertModel`): one architecture under three sets of names.
 
 use candle_core::{Module, Result, Tensor};
-use candle_nn::{Embedding, Linear};
+use candle_nn::Embedding;
 
 use super::EncoderInput;
-use super::ops::{FeedForward, LayerNorm, attention, linear, merge_heads, split_heads};
+use super::ops::{FeedForward, LayerNorm, Linear, attention, linear};
 use crate::model::config::{BertConfig, BertFamily};
 use crate::model::weights::Reader;
 
@@ -63,7 +63,7 @@ impl Bert {
         if let Some(token_type) = &self.token_type {
             states = states.broadcast_add(token_type)?;
         }
-        states = self.norm.forward(&states)?; // [batch, token, hidden]
+        states = input.enter(self.norm.forward(&states)?)?; // [batch, token, hidden]
         for layer in &self.layers {
             states = layer.forward(&states, input)?;
         }
@@ -149,17 +149,17 @@ impl Layer {
 
     /// `[batch, token, hidden]` -> `[batch, token, hidden]`.
     fn forward(&self, states: &Tensor, input: &EncoderInput) -> Result<Tensor> {
-        let head = |projection: &Linear| split_heads(&projection.forward(states)?, self.heads);
         let context = attention(
-            &head(&self.query)?,
-            &head(&self.key)?,
-            &head(&self.value)?,
+            &self.query.forward(states)?,
+            &self.key.forward(states)?,
+            &self.value.forward(states)?,
+            self.heads,
             input.mask,
             None,
         )?;
-        let attended = self.output.forward(&merge_heads(&context)?)?;
+        let attended = input.drop(self.output.forward(&context)?)?;
         let states = self.attention_norm.forward(&(attended + states)?)?;
-        self.output_norm
-            .forward(&(self.feed_forward.forward(&states)? + &states)?)
+        let fed = input.drop(self.feed_forward.forward(&states)?)?;
+        self.output_norm.forward(&(fed + &states)?)
     }
 }

@@ -2,11 +2,13 @@
 //! each other in separate terms.
 
 use candle_core::{D, Module, Result, Tensor};
-use candle_nn::{Embedding, Linear};
+use candle_nn::Embedding;
 
 use super::EncoderInput;
 use super::mask::AttentionMask;
-use super::ops::{FeedForward, LayerNorm, in_row_blocks, linear, merge_heads, split_heads};
+use super::ops::{
+    FeedForward, LayerNorm, Linear, in_row_blocks, linear, merge_heads, softmax, split_heads,
+};
 use crate::model::config::{DebertaConfig, RelativeAttention};
 use crate::model::weights::Reader;
 
@@ -17,8 +19,8 @@ pub(crate) struct Deberta {
     token_type: Option<Tensor>,
     embedding_projection: Option<Linear>,
     norm: LayerNorm,
-    /// Kinds of relative attention, and the (normalised) embedding `[1, 2·span, hidden]`.
-    relative: Option<(RelativeAttention, Tensor)>,
+    /// Kinds of relative attention, the embedding `[2·span, hidden]`, and its norm.
+    relative: Option<(RelativeAttention, Tensor, Option<LayerNorm>)>,
     layers: Vec<Layer>,
 }
 
@@ -35,15 +37,13 @@ impl Deberta {
         let encoder = weights.part("encoder");
         let relative = match &config.relative {
             Some(relative) => {
-                let mut table = encoder
+                let table = encoder
                     .part("rel_embeddings")
                     .get("weight", &[2 * relative.span(), hidden])?;
-                if relative.norm {
-                    let norm =
-                        LayerNorm::new(hidden, config.norm_eps, true, &encoder.part("LayerNorm"))?;
-                    table = norm.forward(&table)?;
-                }
-                Some((relative.clone(), table.unsqueeze(0)?))
+                let norm = relative.norm.then(|| {
+                    LayerNorm::new(hidden, config.norm_eps, true, &encoder.part("LayerNorm"))
+                });
+                Some((relative.clone(), table, norm.transpose()?))
             }
             None => None,
         };
@@ -75,11 +75,15 @@ impl Deberta {
         if let Some(projection) = &self.embedding_projection {
             states = projection.forward(&states)?;
         }
-        states = self.norm.forward(&states)?; // [batch, token, hidden]
+        states = input.enter(self.norm.forward(&states)?)?; // [batch, token, hidden]
         let relative = match &self.relative {
-            Some((kinds, table)) => Some(Relative {
+            Some((kinds, table, norm)) => Some(Relative {
                 kinds,
-                table,
+                // Normalised anew each time: training moves both the table and the norm.
+                table: match norm {
+                    Some(norm) => norm.forward(table)?.unsqueeze(0)?,
+                    None => table.unsqueeze(0)?,
+                },
                 distances: distances(kinds, input)?,
             }),
             None => None,
@@ -94,7 +98,7 @@ impl Deberta {
 /// What the layers need to know of relative positions in one batch.
 struct Relative<'a> {
     kinds: &'a RelativeAttention,
-    table: &'a Tensor,
+    table: Tensor, // [1, 2·span, hidden]
     distances: Tensor,
 }
 
@@ -154,10 +158,10 @@ impl Layer {
         input: &EncoderInput,
     ) -> Result<Tensor> {
         let context = self.attend(states, relative, input.mask)?;
-        let attended = self.output.forward(&merge_heads(&context)?)?;
+        let attended = input.drop(self.output.forward(&merge_heads(&context)?)?)?;
         let states = self.attention_norm.forward(&(attended + states)?)?;
-        self.output_norm
-            .forward(&(self.feed_forward.forward(&states)? + &states)?)
+        let fed = input.drop(self.feed_forward.forward(&states)?)?;
+        self.output_norm.forward(&(fed + &states)?)
     }
 
     /// Disentangled attention: `[batch, token, hidden]` -> `[batch, heads, token, dim]`.
@@ -210,8 +214,8 @@ impl Layer {
                             .t()?)?;
                 }
             }
-            let scores = (scores * scale)?.broadcast_add(&mask.rows(rows, None)?)?;
-            candle_nn::ops::softmax_last_dim(&scores)?.matmul(&value)
+            let added = mask.rows(rows, None)?.to_dtype(scores.dtype())?;
+            softmax(&(scores * scale)?.broadcast_add(&added)?)?.matmul(&value)
         })
     }
 }

@@ -6,14 +6,13 @@
 //! threads by whole sequences, so that threads never wait for each other inside a layer.
 
 mod attention;
-mod kernel;
 mod rows;
 
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
 use self::attention::{Heads, attend};
-use self::kernel::{Shape, Threads, add_norm, fill_rows, gelu, norm, product};
+use super::kernel::{Shape, Threads, add_norm, fill_rows, gelu, norm, product};
 use crate::model::config::{Activation, BertConfig, BertFamily};
 use crate::model::sequence::Sequence;
 use crate::model::weights::Reader;

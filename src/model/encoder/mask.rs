@@ -3,7 +3,7 @@
 //! Invariant: every row of a mask has at least one open place, or softmax would be NaN.
 
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use candle_core::{Device, Result, Tensor};
 
@@ -25,8 +25,21 @@ pub(crate) struct AttentionMask {
     segments: Vec<u32>,
     positions: Vec<u32>,
     device: Device,
+    /// Rows of the sequences that lie end to end in the one row of a packed batch.
+    packed: Option<Vec<Range<usize>>>,
     whole: OnceLock<Tensor>,
     whole_windowed: OnceLock<(u32, Tensor)>,
+    plan: OnceLock<Arc<Plan>>,
+    plan_windowed: OnceLock<(u32, Arc<Plan>)>,
+}
+
+/// The sequences of a batch, each attending to itself only.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Their rows in `[batch · token]`.
+    pub(crate) sequences: Vec<Range<usize>>,
+    /// What is added to a sequence's scores, `[query, key]`; `None` where nothing is closed.
+    pub(crate) closed: Vec<Option<Vec<f32>>>,
 }
 
 impl AttentionMask {
@@ -46,9 +59,63 @@ impl AttentionMask {
             segments,
             positions,
             device: device.clone(),
+            packed: None,
             whole: OnceLock::new(),
             whole_windowed: OnceLock::new(),
+            plan: OnceLock::new(),
+            plan_windowed: OnceLock::new(),
         }
+    }
+
+    /// Sequences end to end in one row of tokens, without padding.
+    pub(crate) fn packed(
+        sequences: Vec<Range<usize>>,
+        segments: Vec<u32>,
+        positions: Vec<u32>,
+        device: &Device,
+    ) -> AttentionMask {
+        let tokens = segments.len();
+        AttentionMask {
+            packed: Some(sequences),
+            ..AttentionMask::new(1, tokens, segments, positions, device)
+        }
+    }
+
+    /// Whether `rows` has no meaning here, because only `plan` knows where sequences end.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.packed.is_some()
+    }
+
+    /// The mask sequence by sequence. Made once for each kind of layer.
+    pub(crate) fn plan(&self, window: Option<u32>) -> Arc<Plan> {
+        match window {
+            None => self.plan.get_or_init(|| self.make_plan(None)).clone(),
+            Some(width) => {
+                let make = || (width, self.make_plan(window));
+                let (cached_width, plan) = self.plan_windowed.get_or_init(make);
+                if *cached_width == width {
+                    plan.clone()
+                } else {
+                    self.make_plan(window)
+                }
+            }
+        }
+    }
+
+    fn make_plan(&self, window: Option<u32>) -> Arc<Plan> {
+        let whole_rows = || (0..self.batch).map(|row| row * self.tokens..(row + 1) * self.tokens);
+        let sequences: Vec<Range<usize>> = match &self.packed {
+            Some(sequences) => sequences.clone(),
+            None => whole_rows().collect(),
+        };
+        let closed = sequences.iter().map(|rows| {
+            let added = self.added(rows.clone(), 0..rows.len(), window);
+            added.iter().any(|x| *x != 0.0).then_some(added)
+        });
+        Arc::new(Plan {
+            closed: closed.collect(),
+            sequences,
+        })
     }
 
     /// Positions, row-major `[batch, token]`.
@@ -94,25 +161,31 @@ impl AttentionMask {
                 .collect();
             return Tensor::from_vec(mask, (self.batch, 1, 1, self.tokens), &self.device);
         }
-        let mut mask = Vec::with_capacity(self.batch * rows.len() * self.tokens);
-        for row in 0..self.batch {
-            let range = row * self.tokens..(row + 1) * self.tokens;
-            let (segments, positions) = (&self.segments[range.clone()], &self.positions[range]);
-            for query in rows.clone() {
-                mask.extend((0..self.tokens).map(|key| {
-                    let seen = segments[key] == TEXT || segments[key] == segments[query];
-                    let near = window
-                        .is_none_or(|width| positions[query].abs_diff(positions[key]) <= width);
-                    // A padding row sees itself, so that its softmax is a number.
-                    if key == query || seen && near && segments[key] != PADDING {
-                        0.0
-                    } else {
-                        CLOSED
-                    }
-                }));
-            }
-        }
+        let sequences = (0..self.batch).map(|row| row * self.tokens..(row + 1) * self.tokens);
+        let mask: Vec<f32> = sequences
+            .flat_map(|range| self.added(range, rows.clone(), window))
+            .collect();
         Tensor::from_vec(mask, (self.batch, 1, rows.len(), self.tokens), &self.device)
+    }
+
+    /// What is added to the scores of these `queries` of one sequence, `[query, key]`.
+    fn added(&self, range: Range<usize>, queries: Range<usize>, window: Option<u32>) -> Vec<f32> {
+        let (segments, positions) = (&self.segments[range.clone()], &self.positions[range]);
+        let mut mask = Vec::with_capacity(queries.len() * segments.len());
+        for query in queries {
+            mask.extend((0..segments.len()).map(|key| {
+                let seen = segments[key] == TEXT || segments[key] == segments[query];
+                let near =
+                    window.is_none_or(|width| positions[query].abs_diff(positions[key]) <= width);
+                // A padding row sees itself, so that its softmax is a number.
+                if key == query || seen && near && segments[key] != PADDING {
+                    0.0
+                } else {
+                    CLOSED
+                }
+            }));
+        }
+        mask
     }
 }
 

@@ -2,10 +2,10 @@
 //! everything, the others a window; gated MLP; norms before each part.
 
 use candle_core::{D, Device, Module, Result, Tensor};
-use candle_nn::{Embedding, Linear};
+use candle_nn::Embedding;
 
 use super::EncoderInput;
-use super::ops::{LayerNorm, attention, linear, merge_heads, split_heads};
+use super::ops::{LayerNorm, Linear, attention, linear};
 use crate::model::config::{Activation, ModernBertConfig, RotaryAttention};
 use crate::model::weights::Reader;
 
@@ -48,7 +48,8 @@ impl ModernBert {
     }
 
     pub(crate) fn forward(&self, input: &EncoderInput) -> Result<Tensor> {
-        let mut states = self.norm.forward(&self.word.forward(input.ids)?)?; // [batch, token, hidden]
+        let states = self.norm.forward(&self.word.forward(input.ids)?)?;
+        let mut states = input.enter(states)?; // [batch, token, hidden]
         let mut rotations: Vec<(f64, Rotation)> = Vec::new();
         for layer in &self.layers {
             let theta = layer.kind.theta;
@@ -135,23 +136,22 @@ impl Layer {
             None => states.clone(),
         };
         let qkv = self.qkv.forward(&normed)?.chunk(3, D::Minus1)?; // 3 of [batch, token, hidden]
-        let query = rotation.turn(&split_heads(&qkv[0], self.heads)?)?;
-        let key = rotation.turn(&split_heads(&qkv[1], self.heads)?)?;
-        let value = split_heads(&qkv[2], self.heads)?;
-        let context = attention(&query, &key, &value, input.mask, self.window)?;
-        let states = (states + self.output.forward(&merge_heads(&context)?)?)?;
+        let query = rotation.turn(&qkv[0], self.heads)?;
+        let key = rotation.turn(&qkv[1], self.heads)?;
+        let context = attention(&query, &key, &qkv[2], self.heads, input.mask, self.window)?;
+        let states = (states + input.drop(self.output.forward(&context)?)?)?;
         let parts = self
             .mlp_input
             .forward(&self.mlp_norm.forward(&states)?)?
             .chunk(2, D::Minus1)?;
         let gated = (self.activation.forward(&parts[0].contiguous()?)? * &parts[1])?;
-        &states + self.mlp_output.forward(&gated)?
+        &states + input.drop(self.mlp_output.forward(&gated)?)?
     }
 }
 
 /// Rotary position embedding at the positions of one batch (transformers: `rotate_half`).
 struct Rotation {
-    cos: Tensor, // [batch, 1, token, head_dim]
+    cos: Tensor, // [batch, token, 1, head_dim]
     sin: Tensor,
 }
 
@@ -170,7 +170,7 @@ impl Rotation {
                     .map(move |i| f64::from(*p) / theta.powf((i % half) as f64 / half as f64))
             })
             .collect();
-        let shape = (batch, 1, tokens, head_dim);
+        let shape = (batch, tokens, 1, head_dim);
         let table = |f: fn(f64) -> f64| {
             Tensor::from_iter(angles.iter().map(|a| f(*a) as f32), device)?.reshape(shape)
         };
@@ -180,14 +180,17 @@ impl Rotation {
         })
     }
 
-    /// `[batch, heads, token, head_dim]`, each head rotated by its token's position.
-    fn turn(&self, x: &Tensor) -> Result<Tensor> {
-        let half = x.dim(D::Minus1)? / 2;
+    /// `[batch, token, hidden]`, each head rotated by its token's position.
+    fn turn(&self, x: &Tensor, heads: usize) -> Result<Tensor> {
+        let (batch, tokens, hidden) = x.dims3()?;
+        let x = x.reshape((batch, tokens, heads, hidden / heads))?;
+        let half = hidden / heads / 2;
         let (left, right) = (
             x.narrow(D::Minus1, 0, half)?,
             x.narrow(D::Minus1, half, half)?,
         );
         let turned = Tensor::cat(&[&right.neg()?, &left], D::Minus1)?;
-        x.broadcast_mul(&self.cos)? + turned.broadcast_mul(&self.sin)?
+        let (cos, sin) = (self.cos.to_dtype(x.dtype())?, self.sin.to_dtype(x.dtype())?);
+        (x.broadcast_mul(&cos)? + turned.broadcast_mul(&sin)?)?.flatten_from(2)
     }
 }

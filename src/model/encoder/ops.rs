@@ -1,7 +1,21 @@
-//! The operations that encoders share. Inference only: the fused ones have no gradient.
+//! The operations that encoders share.
+//!
+//! Invariant: what depends on a trained tensor has a gradient. The library's fused operations cut it
+//! silently, so they serve inference only; a tensor that is tracked goes through our own.
 
-use candle_core::{D, Module, Result, Tensor};
-use candle_nn::Linear;
+mod affine;
+mod attend;
+mod dropout;
+mod gelu;
+#[cfg(test)]
+mod gradient_check;
+mod norm;
+mod softmax;
+mod values;
+
+use candle_core::{D, Result, Tensor};
+
+pub(crate) use dropout::Dropout;
 
 use super::mask::AttentionMask;
 use crate::model::config::Activation;
@@ -33,20 +47,44 @@ impl LayerNorm {
 
     /// `[.., size]` -> `[.., size]`.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if x.track_op() || self.weight.track_op() || x.dtype() != self.weight.dtype() {
+            return norm::layer_norm(x, &self.weight, &self.bias, self.eps);
+        }
         candle_nn::ops::layer_norm(&x.contiguous()?, &self.weight, &self.bias, self.eps)
     }
 }
 
-/// A linear map `[.., input] -> [.., output]`, with `weight` and, where asked, `bias`.
+/// A linear map `[.., input] -> [.., output]`.
+#[derive(Debug)]
+pub(crate) struct Linear {
+    weight: Tensor, // [output, input]
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    /// `[.., input]` -> `[.., output]`.
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if x.track_op() || self.weight.track_op() || x.dtype() != self.weight.dtype() {
+            return affine::affine(x, &self.weight, self.bias.as_ref());
+        }
+        candle_core::Module::forward(
+            &candle_nn::Linear::new(self.weight.clone(), self.bias.clone()),
+            x,
+        )
+    }
+}
+
+/// The linear map with `weight` and, where asked, `bias`.
 pub(crate) fn linear(input: usize, output: usize, bias: bool, weights: &Reader) -> Result<Linear> {
     let weight = weights.get("weight", &[output, input])?;
     let bias = bias.then(|| weights.get("bias", &[output])).transpose()?;
-    Ok(Linear::new(weight, bias))
+    Ok(Linear { weight, bias })
 }
 
 impl Activation {
     pub(crate) fn forward(self, x: &Tensor) -> Result<Tensor> {
         match self {
+            Activation::Gelu if x.track_op() => gelu::gelu(x),
             Activation::Gelu => x.gelu_erf(),
             Activation::GeluNew => x.gelu(),
             Activation::Relu => x.relu(),
@@ -84,11 +122,42 @@ pub(crate) fn merge_heads(x: &Tensor) -> Result<Tensor> {
     x.transpose(1, 2)?.reshape((batch, tokens, heads * dim))
 }
 
-/// Scaled dot-product attention over heads: `q`, `k`, `v` are `[batch, heads, token, dim]`,
+/// Shares of each row of the last dimension.
+pub(crate) fn softmax(x: &Tensor) -> Result<Tensor> {
+    if x.track_op() {
+        softmax::softmax(x)
+    } else {
+        candle_nn::ops::softmax_last_dim(x)
+    }
+}
+
+/// Scaled dot-product attention: `q`, `k`, `v` are `[batch, token, hidden]`, heads side by side;
 /// the result too.
+pub(crate) fn attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    heads: usize,
+    mask: &AttentionMask,
+    window: Option<u32>,
+) -> Result<Tensor> {
+    if mask.is_packed() || q.track_op() && values::is_ours(q) {
+        return attend::attend(q, k, v, heads, mask.plan(window));
+    }
+    let context = attention_of_heads(
+        &split_heads(q, heads)?,
+        &split_heads(k, heads)?,
+        &split_heads(v, heads)?,
+        mask,
+        window,
+    )?;
+    merge_heads(&context)
+}
+
+/// The same over `[batch, heads, token, dim]`.
 ///
 /// Queries are taken in blocks, so that memory grows with the length and not with its square.
-pub(crate) fn attention(
+fn attention_of_heads(
     q: &Tensor,
     k: &Tensor,
     v: &Tensor,
@@ -100,8 +169,8 @@ pub(crate) fn attention(
     let block = |rows: std::ops::Range<usize>| -> Result<Tensor> {
         let q = q.narrow(2, rows.start, rows.len())?;
         let scores = (q.contiguous()?.matmul(&keys)? * scale)?; // [batch, heads, rows, token]
-        let scores = scores.broadcast_add(&mask.rows(rows, window)?)?;
-        candle_nn::ops::softmax_last_dim(&scores)?.matmul(v)
+        let added = mask.rows(rows, window)?.to_dtype(scores.dtype())?;
+        softmax(&scores.broadcast_add(&added)?)?.matmul(v)
     };
     in_row_blocks(q.dim(2)?, 2, block)
 }

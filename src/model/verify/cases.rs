@@ -41,6 +41,20 @@ pub(super) struct PaddedBatch {
     pub(super) input_ids: Option<Vec<Vec<u32>>>,
     pub(super) lmask: Option<Vec<Vec<u32>>>,
     pub(super) logits: Option<Vec<f32>>,
+    /// One row a sequence; −100: not there, or not known.
+    pub(super) targets: Option<Vec<Vec<f32>>>,
+    pub(super) supcon: Option<f32>,
+    pub(super) repulsion: Option<f32>,
+    pub(super) bce: Option<f32>,
+    pub(super) loss: Option<f32>,
+    pub(super) gradients: Option<BTreeMap<String, Gradient>>,
+}
+
+/// A gradient's norm and its first values.
+#[derive(Deserialize)]
+pub(super) struct Gradient {
+    pub(super) norm: f64,
+    pub(super) head: Vec<f32>,
 }
 
 impl Cases {

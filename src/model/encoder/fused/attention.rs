@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use super::kernel::{Shape, Threads, dot, exp_row, product};
 use super::rows::SequenceRows;
+use crate::model::encoder::kernel::{Shape, Threads, dot, exp_row, product};
 
 /// Query rows that are scored at a time: with 512 keys, 256 KiB of scores.
 const QUERY_ROWS: usize = 128;

@@ -4,10 +4,14 @@
 //! written in lanes, because float sums may not be reordered by the compiler. The one `unsafe` call
 //! is the matrix product, whose bounds `Matrix` checks.
 
+mod backward;
+
 use std::ops::Range;
 
 use gemm::Parallelism;
 use pulp::Arch;
+
+pub(super) use backward::{gelu_backward, norm_backward, sum_rows, weigh_row};
 
 /// Lanes of the accumulators: one AVX-512 register of float32.
 const LANES: usize = 16;

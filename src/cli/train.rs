@@ -1,0 +1,164 @@
+//! `gliznet train`: a recipe into a checkpoint, with progress on standard error.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::setup::DeviceArg;
+use super::{Outcome, complain};
+use crate::learn::train::recipe::Recipe;
+use crate::learn::train::{Event, Faults, StepRecord, TrainOptions, train};
+use crate::model::device::choose;
+
+/// Trains a model on labelled texts, as a recipe says.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "train/recipes/README.md lists every key of a recipe.
+
+Examples:
+  gliznet train --recipe train/recipes/sample.toml --out runs/first
+  gliznet train --recipe train/recipes/sample.toml --out runs/first --resume")]
+pub(crate) struct Args {
+    /// The recipe, a TOML file
+    #[arg(long, value_name = "FILE")]
+    recipe: PathBuf,
+
+    /// The folder for checkpoints, metrics, report and the result
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+
+    /// The checkpoint to start from; the recipe's `init` if not given
+    #[arg(long, value_name = "CHECKPOINT")]
+    init: Option<PathBuf>,
+
+    /// Go on with the training in DIR that was cut off
+    #[arg(long)]
+    resume: bool,
+
+    /// Where to compute
+    #[arg(
+        long,
+        value_name = "    let choice = args.device.map_or(crate::config::Device::Auto, DeviceArg::choice);
+    let device = choose(choice)?;ICE"
+    )]
+    device: Option<DeviceArg>,
+
+    /// Write what each pass reads, for another trainer
+    #[arg(long, value_name = "FILE")]
+    write_batches: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let (mut recipe, recipe_text) = Recipe::read(&args.recipe)?;
+    if let Some(init) = &args.init {
+        recipe.init = Some(init.clone());
+    }
+    let choice = args
+        .device
+        .map_or(crate::config::Device::Auto, DeviceArg::choice);
+    let device = choose(choice)?;
+    let bar = ProgressBar::new(recipe.schedule.steps as u64);
+    let style = "{bar:24} {pos}/{len} {msg} {eta} left";
+    bar.set_style(
+        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let options = TrainOptions {
+        recipe,
+        recipe_text,
+        out: args.out.clone(),
+        resume: args.resume,
+        device: device.device,
+        write_batches: args.write_batches.clone(),
+    };
+    let mut said = Said::default();
+    let trained = train(&options, &mut |event| {
+        said.event(&event, &bar);
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    let trained = trained?;
+    if let Some(model) = trained.model {
+        let mut out = anstream::stdout().lock();
+        writeln!(out, "{}", model.display())?;
+    }
+    Ok(if said.faults > 0 {
+        Outcome::SomeFailed
+    } else {
+        Outcome::Done
+    })
+}
+
+/// What was said so far.
+#[derive(Default)]
+struct Said {
+    faults: usize,
+    /// Examples per second, of late.
+    pace: f64,
+}
+
+impl Said {
+    fn event(&mut self, event: &Event, bar: &ProgressBar) {
+        match event {
+            Event::Started {
+                rows,
+                held_out,
+                faults,
+                trained,
+                done,
+            } => {
+                self.faults = faults.count;
+                tell_faults(faults);
+                tracing::info!(rows, held_out, trained, done, "training");
+                bar.set_position(*done as u64);
+                bar.reset_eta();
+                bar.enable_steady_tick(Duration::from_secs(1));
+            }
+            Event::Step(step) => {
+                let pace = step.rows as f64 / step.seconds.max(1e-9);
+                self.pace = if self.pace == 0.0 {
+                    pace
+                } else {
+                    0.95 * self.pace + 0.05 * pace
+                };
+                bar.set_position(step.step as u64);
+                bar.set_message(message(step, self.pace));
+            }
+            Event::Measured {
+                step,
+                value,
+                is_best,
+            } => {
+                let best = if *is_best { ", the best so far" } else { "" };
+                bar.suspend(|| complain(format_args!("step {step}: measured {value:.4}{best}")));
+            }
+            Event::Saved { .. } => {}
+        }
+    }
+}
+
+fn message(step: &StepRecord, pace: f64) -> String {
+    let mut message = format!(
+        "loss {:.3} (supcon {:.3}, bce {:.3}, repulsion {:.3}",
+        step.loss, step.supcon, step.bce, step.repulsion
+    );
+    for (name, value) in [
+        ("embedding", step.embedding),
+        ("label embedding", step.label_embedding),
+    ] {
+        if value != 0.0 {
+            message += &format!(", {name} {value:.3}");
+        }
+    }
+    message + &format!(") {pace:.1} examples/s")
+}
+
+fn tell_faults(faults: &Faults) {
+    for fault in &faults.named {
+        complain(fault);
+    }
+    if faults.count > 0 {
+        complain(format_args!("{} faulty rows are left out", faults.count));
+    }
+}

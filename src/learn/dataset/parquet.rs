@@ -1,0 +1,143 @@
+//! Rows of Parquet files, and the one door for files of either kind.
+//!
+//! In: a path. Out: the same rows and faults as from JSON Lines; the "line" is the row's number.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use parquet::file::reader::SerializedFileReader;
+
+use super::{DatasetError, GZIP_MAGIC, Row, RowFault, RowProblem, Rows, parse};
+
+/// What a Parquet file begins with.
+const MAGIC: [u8; 4] = *b"PAR1";
+
+/// Opens Parquet or JSON Lines, gzipped or not, all told by content.
+pub fn open_any(
+    path: &Path,
+) -> Result<Box<dyn Iterator<Item = Result<Row, RowFault>>>, DatasetError> {
+    let unreadable = |source| DatasetError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    match parquet_file(path).map_err(unreadable)? {
+        None => Ok(Box::new(Rows::open(path)?)),
+        Some(file) => {
+            let reader = SerializedFileReader::new(file)
+                .map_err(|error| unreadable(io::Error::other(error)))?;
+            let path = path.to_owned();
+            let rows = reader.into_iter().zip(1..).map(move |(row, line)| {
+                let row = match row {
+                    Ok(row) => parse::value(row.to_json_value()),
+                    Err(error) => Err(RowProblem::Unreadable {
+                        source: io::Error::other(error),
+                    }),
+                };
+                row.map(|row| Row { line, ..row })
+                    .map_err(|problem| RowFault {
+                        file: path.clone(),
+                        line,
+                        problem,
+                    })
+            });
+            Ok(Box::new(rows))
+        }
+    }
+}
+
+/// The file if it is Parquet, unpacked if need be: its reader jumps about.
+fn parquet_file(path: &Path) -> io::Result<Option<File>> {
+    let mut file = File::open(path)?;
+    let mut start = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut start)?;
+    file.rewind()?;
+    if start == MAGIC {
+        return Ok(Some(file));
+    }
+    if !start.starts_with(&GZIP_MAGIC) {
+        return Ok(None);
+    }
+    let mut decoder = MultiGzDecoder::new(&file);
+    let mut inner = [0; 4];
+    if decoder.read_exact(&mut inner).is_err() || inner != MAGIC {
+        return Ok(None); // Whatever is wrong with the archive, the other reader says it better.
+    }
+    let mut unpacked = tempfile::tempfile()?;
+    io::Write::write_all(&mut unpacked, &inner)?;
+    io::copy(&mut decoder, &mut unpacked)?;
+    unpacked.rewind()?;
+    Ok(Some(unpacked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use parquet::data_type::{ByteArray, ByteArrayType};
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    /// Two good rows, and one whose label is empty.
+    fn bytes() -> Vec<u8> {
+        let schema = "message rows {
+            required binary text (utf8);
+            optional group labels (list) { repeated group list { required binary element (utf8); } }
+        }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let mut bytes = Vec::new();
+        let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        type Column<'a> = (&'a [&'a str], Option<&'a [i16]>, Option<&'a [i16]>);
+        let columns: [Column; 2] = [
+            (&["Snow on the hills.", "Fog.", "Ice."], None, None),
+            (
+                &["snow", "hills", "fog", " "],
+                Some(&[2, 2, 2, 2]),
+                Some(&[0, 1, 0, 0]),
+            ),
+        ];
+        for (values, defined, repeated) in columns {
+            let mut column = group.next_column().unwrap().unwrap();
+            let values: Vec<ByteArray> =
+                values.iter().map(|value| ByteArray::from(*value)).collect();
+            let typed = column.typed::<ByteArrayType>();
+            typed.write_batch(&values, defined, repeated).unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+        bytes
+    }
+
+    fn shown(bytes: &[u8]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows");
+        std::fs::write(&path, bytes).unwrap();
+        let shown = open_any(&path).unwrap().map(|row| match row {
+            Ok(row) => format!("{} {} {:?}", row.line, row.text, row.labels),
+            Err(fault) => format!("{} {}", fault.line, fault.problem),
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn rows_are_those_of_json_lines_and_a_bad_one_is_named() {
+        let shown = shown(&bytes());
+        assert_eq!(shown[0], r#"1 Snow on the hills. ["snow", "hills"]"#);
+        assert_eq!(shown[1], r#"2 Fog. ["fog"]"#);
+        assert!(
+            shown[2].starts_with("3 `labels` has an empty label"),
+            "{shown:?}"
+        );
+    }
+
+    #[test]
+    fn a_gzipped_file_is_the_file() {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        io::Write::write_all(&mut packed, &bytes()).unwrap();
+        assert_eq!(shown(&packed.finish().unwrap()), shown(&bytes()));
+    }
+}

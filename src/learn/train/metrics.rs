@@ -1,0 +1,82 @@
+//! What a training tells of itself: one JSON line a step and an evaluation.
+//!
+//! Invariant: a training that is taken up again has one line for each step, whatever was cut off.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::TrainError;
+
+/// The numbers of one step; losses are without their weights, but `loss`.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(missing_docs, reason = "the recipes' README explains each")]
+pub struct StepRecord {
+    pub step: usize,
+    pub loss: f64,
+    pub supcon: f64,
+    pub repulsion: f64,
+    pub bce: f64,
+    pub embedding: f64,
+    pub label_embedding: f64,
+    pub learning_rate: f64,
+    pub gradient_norm: f64,
+    pub rows: usize,
+    pub tokens: usize,
+    pub seconds: f64,
+}
+
+impl StepRecord {
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "step": self.step, "loss": self.loss, "supcon": self.supcon,
+            "repulsion": self.repulsion, "bce": self.bce, "embedding": self.embedding,
+            "label_embedding": self.label_embedding, "learning_rate": self.learning_rate,
+            "gradient_norm": self.gradient_norm, "rows": self.rows, "tokens": self.tokens,
+            "seconds": self.seconds,
+        })
+    }
+}
+
+/// The file of metrics.
+pub(super) struct Metrics {
+    path: PathBuf,
+    file: File,
+}
+
+impl Metrics {
+    /// Opens the file, and drops what is of later steps than `done` or was cut off.
+    pub(super) fn open(path: &Path, done: usize) -> Result<Metrics, TrainError> {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let kept = text.lines().filter(|line| {
+            let line: Option<Value> = serde_json::from_str(line).ok();
+            let step = line.and_then(|line| line["step"].as_u64());
+            step.is_some_and(|step| step as usize <= done)
+        });
+        let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
+        crate::config::replace(path, kept.as_bytes()).map_err(TrainError::io(path))?;
+        let file = File::options().append(true).open(path);
+        Ok(Metrics {
+            path: path.to_owned(),
+            file: file.map_err(TrainError::io(path))?,
+        })
+    }
+
+    pub(super) fn write(&mut self, record: &Value) -> Result<(), TrainError> {
+        let line = format!("{record}\n");
+        self.file
+            .write_all(line.as_bytes())
+            .map_err(TrainError::io(&self.path))
+    }
+
+    /// All lines so far.
+    pub(super) fn lines(&self) -> Result<Vec<Value>, TrainError> {
+        let text = fs::read_to_string(&self.path).map_err(TrainError::io(&self.path))?;
+        Ok(text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect())
+    }
+}

@@ -1,0 +1,313 @@
+//! The report of a training: metrics in, one HTML file with its figures inside out.
+//!
+//! Knows nothing of how the numbers came about. The figures are SVG, so that no other file, script
+//! or network is needed to read it.
+
+use std::fmt::Write;
+
+use plotters::prelude::*;
+use serde_json::Value;
+
+use super::TrainError;
+use super::measure::Measured;
+use crate::learn::evaluation::Evaluation;
+
+const SIZE: (u32, u32) = (640, 320);
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(31, 119, 180),
+    RGBColor(214, 39, 40),
+    RGBColor(44, 160, 44),
+    RGBColor(148, 103, 189),
+    RGBColor(255, 127, 14),
+    RGBColor(90, 90, 90),
+];
+/// Labels in a table.
+const ROWS: usize = 300;
+
+/// One line of a figure.
+struct Curve {
+    name: String,
+    points: Vec<(f64, f64)>,
+}
+
+/// The whole page.
+pub(super) fn html(
+    lines: &[Value],
+    measured: &Measured,
+    of_step: usize,
+) -> Result<String, TrainError> {
+    let steps: Vec<&Value> = lines
+        .iter()
+        .filter(|line| line.get("loss").is_some())
+        .collect();
+    let evaluations: Vec<&Value> = lines
+        .iter()
+        .filter(|line| line.get("evaluation").is_some())
+        .collect();
+    let mut page = String::from(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Training report</title>\n\
+         <style>body{font:15px/1.5 system-ui,sans-serif;max-width:1340px;margin:2em auto;padding:0 1em}\
+         svg{max-width:100%;height:auto}table{border-collapse:collapse}\
+         td,th{padding:.15em .8em;text-align:right;border-bottom:1px solid #ddd}\
+         td:first-child,th:first-child{text-align:left}</style>\n<h1>Training report</h1>\n",
+    );
+    let seconds: f64 = steps
+        .iter()
+        .filter_map(|line| line["seconds"].as_f64())
+        .sum();
+    let rows: f64 = steps.iter().filter_map(|line| line["rows"].as_f64()).sum();
+    push(
+        &mut page,
+        format_args!(
+            "<p>{} steps, {rows} examples in {:.1} minutes ({:.1} a second); the result is that of step {of_step}.</p>\n",
+            steps.len(),
+            seconds / 60.0,
+            rows / seconds.max(1e-9),
+        ),
+    );
+    let of_steps = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| curve(name, &steps))
+            .collect::<Vec<_>>()
+    };
+    page.push_str("<h2>Losses</h2>\n");
+    page.push_str(&figure(
+        "loss by step",
+        &smooth(of_steps(&[
+            "loss",
+            "supcon",
+            "bce",
+            "repulsion",
+            "embedding",
+            "label_embedding",
+        ])),
+    )?);
+    page.push_str(&figure(
+        "norm of the gradients",
+        &smooth(of_steps(&["gradient_norm"])),
+    )?);
+    page.push_str(&figure("learning rate", &of_steps(&["learning_rate"]))?);
+    if !evaluations.is_empty() {
+        page.push_str("<h2>Evaluations</h2>\n");
+        for key in ["lrap", "f1", "ece"] {
+            let curves: Vec<Curve> = measured
+                .sets
+                .iter()
+                .map(|(set, _, _)| Curve {
+                    name: set.clone(),
+                    points: evaluations
+                        .iter()
+                        .filter_map(|line| {
+                            Some((
+                                line["step"].as_f64()?,
+                                line["evaluation"][set.as_str()][key].as_f64()?,
+                            ))
+                        })
+                        .collect(),
+                })
+                .collect();
+            page.push_str(&figure(&format!("{key} by step"), &curves)?);
+        }
+    }
+    for (name, evaluation, labels) in &measured.sets {
+        push(&mut page, format_args!("<h2>{}</h2>\n", escaped(name)));
+        push(
+            &mut page,
+            format_args!(
+                "<p>{} rows; LRAP {:.3}, best micro-F1 {:.3}, expected calibration error {:.3} \
+             (of the trained head; a fitted calibration is a step of its own).</p>\n",
+                evaluation.n_rows,
+                evaluation.ranking.lrap,
+                evaluation
+                    .at_best
+                    .as_ref()
+                    .map_or(0.0, |best| best.micro.f1),
+                evaluation.calibration.equal_width.error(),
+            ),
+        );
+        page.push_str(&reliability(evaluation)?);
+        table(&mut page, evaluation, labels);
+    }
+    page.push_str("</html>\n");
+    Ok(page)
+}
+
+fn push(page: &mut String, text: std::fmt::Arguments) {
+    let _ = page.write_fmt(text); // A string takes everything.
+}
+
+fn curve(name: &str, lines: &[&Value]) -> Curve {
+    let point = |line: &&Value| Some((line["step"].as_f64()?, line[name].as_f64()?));
+    Curve {
+        name: name.to_owned(),
+        points: lines.iter().filter_map(point).collect(),
+    }
+}
+
+/// Means over a hundredth of all steps, and no curve that is 0 throughout.
+fn smooth(curves: Vec<Curve>) -> Vec<Curve> {
+    let there = curves
+        .into_iter()
+        .filter(|curve| curve.points.iter().any(|(_, y)| *y != 0.0));
+    there
+        .map(|curve| {
+            let width = (curve.points.len() / 100).max(1);
+            let points = curve.points.chunks(width).map(|chunk| {
+                let n = chunk.len() as f64;
+                let sum = chunk
+                    .iter()
+                    .fold((0.0, 0.0), |sum, (x, y)| (sum.0 + x, sum.1 + y));
+                (sum.0 / n, sum.1 / n)
+            });
+            Curve {
+                points: points.collect(),
+                ..curve
+            }
+        })
+        .collect()
+}
+
+fn figure(title: &str, curves: &[Curve]) -> Result<String, TrainError> {
+    let points = || curves.iter().flat_map(|curve| curve.points.iter().copied());
+    let most = |value: fn((f64, f64)) -> f64| {
+        points()
+            .map(value)
+            .filter(|v| v.is_finite())
+            .fold(0.0, f64::max)
+    };
+    let (right, top) = (most(|p| p.0).max(1.0), most(|p| p.1));
+    let top = if top > 0.0 { top * 1.05 } else { 1.0 };
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        let mut chart = ChartBuilder::on(&area)
+            .caption(title, ("sans-serif", 16))
+            .margin(10)
+            .x_label_area_size(28)
+            .y_label_area_size(56)
+            .build_cartesian_2d(0.0..right, 0.0..top)
+            .map_err(drawing)?;
+        let number = |y: &f64| {
+            if top < 0.01 {
+                format!("{y:.0e}")
+            } else {
+                format!("{y:.2}")
+            }
+        };
+        let mut mesh = chart.configure_mesh();
+        mesh.y_label_formatter(&number)
+            .x_label_formatter(&|x| format!("{x:.0}"));
+        mesh.light_line_style(WHITE).draw().map_err(drawing)?;
+        for (curve, colour) in curves.iter().zip(COLOURS.iter().cycle()) {
+            let line = LineSeries::new(curve.points.iter().copied(), colour.stroke_width(2));
+            let colour = *colour;
+            chart
+                .draw_series(line)
+                .map_err(drawing)?
+                .label(curve.name.as_str())
+                .legend(move |(x, y)| {
+                    PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2))
+                });
+        }
+        chart
+            .configure_series_labels()
+            .background_style(WHITE.mix(0.8))
+            .draw()
+            .map_err(drawing)?;
+        area.present().map_err(drawing)?;
+    }
+    Ok(svg + "\n")
+}
+
+/// Promise against truth, bin by bin; on the diagonal the two agree.
+fn reliability(evaluation: &Evaluation) -> Result<String, TrainError> {
+    let bins = &evaluation.calibration.equal_width.bins;
+    let diagonal = Curve {
+        name: "as promised".to_owned(),
+        points: vec![(0.0, 0.0), (1.0, 1.0)],
+    };
+    let found = Curve {
+        name: "what came true, by score".to_owned(),
+        points: bins
+            .iter()
+            .map(|bin| (bin.mean_score, bin.share_positive))
+            .collect(),
+    };
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (360, 320)).into_drawing_area();
+        let mut chart = ChartBuilder::on(&area)
+            .caption("reliability", ("sans-serif", 16))
+            .margin(10)
+            .x_label_area_size(28)
+            .y_label_area_size(40)
+            .build_cartesian_2d(0.0..1.0, 0.0..1.0)
+            .map_err(drawing)?;
+        chart
+            .configure_mesh()
+            .light_line_style(WHITE)
+            .draw()
+            .map_err(drawing)?;
+        for (curve, colour) in [&diagonal, &found]
+            .into_iter()
+            .zip([COLOURS[5], COLOURS[0]])
+        {
+            let line = LineSeries::new(curve.points.iter().copied(), colour.stroke_width(2));
+            chart.draw_series(line).map_err(drawing)?;
+        }
+        let dots = found
+            .points
+            .iter()
+            .map(|point| Circle::new(*point, 3, COLOURS[0].filled()));
+        chart.draw_series(dots).map_err(drawing)?;
+        area.present().map_err(drawing)?;
+    }
+    Ok(svg + "\n")
+}
+
+fn table(page: &mut String, evaluation: &Evaluation, names: &[String]) {
+    let mut labels: Vec<_> = evaluation.labels.iter().collect();
+    labels.sort_by_key(|label| (std::cmp::Reverse(label.n_positives), label.label));
+    if labels.len() > ROWS {
+        push(
+            page,
+            format_args!(
+                "<p>The {ROWS} most frequent of {} labels.</p>\n",
+                labels.len()
+            ),
+        );
+    }
+    page.push_str("<table><tr><th>label</th><th>shown</th><th>true</th><th>predicted</th><th>precision</th><th>recall</th><th>F1</th><th>ROC AUC</th></tr>\n");
+    for label in labels.into_iter().take(ROWS) {
+        let name = names.get(label.label as usize).map_or("", String::as_str);
+        let at = &label.at_default;
+        let auc = label
+            .roc_auc
+            .map_or("–".to_owned(), |auc| format!("{auc:.3}"));
+        push(
+            page,
+            format_args!(
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.3}</td><td>{:.3}</td><td>{:.3}</td><td>{auc}</td></tr>\n",
+                escaped(name),
+                label.n_candidates,
+                label.n_positives,
+                label.n_predicted,
+                at.precision,
+                at.recall,
+                at.f1,
+            ),
+        );
+    }
+    page.push_str("</table>\n");
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+fn drawing(error: impl std::fmt::Display) -> TrainError {
+    TrainError::Report(error.to_string())
+}

@@ -1,0 +1,351 @@
+//! One row as it is shown in one step: a row and random numbers in, labels with their targets out.
+//!
+//! Invariant: the same numbers give the same example; a correction gets no label that it does not
+//! speak of; a label that the row has is never among the wrong ones.
+
+use super::corpus::{Space, TrainRow};
+use super::recipe::{Assumed, LabelRecipe};
+use crate::model::loss::UNKNOWN;
+use crate::model::random::Random;
+
+/// How many labels of a file are looked at for one that is alike.
+const LOOKED_AT: usize = 200;
+
+/// Labels in the order in which they are shown, with their targets.
+pub(super) type Shown = Vec<(String, f32)>;
+
+/// Chooses the labels for `row`.
+pub(super) fn shown(
+    row: &TrainRow,
+    spaces: &[Space],
+    recipe: &LabelRecipe,
+    random: &mut Random,
+) -> Shown {
+    let space = &spaces[row.space];
+    let n = recipe.min + random.below(recipe.max - recipe.min + 1);
+    let mut labels = row.labels.clone();
+    random.shuffle(&mut labels);
+    labels.truncate(recipe.max_true.min(n));
+    if !row.is_correction && random.chance(recipe.none_apply) {
+        labels.clear();
+    }
+    let name = |label: u32| space.labels[label as usize].clone();
+    let mut shown: Shown = labels.iter().map(|label| (name(*label), 1.0)).collect();
+    let mut denied = row.not_labels.clone();
+    random.shuffle(&mut denied);
+    let wanted = n - shown.len();
+    let mut used = row.labels.clone();
+    let mut take = |label: u32, target: f32, shown: &mut Shown| {
+        if !used.contains(&label) {
+            used.push(label);
+            shown.push((name(label), target));
+        }
+    };
+    if row.is_correction {
+        denied
+            .into_iter()
+            .take(wanted)
+            .for_each(|label| take(label, 0.0, &mut shown));
+    } else {
+        let assumed = match recipe.assumed {
+            Assumed::Wrong => recipe.smoothing as f32,
+            Assumed::Unknown => UNKNOWN,
+        };
+        let n_foreign = (wanted as f64 * recipe.foreign).round() as usize;
+        let n_hard = ((wanted as f64 * recipe.hard).round() as usize).min(wanted - n_foreign);
+        let start = shown.len();
+        for label in denied.iter().take(n_hard) {
+            take(*label, 0.0, &mut shown);
+        }
+        while shown.len() < start + n_hard && !row.labels.is_empty() {
+            let before = shown.len();
+            if let Some(label) = alike(row, space, random) {
+                let target = if row.not_labels.contains(&label) {
+                    0.0
+                } else {
+                    assumed
+                };
+                take(label, target, &mut shown);
+            }
+            if shown.len() == before {
+                break; // The most alike is there already.
+            }
+        }
+        for _ in 0..4 * wanted {
+            if shown.len() >= n - n_foreign {
+                break;
+            }
+            let label = random.below(space.labels.len()) as u32;
+            let target = if row.not_labels.contains(&label) {
+                0.0
+            } else {
+                assumed
+            };
+            take(label, target, &mut shown);
+        }
+        for label in denied {
+            if shown.len() < n - n_foreign {
+                take(label, 0.0, &mut shown);
+            }
+        }
+        let most = n.min(shown.len() + n_foreign);
+        foreign(row, spaces, most, &mut shown, random);
+    }
+    if recipe.shuffle {
+        random.shuffle(&mut shown);
+    }
+    restyle(&mut shown, recipe, random);
+    shown
+}
+
+/// Of some labels of the file, the one most like a true label of the row.
+fn alike(row: &TrainRow, space: &Space, random: &mut Random) -> Option<u32> {
+    let model = row.labels[random.below(row.labels.len())];
+    let n = space.labels.len();
+    let candidates: Vec<u32> = if n <= LOOKED_AT {
+        (0..n as u32).collect()
+    } else {
+        (0..LOOKED_AT).map(|_| random.below(n) as u32).collect()
+    };
+    let others = candidates
+        .into_iter()
+        .filter(|label| !row.labels.contains(label));
+    others.max_by(|a, b| {
+        space
+            .likeness(model, *a)
+            .total_cmp(&space.likeness(model, *b))
+    })
+}
+
+/// Fills up to `n` labels from other files.
+fn foreign(row: &TrainRow, spaces: &[Space], n: usize, shown: &mut Shown, random: &mut Random) {
+    if spaces.len() < 2 {
+        return;
+    }
+    for _ in 0..4 * n {
+        if shown.len() >= n {
+            return;
+        }
+        let which = random.below(spaces.len());
+        let labels = &spaces[which].labels;
+        if which == row.space || labels.is_empty() {
+            continue;
+        }
+        let label = &labels[random.below(labels.len())];
+        let own = &spaces[row.space].labels;
+        let is_true = row
+            .labels
+            .iter()
+            .any(|number| &own[*number as usize] == label);
+        if !is_true && shown.iter().all(|(name, _)| name != label) {
+            shown.push((label.clone(), 0.0));
+        }
+    }
+}
+
+/// Other spellings that users have for the same label.
+fn restyle(shown: &mut Shown, recipe: &LabelRecipe, random: &mut Random) {
+    if random.chance(recipe.case) {
+        let style = random.below(3);
+        for (name, _) in shown.iter_mut() {
+            *name = match style {
+                0 => name.to_lowercase(),
+                1 => name.to_uppercase(),
+                _ => capitalized(name),
+            };
+        }
+    }
+    if random.chance(recipe.separator) {
+        let joint = ["_", "-"][random.below(2)];
+        for (name, _) in shown.iter_mut() {
+            *name = if name.contains(['_', '-']) {
+                name.replace(['_', '-'], " ")
+            } else {
+                name.replace(' ', joint)
+            };
+        }
+    }
+}
+
+fn capitalized(name: &str) -> String {
+    let mut starts = true;
+    let upper = name.chars().flat_map(|c| {
+        let first = std::mem::replace(&mut starts, !c.is_alphanumeric()) && c.is_lowercase();
+        let chars: Vec<char> = if first {
+            c.to_uppercase().collect()
+        } else {
+            vec![c]
+        };
+        chars
+    });
+    upper.collect()
+}
+
+/// The part of a text that is read: at most `limit` tokens, from the start or from a random place.
+pub(super) fn window(
+    ids: &[u32],
+    limit: usize,
+    random_window: f64,
+    random: &mut Random,
+) -> Vec<u32> {
+    let is_random = random.chance(random_window);
+    let spare = ids.len().saturating_sub(limit);
+    let start = if is_random && spare > 0 {
+        random.below(spare + 1)
+    } else {
+        0
+    };
+    ids[start..ids.len().min(start + limit)].to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spaces() -> Vec<Space> {
+        let mut corpus: Vec<Space> = Vec::new();
+        for labels in [
+            &["tax", "taxes", "garden", "music", "food", "travel"][..],
+            &["Mars", "Venus"],
+        ] {
+            let mut space = Space::default();
+            labels.iter().for_each(|label| _ = space.number(label));
+            corpus.push(space);
+        }
+        corpus
+    }
+
+    fn row(is_correction: bool) -> TrainRow {
+        TrainRow {
+            text: "t".into(),
+            labels: vec![0],
+            not_labels: vec![2],
+            space: 0,
+            is_correction,
+        }
+    }
+
+    fn all(row: &TrainRow, recipe: &LabelRecipe) -> Vec<Shown> {
+        (0..200)
+            .map(|seed| shown(row, &spaces(), recipe, &mut Random::new(&[seed])))
+            .collect()
+    }
+
+    fn plain() -> LabelRecipe {
+        LabelRecipe {
+            min: 4,
+            max: 5,
+            none_apply: 0.0,
+            case: 0.0,
+            separator: 0.0,
+            smoothing: 0.1,
+            ..LabelRecipe::default()
+        }
+    }
+
+    #[test]
+    fn a_row_is_shown_with_its_labels_and_wrong_ones_of_its_file() {
+        for shown in all(&row(false), &plain()) {
+            assert!((2..=5).contains(&shown.len()), "{shown:?}");
+            let tax = shown.iter().find(|(name, _)| name == "tax").unwrap();
+            assert_eq!(tax.1, 1.0);
+            let denied = shown.iter().find(|(name, _)| name == "garden");
+            assert!(denied.is_none_or(|(_, target)| *target == 0.0));
+            let others = shown
+                .iter()
+                .filter(|(name, _)| name != "tax" && name != "garden");
+            assert!(
+                others.clone().all(|(_, target)| *target == 0.1),
+                "{shown:?}"
+            );
+            assert!(
+                shown
+                    .iter()
+                    .all(|(name, _)| name != "Mars" && name != "Venus")
+            );
+        }
+    }
+
+    #[test]
+    fn look_alikes_are_preferred_when_hard_ones_are_wanted() {
+        let recipe = LabelRecipe {
+            min: 3,
+            max: 3,
+            hard: 1.0,
+            ..plain()
+        };
+        let shown = all(&row(false), &recipe);
+        assert!(
+            shown
+                .iter()
+                .all(|shown| shown.iter().any(|(name, _)| name == "taxes"))
+        );
+    }
+
+    #[test]
+    fn nothing_is_assumed_of_a_correction() {
+        for shown in all(&row(true), &plain()) {
+            let mut names: Vec<&str> = shown.iter().map(|(name, _)| name.as_str()).collect();
+            names.sort_unstable();
+            assert_eq!(names, ["garden", "tax"]);
+        }
+    }
+
+    #[test]
+    fn assumed_labels_may_be_unknown_and_foreign_ones_are_wrong() {
+        let recipe = LabelRecipe {
+            assumed: Assumed::Unknown,
+            foreign: 0.5,
+            min: 5,
+            max: 5,
+            ..plain()
+        };
+        for shown in all(&row(false), &recipe) {
+            for (name, target) in &shown {
+                let want = match name.as_str() {
+                    "tax" => 1.0,
+                    "garden" | "Mars" | "Venus" => 0.0,
+                    _ => UNKNOWN,
+                };
+                assert_eq!(*target, want, "{name}");
+            }
+            assert!(
+                shown
+                    .iter()
+                    .any(|(name, _)| name == "Mars" || name == "Venus")
+            );
+        }
+    }
+
+    #[test]
+    fn none_may_apply() {
+        let recipe = LabelRecipe {
+            none_apply: 1.0,
+            ..plain()
+        };
+        assert!(
+            all(&row(false), &recipe)
+                .iter()
+                .flatten()
+                .all(|(_, target)| *target != 1.0)
+        );
+    }
+
+    #[test]
+    fn capitals_start_words() {
+        assert_eq!(
+            capitalized("home-made food_and DRINK"),
+            "Home-Made Food_And DRINK"
+        );
+    }
+
+    #[test]
+    fn a_window_is_never_longer_than_its_limit() {
+        let ids: Vec<u32> = (0..10).collect();
+        assert_eq!(window(&ids, 4, 0.0, &mut Random::new(&[1])), [0, 1, 2, 3]);
+        let starts: Vec<u32> = (0..50)
+            .map(|seed| window(&ids, 4, 1.0, &mut Random::new(&[seed]))[0])
+            .collect();
+        assert!(starts.contains(&0) && starts.contains(&6) && starts.iter().all(|s| *s <= 6));
+    }
+}

@@ -1,0 +1,215 @@
+//! Checkpoints of a training: saved whole or not at all, found again after a crash.
+//!
+//! Invariant: a folder under its final name is complete and on the disk: it is written beside, synced,
+//! and renamed. What a crash leaves behind has another name, and is removed by the next training.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::TrainError;
+use super::optimizer::AdamW;
+use crate::model::trainee::{Trainee, write_tensors};
+use crate::model::weights::Weights;
+
+/// Where a training stands, beside its weights and moments.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(super) struct Progress {
+    /// Steps that are done.
+    pub(super) step: usize,
+    /// Updates that were made: steps less those that half precision overflowed in.
+    pub(super) updates: usize,
+    /// The best evaluation so far, as a number of which more is better, and its step.
+    pub(super) best: Option<(f64, usize)>,
+    /// Evaluations since the best one.
+    pub(super) worse: usize,
+    /// What half-precision losses are multiplied by.
+    pub(super) loss_scale: f64,
+    /// Steps since that changed.
+    pub(super) since_scaled: usize,
+}
+
+/// The folder of a training's output.
+pub(super) struct Store {
+    out: PathBuf,
+}
+
+const MOMENTS: &str = "trainer.safetensors";
+const PROGRESS: &str = "trainer.json";
+
+impl Store {
+    pub(super) fn new(out: &Path) -> Result<Store, TrainError> {
+        let store = Store {
+            out: out.to_owned(),
+        };
+        let folder = store.checkpoints();
+        fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;
+        for entry in fs::read_dir(&folder)
+            .map_err(TrainError::io(&folder))?
+            .flatten()
+        {
+            if entry.file_name().to_string_lossy().ends_with(".part") {
+                fs::remove_dir_all(entry.path()).map_err(TrainError::io(entry.path()))?;
+            }
+        }
+        Ok(store)
+    }
+
+    fn checkpoints(&self) -> PathBuf {
+        self.out.join("checkpoints")
+    }
+
+    /// Where the checkpoint of a step is.
+    pub(super) fn of_step(&self, step: usize) -> PathBuf {
+        self.checkpoints().join(format!("step-{step:08}"))
+    }
+
+    /// Steps with a checkpoint, ascending.
+    pub(super) fn steps(&self) -> Vec<usize> {
+        let entries = fs::read_dir(self.checkpoints())
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut steps: Vec<usize> = entries
+            .filter_map(|entry| {
+                entry
+                    .file_name()
+                    .to_str()?
+                    .strip_prefix("step-")?
+                    .parse()
+                    .ok()
+            })
+            .collect();
+        steps.sort_unstable();
+        steps
+    }
+
+    /// Saves weights, moments and progress, and removes checkpoints that are not kept.
+    pub(super) fn save(
+        &self,
+        trainee: &Trainee,
+        optimizer: &AdamW,
+        progress: &Progress,
+        keep: usize,
+    ) -> Result<(), TrainError> {
+        let path = self.of_step(progress.step);
+        if !path.exists() {
+            let part = path.with_extension("part");
+            fs::create_dir_all(&part).map_err(TrainError::io(&part))?;
+            let saved = self.fill(&part, trainee, optimizer, progress);
+            if saved.is_err() {
+                let _ = fs::remove_dir_all(&part); // It holds the room that others may need.
+            }
+            saved?;
+            rename(&part, &path)?;
+        }
+        let steps = self.steps();
+        let best = progress.best.map(|(_, step)| step);
+        let old = steps
+            .iter()
+            .rev()
+            .skip(keep)
+            .filter(|step| Some(**step) != best);
+        for step in old {
+            let path = self.of_step(*step);
+            fs::remove_dir_all(&path).map_err(TrainError::io(path))?;
+        }
+        Ok(())
+    }
+
+    fn fill(
+        &self,
+        part: &Path,
+        trainee: &Trainee,
+        optimizer: &AdamW,
+        progress: &Progress,
+    ) -> Result<(), TrainError> {
+        trainee.save(part)?;
+        let state = optimizer.state(trainee.variables())?;
+        let tensors = state.iter().map(|(name, tensor)| (name.as_str(), tensor));
+        write_tensors(&part.join(MOMENTS), tensors)?;
+        let json = serde_json::to_vec(progress).map_err(|e| TrainError::Report(e.to_string()))?;
+        crate::config::replace(&part.join(PROGRESS), &json).map_err(TrainError::io(part))?;
+        sync(part)
+    }
+
+    /// Takes up the newest checkpoint; `None` where there is none.
+    pub(super) fn resume(
+        &self,
+        trainee: &Trainee,
+        optimizer: &mut AdamW,
+        device: &Device,
+    ) -> Result<Option<Progress>, TrainError> {
+        let Some(step) = self.steps().last().copied() else {
+            return Ok(None);
+        };
+        let folder = self.of_step(step);
+        trainee.restore(&tensors(&folder.join("model.safetensors"), device)?)?;
+        let path = folder.join(PROGRESS);
+        let json = fs::read(&path).map_err(TrainError::io(&path))?;
+        let progress: Progress = serde_json::from_slice(&json)
+            .map_err(|error| TrainError::io(&path)(std::io::Error::other(error)))?;
+        optimizer.restore(progress.updates, &tensors(&folder.join(MOMENTS), device)?)?;
+        Ok(Some(progress))
+    }
+
+    /// Puts the weights of a step's checkpoint back into the trainee.
+    pub(super) fn restore(
+        &self,
+        step: usize,
+        trainee: &Trainee,
+        device: &Device,
+    ) -> Result<(), TrainError> {
+        trainee.restore(&tensors(
+            &self.of_step(step).join("model.safetensors"),
+            device,
+        )?)?;
+        Ok(())
+    }
+
+    /// Writes the result.
+    pub(super) fn finish(&self, trainee: &Trainee) -> Result<PathBuf, TrainError> {
+        let path = self.out.join("model");
+        let part = self.out.join("model.part");
+        if part.exists() {
+            fs::remove_dir_all(&part).map_err(TrainError::io(&part))?;
+        }
+        fs::create_dir_all(&part).map_err(TrainError::io(&part))?;
+        trainee.save(&part)?;
+        sync(&part)?;
+        if path.exists() {
+            fs::remove_dir_all(&path).map_err(TrainError::io(&path))?;
+        }
+        rename(&part, &path)?;
+        Ok(path)
+    }
+}
+
+fn tensors(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>, TrainError> {
+    let bytes = fs::read(path).map_err(TrainError::io(path))?;
+    let mut weights = Weights::default();
+    weights
+        .add(&bytes, &path.display().to_string(), device)
+        .map_err(|error| TrainError::io(path)(std::io::Error::other(error)))?;
+    let tensors = weights
+        .iter()
+        .map(|(name, tensor)| (name.to_owned(), tensor.clone()));
+    Ok(tensors.collect())
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), TrainError> {
+    fs::rename(from, to).map_err(TrainError::io(to))?;
+    sync(to.parent().unwrap_or(Path::new(".")))
+}
+
+/// Makes the names in a folder durable.
+fn sync(folder: &Path) -> Result<(), TrainError> {
+    if cfg!(unix) {
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(TrainError::io(folder))?;
+    }
+    Ok(())
+}
