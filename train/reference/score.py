@@ -90,7 +90,7 @@ def score_set(model, rows, labels, sites, length, mix):
     result = {name: measures(scores, truth) for name, scores in seen.items()}
     if sites:
         allowed = np.array(
-            [[label in sites[row["source"]] for label in labels] for row in rows], dtype=bool
+            [[label in sites[row.get("site", row.get("source"))] for label in labels] for row in rows], dtype=bool
         )[keep]
         for name, scores in seen.items():
             result[f"{name}/site"] = measures(np.where(allowed, scores, -1e9), truth)

@@ -31,7 +31,7 @@ REPORT = 10
 
 
 class Training:
-    def __init__(self, recipe, init, device):
+    def __init__(self, recipe, init, device, teacher=None):
         self.recipe, self.init, self.device = recipe, init, torch.device(device)
         torch.manual_seed(recipe["seed"])
         self.vocabulary, weights, self.config = checkpoint.load_model(init)
@@ -43,7 +43,8 @@ class Training:
         extras = recipe["extras"]
         self.two_views = extras["embed"] or extras["both"] or extras["both_bce"]
         needed = near or extras["mine"] or self.two_views
-        where = (self.vocabulary, weights, self.config, self.device, self.autocast)
+        kept = checkpoint.load_model(teacher)[1] if teacher else weights
+        where = (self.vocabulary, kept, self.config, self.device, self.autocast)
         if self.two_views:
             for name, value in SCALARS.items():
                 self.weights[name] = torch.tensor(value, device=self.device)
@@ -148,6 +149,7 @@ def main():
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--extras", type=Path, help="TOML with the keys of this trainer alone")
     parser.add_argument("--init", type=Path)
+    parser.add_argument("--teacher", type=Path, help="whose embeddings to keep near, not --init's")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--batches", type=Path, help="batches of `gliznet train --write-batches`")
     parser.add_argument("--resume", action="store_true")
@@ -161,7 +163,7 @@ def main():
     init = arguments.init or (recipe["init"] and Path(recipe["init"]))
     if not init:
         raise SystemExit("no checkpoint to start from: give --init, or init in the recipe")
-    training = Training(recipe, init, arguments.device)
+    training = Training(recipe, init, arguments.device, arguments.teacher)
     sampler = None
     if arguments.batches:
         steps = passes.of_file(arguments.batches, training.vocabulary, training.plain)
