@@ -1,0 +1,40 @@
+"""Reads and writes checkpoint folders.
+
+Input: a folder of the project's format, one file of weights.
+Output: weights in float32 by their names; on writing, float16 safetensors with config and tokenizer.
+Invariant: what is written replaces what was there in one rename.
+Ignorance: knows nothing of the training's state.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from reference_model import Vocabulary
+from safetensors.torch import load_file, save_file
+
+
+def load_model(folder):
+    """`(vocabulary, weights, config)`"""
+    folder = Path(folder)
+    weights = load_file(folder / "model.safetensors")
+    weights = {name: tensor.float() for name, tensor in weights.items()}
+    return Vocabulary(folder), weights, json.loads((folder / "config.json").read_text())
+
+
+def write_model(folder, weights, pattern):
+    """Writes the weights in float16; config and tokenizer are copied from the folder `pattern`."""
+    folder = Path(folder)
+    fresh = folder.with_name(folder.name + ".incoming")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(pattern / name, fresh / name)
+    save_file(
+        {name: tensor.detach().cpu().half().contiguous() for name, tensor in weights.items()},
+        fresh / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(fresh, folder)
