@@ -356,7 +356,11 @@ mod tests {
         let cancelled = index.scan(&roots, &AtomicBool::new(true), &mut |_, _| {});
         assert_eq!(cancelled, Err(ScanError::Cancelled));
         let root = PathBuf::from("/");
-        let refused = index.scan(&[root.clone()], &AtomicBool::new(false), &mut |_, _| {});
+        let refused = index.scan(
+            std::slice::from_ref(&root),
+            &AtomicBool::new(false),
+            &mut |_, _| {},
+        );
         assert_eq!(refused, Err(ScanError::TooWide(root)));
         let home = Some(Path::new("/home/me"));
         assert!(is_too_wide(Path::new("/home/me"), home) && is_too_wide(Path::new("/home"), home));
