@@ -8,6 +8,7 @@
 pub mod index;
 mod labelsets;
 pub mod protocol;
+pub mod tally;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,7 +1,8 @@
 //! Tags across a workspace, with the real program and a scripted client: symbols, references,
 //! renaming, progress and cancelling.
 
-#![cfg(all(test, unix))]
+#![cfg(test)]
+#![cfg(unix)]
 
 #[path = "support/editor.rs"]
 #[expect(dead_code, reason = "shared with tests/lsp.rs, each uses a part")]

@@ -1,7 +1,8 @@
 //! Many editors on one daemon, all typing at once: every text is right in the end, and nobody is
 //! forgotten. `benches/daemon.rs` does the same with more of them, and prints times.
 
-#![cfg(all(test, unix))]
+#![cfg(test)]
+#![cfg(unix)]
 
 #[path = "support/editor.rs"]
 #[expect(dead_code, reason = "shared with tests/lsp.rs, each uses a part")]
