@@ -9,6 +9,7 @@ pub mod index;
 mod labelsets;
 pub mod protocol;
 mod status;
+pub mod tally;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -31,6 +31,8 @@ pub fn run(
     let _lock = lock(place)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        // Of the 512 that tokio would start, each keeps its own memory (benches/README.md).
+        .max_blocking_threads(32)
         .thread_name("gliznet-io")
         .enable_all()
         .build()

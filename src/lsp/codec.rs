@@ -66,8 +66,12 @@ impl Decoder {
 /// Length of the header and of the body that it announces; `None` where the header goes on.
 fn header(bytes: &[u8]) -> Result<Option<(usize, usize)>, FrameError> {
     let head = &bytes[..bytes.len().min(MOST_HEADER_BYTES)];
+    // Asked first, so that it does not matter how much of the header is here.
+    if !may_be_header(head) {
+        return Err(FrameError::NoHeader);
+    }
     let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") else {
-        return if bytes.len() >= MOST_HEADER_BYTES || !may_be_header(head) {
+        return if bytes.len() >= MOST_HEADER_BYTES {
             Err(FrameError::NoHeader)
         } else {
             Ok(None)
@@ -156,6 +160,23 @@ mod tests {
         assert_eq!(bodies(&[b"Conte"]).unwrap(), [""; 0]);
     }
 
+    /// The bodies up to the fault, and the fault.
+    fn outcome(chunks: &[&[u8]]) -> (Vec<Vec<u8>>, Option<FrameError>) {
+        let mut decoder = Decoder::default();
+        let mut bodies = Vec::new();
+        for chunk in chunks {
+            decoder.feed(chunk);
+            loop {
+                match decoder.next_body() {
+                    Ok(Some(body)) => bodies.push(body),
+                    Ok(None) => break,
+                    Err(fault) => return (bodies, Some(fault)),
+                }
+            }
+        }
+        (bodies, None)
+    }
+
     proptest! {
         #[test]
         fn frames_come_out_as_they_went_in_however_they_are_cut(
@@ -165,6 +186,33 @@ mod tests {
             let bytes: Vec<u8> = texts.iter().flat_map(|text| frame(text.as_bytes())).collect();
             let chunks: Vec<&[u8]> = bytes.chunks(size).collect();
             prop_assert_eq!(bodies(&chunks), Ok(texts));
+        }
+
+        #[test]
+        fn a_damaged_stream_means_the_same_however_it_is_cut(
+            texts in prop::collection::vec(".{0,40}", 1..5),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..3), 0..4),
+            sizes in prop::collection::vec(1usize..30, 1..20),
+        ) {
+            let mut bytes: Vec<u8> = texts.iter().flat_map(|text| frame(text.as_bytes())).collect();
+            for (at, byte, how) in damage {
+                let at = at.index(bytes.len());
+                match how {
+                    0 => bytes[at] = byte,
+                    1 => bytes.insert(at, byte),
+                    _ => { bytes.remove(at); }
+                }
+            }
+            let (mut chunks, mut rest) = (Vec::new(), &bytes[..]);
+            for size in sizes.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (chunk, later) = rest.split_at(rest.len().min(*size));
+                chunks.push(chunk);
+                rest = later;
+            }
+            prop_assert_eq!(outcome(&chunks), outcome(&[&bytes]));
         }
 
         #[test]

@@ -24,8 +24,9 @@ use super::documents::{Open, path};
 use super::error::{failed, stale};
 use super::position::LineIndex;
 use super::session::Session;
-use crate::desk::index::{MOST_DOCUMENTS, matching, merged, tallies};
+use crate::desk::index::{MOST_DOCUMENTS, merged};
 use crate::desk::protocol::DocumentName;
+use crate::desk::tally::{matching, tallies};
 use crate::document::{Format, Span};
 use crate::frontmatter::{RenameError, may_be_or_below, occurrences, places_of, tag_name};
 
