@@ -62,9 +62,18 @@ export class Workbench {
     return this.page.locator('.codelens-decoration a', { hasText: text });
   }
 
-  /** The lenses on the screen. */
+  /** The lenses on the screen. The editor takes them away for a moment when it draws them anew, so
+   *  they are read until two looks agree; none at all is believed after three seconds. */
   async lenses() {
-    return (await this.page.locator('.codelens-decoration a').allInnerTexts()).map(plain);
+    const look = async () => (await this.page.locator('.codelens-decoration a').allInnerTexts()).map(plain);
+    const end = Date.now() + 3000;
+    let before = await look();
+    for (;;) {
+      await this.page.waitForTimeout(100);
+      const now = await look();
+      if ((now.length > 0 && now.join() === before.join()) || Date.now() > end) return now;
+      before = now;
+    }
   }
 
   /** A row of the side view. */
