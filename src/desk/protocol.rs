@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// The version of these records, in `gliznet/status`.
 pub const VERSION: u32 = 1;
+/// How the command line calls itself in `initialize`; it asks and leaves, so it is not counted.
+pub const COMMAND_LINE: &str = "gliznet";
 
 /// Names an open document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -25,7 +25,7 @@ use super::position::Encoding;
 use super::suggest::{PAUSE, Suggestions};
 use super::traits::Traits;
 use crate::desk::protocol::DocumentName;
-use crate::desk::{Choice, Desk, Text};
+use crate::desk::{Choice, Desk, Presence, Text};
 use crate::document::Format;
 
 /// What the parts of one session share.
@@ -39,6 +39,8 @@ pub(super) struct Shared {
     pub(super) traits: OnceLock<Traits>,
     /// `initialize` was answered and `shutdown` not yet asked.
     pub(super) serving: AtomicBool,
+    /// Counts this client, from `initialize` on.
+    presence: Mutex<Option<Presence>>,
     pub(super) client: OnceLock<Client>,
     pub(super) suggestions: Suggestions,
     pub(super) navigation: Navigation,
@@ -54,6 +56,7 @@ impl Shared {
             encoding: OnceLock::new(),
             traits: OnceLock::new(),
             serving: AtomicBool::new(false),
+            presence: Mutex::default(),
             client: OnceLock::new(),
             suggestions: Suggestions::default(),
             navigation: Navigation::default(),
@@ -85,6 +88,13 @@ impl Shared {
     pub(super) fn end(&self) {
         self.serving.store(false, Ordering::Relaxed);
         self.suggestions.end();
+        self.count(None);
+    }
+
+    /// Counts this client from now on, or no longer.
+    pub(super) fn count(&self, presence: Option<Presence>) {
+        let mut counted = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
+        *counted = presence;
     }
 
     /// Applies the client's own state: documents and settings. Says whether the request was that.
