@@ -11,6 +11,7 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use crate::telemetry;
 
+mod columns;
 mod completions;
 mod config;
 mod daemon;
@@ -20,6 +21,7 @@ mod labelset;
 mod lsp;
 mod man;
 mod model;
+mod review;
 mod setup;
 mod status;
 mod stop;
@@ -54,6 +56,7 @@ enum Command {
     Tag(tag::Args),
     Eval(eval::Args),
     Train(train::Args),
+    Review(review::Args),
     Labelset(labelset::Args),
     Model(model::Args),
     Daemon(daemon::Args),
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
         Command::Tag(args) => tag::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Train(args) => train::run(args),
+        Command::Review(args) => review::run(args),
         Command::Labelset(args) => labelset::run(args),
         Command::Model(args) => model::run(args),
         Command::Completions(args) => completions::run(args),

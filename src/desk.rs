@@ -9,6 +9,7 @@ mod corrections;
 pub mod index;
 mod labelsets;
 pub mod protocol;
+pub mod review;
 mod status;
 pub mod tally;
 

@@ -23,6 +23,7 @@ mod navigate;
 mod position;
 mod progress;
 mod reading;
+mod review;
 mod server;
 mod session;
 mod settings;
@@ -57,6 +58,7 @@ pub async fn serve(
         .custom_method("gliznet/correct", session::Session::correct)
         .custom_method("gliznet/status", session::Session::status)
         .custom_method("gliznet/labelsets", session::Session::labelsets)
+        .custom_method("gliznet/review", session::Session::review_queue)
         .custom_method("gliznet/stop", session::Session::stop)
         .custom_method(
             "window/workDoneProgress/cancel",

@@ -199,7 +199,7 @@ fn warn_of_unscored(vocabulary: &Vocabulary) {
     let unscored = vocabulary.unscored();
     for unscored in unscored.iter().take(MOST_NAMED) {
         let name = &vocabulary.set().label(unscored.label).name;
-        let name = render::shortened(name, 40);
+        let name = super::columns::shortened(name, 40);
         tracing::warn!("label `{name}` is not scored: {}", unscored.reason);
     }
     if unscored.len() > MOST_NAMED {

@@ -83,10 +83,6 @@ impl Index {
         cancelled: &AtomicBool,
         report: &mut dyn FnMut(usize, usize),
     ) -> Result<Scan, ScanError> {
-        let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_path_buf());
-        if let Some(root) = roots.iter().find(|root| is_too_wide(root, home.as_deref())) {
-            return Err(ScanError::TooWide(root.clone()));
-        }
         let (files, cut) = files(roots, cancelled)?;
         let mut documents = Vec::with_capacity(files.len());
         let is_new = |file: &(&PathBuf, &Metadata)| self.known(file.0, file.1).is_none();
@@ -153,11 +149,27 @@ pub fn text(path: &Path) -> Option<String> {
     }
 }
 
+/// The documents under `roots` in order, and whether there are more.
+///
+/// # Errors
+/// As `Index::scan`.
+pub fn documents(
+    roots: &[PathBuf],
+    cancelled: &AtomicBool,
+) -> Result<(Vec<PathBuf>, bool), ScanError> {
+    let (files, cut) = files(roots, cancelled)?;
+    Ok((files.into_keys().collect(), cut))
+}
+
 /// The documents under `roots` by path, and whether there are more.
 fn files(
     roots: &[PathBuf],
     cancelled: &AtomicBool,
 ) -> Result<(BTreeMap<PathBuf, Metadata>, bool), ScanError> {
+    let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_path_buf());
+    if let Some(root) = roots.iter().find(|root| is_too_wide(root, home.as_deref())) {
+        return Err(ScanError::TooWide(root.clone()));
+    }
     let mut files = BTreeMap::new(); // One root may be inside another.
     for root in roots {
         let walk = WalkBuilder::new(root)

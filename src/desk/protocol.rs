@@ -3,6 +3,8 @@
 //! Fields are only ever added; `docs/protocol.md` describes them with examples that tests replay.
 //! A rename inside cannot change them. Knows no transport.
 
+pub mod review;
+
 use serde::{Deserialize, Serialize};
 
 /// The version of these records, in `gliznet/status`.
@@ -118,7 +120,7 @@ pub struct CorrectParams {
     /// The document that the text is of; the verdict holds for it from then on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
-    /// `editor`, `command-line`, `folder`, `script`, `review` or `import`; `editor` for an open
+    /// `editor`, `command-line`, `folder`, `script`, `review`, `sample` or `import`; `editor` for an open
     /// document and `script` for a text where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -228,7 +230,7 @@ pub struct StatusResult {
     pub uptime: u64,
     /// The model.
     pub model: ModelRecord,
-    /// How many are connected, whoever asks included.
+    /// How many editors and scripts are connected; the command line does not count.
     pub clients: usize,
     /// How many questions wait for the model.
     pub queue: usize,

@@ -13,7 +13,7 @@ mod estimate;
 
 use sha2::{Digest, Sha256};
 
-pub use estimate::{Accuracy, Judged, is_enough};
+pub use estimate::{Accuracy, is_enough};
 
 /// So many verdicts are needed before doubts are worth more than differences.
 const COLD: usize = 20;

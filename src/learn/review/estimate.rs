@@ -3,21 +3,12 @@
 //! Invariant: the estimate's range holds the truth in 19 of 20 cases; without a document there is
 //! none. Pure.
 
+use crate::correction::Judged;
+
 /// So many documents chosen by chance are looked back at.
 const RECENT: usize = 50;
 /// Below this share of documents that needed a change, looking on is not worth a person's time.
 const WORTH: f64 = 0.02;
-
-/// A document that chance chose and a person judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Judged {
-    /// Tags that were suggested.
-    pub suggested: usize,
-    /// Those of them that were taken away.
-    pub wrong: usize,
-    /// Tags that had to be added.
-    pub missing: usize,
-}
 
 /// How often tags are right.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -28,13 +19,6 @@ pub struct Accuracy {
     pub right: f64,
     /// Between these two lies the true share in 19 of 20 cases (Wilson's interval).
     pub range: (f64, f64),
-}
-
-impl Judged {
-    /// A person changed nothing.
-    pub fn is_right(&self) -> bool {
-        self.wrong == 0 && self.missing == 0
-    }
 }
 
 impl Accuracy {
