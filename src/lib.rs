@@ -12,6 +12,7 @@
 
 // base
 pub mod config;
+pub mod lines;
 pub mod telemetry;
 
 // vocabulary: pure values
@@ -30,6 +31,9 @@ pub mod engine;
 
 // learn
 pub mod learn;
+
+// sink
+pub mod sink;
 
 // desk
 pub mod desk;
