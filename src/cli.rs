@@ -16,6 +16,7 @@ mod config;
 mod daemon;
 mod doctor;
 mod eval;
+mod find;
 mod labelset;
 mod lsp;
 mod man;
@@ -24,7 +25,9 @@ mod setup;
 mod status;
 mod stop;
 mod tag;
+mod tags;
 mod train;
+mod watch;
 
 /// Tags your notes with your own labels, on your own machine.
 #[derive(Debug, Parser)]
@@ -58,6 +61,9 @@ enum Command {
     Model(model::Args),
     Daemon(daemon::Args),
     Lsp(lsp::Args),
+    Watch(watch::Args),
+    Find(find::Args),
+    Tags(tags::Args),
     Status(status::Args),
     Stop(stop::Args),
     Doctor(doctor::Args),
@@ -125,6 +131,9 @@ pub fn main() -> ExitCode {
         Command::Man(args) => man::run(args),
         Command::Daemon(args) => daemon::run(args),
         Command::Lsp(args) => lsp::run(args),
+        Command::Watch(args) => watch::run(args),
+        Command::Find(args) => find::run(args),
+        Command::Tags(args) => tags::run(args),
         Command::Status(args) => status::run(args),
         Command::Stop(args) => stop::run(args),
         Command::Doctor(args) => doctor::run(args),

@@ -133,6 +133,13 @@ impl Verdicts {
         }
     }
 
+    /// A document has another name. What holds for it goes before what held for that name.
+    pub fn rename(&mut self, from: &str, to: &str) {
+        if let Some(verdict) = self.documents.remove(from) {
+            self.documents.insert(to.to_owned(), verdict);
+        }
+    }
+
     /// What holds for a document.
     pub fn of(&self, document: &str) -> Option<&Verdict> {
         self.documents.get(document)

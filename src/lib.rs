@@ -40,6 +40,7 @@ pub mod desk;
 
 // edges
 pub mod lsp;
+pub mod watch;
 
 // top
 pub mod cli;

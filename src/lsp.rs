@@ -29,6 +29,7 @@ mod settings;
 mod suggest;
 mod traits;
 mod transport;
+mod watching;
 
 use std::sync::Arc;
 
@@ -59,6 +60,9 @@ pub async fn serve(
         .custom_method("gliznet/status", session::Session::status)
         .custom_method("gliznet/labelsets", session::Session::labelsets)
         .custom_method("gliznet/stop", session::Session::stop)
+        .custom_method("gliznet/watch", session::Session::watch)
+        .custom_method("gliznet/find", session::Session::find)
+        .custom_method("gliznet/tags", session::Session::tags)
         .custom_method(
             "window/workDoneProgress/cancel",
             session::Session::cancel_progress,
@@ -67,8 +71,10 @@ pub async fn serve(
     let service = session::Ordered::new(service, Arc::clone(&shared));
     let watch = tokio::spawn(Arc::clone(&shared).watch_settings());
     let follow = tokio::spawn(Arc::clone(&shared).follow_corrections());
+    let progress = tokio::spawn(Arc::clone(&shared).show_watching());
     transport::serve(reader, writer, service, socket, stopping).await;
     watch.abort();
+    progress.abort();
     follow.abort();
     shared.end();
 }

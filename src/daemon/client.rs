@@ -134,14 +134,24 @@ impl Control {
     /// # Errors
     /// The daemon does not answer, or with an error.
     pub async fn ask(&mut self, method: &str) -> Result<Value, DaemonError> {
+        self.ask_with(method, json!({})).await
+    }
+
+    /// As `ask`, with parameters. A refusal of the daemon is `DaemonError::Refused`.
+    ///
+    /// # Errors
+    /// The daemon does not answer, or with an error.
+    pub async fn ask_with(&mut self, method: &str, params: Value) -> Result<Value, DaemonError> {
         let conversation = async {
             let capabilities = json!({ "capabilities": {}, "processId": null });
             self.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": capabilities }))
                 .await?;
-            self.answer(1).await?;
+            if let Err(refusal) = self.answer(1).await? {
+                return Err(refusal);
+            }
             self.send(&json!({ "jsonrpc": "2.0", "method": "initialized", "params": {} }))
                 .await?;
-            self.send(&json!({ "jsonrpc": "2.0", "id": 2, "method": method, "params": {} }))
+            self.send(&json!({ "jsonrpc": "2.0", "id": 2, "method": method, "params": params }))
                 .await?;
             let answer = self.answer(2).await?;
             // A daemon that was asked to stop may be gone already.
@@ -152,7 +162,8 @@ impl Control {
         };
         let odd = |fact: String| DaemonError::Odd(fact);
         match timeout(ANSWER, conversation).await {
-            Ok(answer) => answer.map_err(odd),
+            Ok(Ok(answer)) => answer.map_err(DaemonError::Refused),
+            Ok(Err(fact)) => Err(odd(fact)),
             Err(_) => Err(odd(format!("nothing in {} seconds", ANSWER.as_secs()))),
         }
     }
@@ -163,7 +174,8 @@ impl Control {
         sent.map_err(|error| error.to_string())
     }
 
-    async fn answer(&mut self, id: u32) -> Result<Value, String> {
+    /// What the daemon answers: a result or a refusal.
+    async fn answer(&mut self, id: u32) -> Result<Result<Value, String>, String> {
         loop {
             while let Some(body) = self.decoder.next_body().map_err(|e| e.to_string())? {
                 let mut message: Value =
@@ -172,11 +184,11 @@ impl Control {
                     continue; // A notification.
                 }
                 if let Some(error) = message.pointer("/error/message") {
-                    return Err(error.as_str().unwrap_or_default().to_owned());
+                    return Ok(Err(error.as_str().unwrap_or_default().to_owned()));
                 }
-                return Ok(message["result"].take());
+                return Ok(Ok(message["result"].take()));
             }
-            let mut chunk = [0; 4096];
+            let mut chunk = [0; 16 << 10];
             match self.stream.read(&mut chunk).await {
                 Ok(0) => return Err("it closed the connection".to_owned()),
                 Ok(n) => self.decoder.feed(&chunk[..n]),

@@ -237,7 +237,14 @@ impl Service<Request> for Ordered {
             self.shared.end();
         }
         // These need no parameters, and any client may say so in its own way.
-        let lenient = ["gliznet/status", "gliznet/labelsets", "gliznet/stop"];
+        let lenient = [
+            "gliznet/status",
+            "gliznet/labelsets",
+            "gliznet/stop",
+            "gliznet/watch",
+            "gliznet/find",
+            "gliznet/tags",
+        ];
         let is_bare = request.params().is_none_or(Value::is_null);
         if is_bare && lenient.contains(&request.method()) {
             let (method, id, _) = request.into_parts();
