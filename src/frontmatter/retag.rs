@@ -319,4 +319,6 @@ pub(super) fn shortest(source: &str, edit: Edit) -> Option<Edit> {
 }
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod tests;

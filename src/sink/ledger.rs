@@ -226,7 +226,13 @@ impl Ledger {
             }
             let withdrawn = all.withdrawn.iter().map(|tag| key(tag));
             let withdrawn: Vec<String> = withdrawn.collect();
-            all.machine.retain(|tag| !withdrawn.contains(&key(tag)));
+            let mut seen = Vec::new(); // One tag may stand in several places.
+            all.machine.retain(|tag| {
+                let key = key(tag);
+                let is_new = !seen.contains(&key);
+                seen.push(key.clone());
+                is_new && !withdrawn.contains(&key)
+            });
             Ok(all)
         })
     }
