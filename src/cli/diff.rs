@@ -12,8 +12,8 @@ const HUNK: Style = AnsiColor::Cyan.on_default();
 const GONE: Style = AnsiColor::Red.on_default();
 const NEW: Style = AnsiColor::Green.on_default();
 
-/// The diff of a preview; empty where nothing would change.
-pub(crate) fn unified(preview: &Preview) -> String {
+/// The diff of a preview of `target`; empty where nothing would change.
+pub(crate) fn unified(preview: &Preview, target: &str) -> String {
     if preview.before == preview.after {
         return String::new();
     }
@@ -23,7 +23,7 @@ pub(crate) fn unified(preview: &Preview) -> String {
     );
     let diff = TextDiff::from_lines(before.as_ref(), after.as_ref());
     // `a/` and `b/` are what `patch -p1` takes off.
-    let name = preview.target.trim_start_matches('/');
+    let name = target.trim_start_matches("./").trim_start_matches('/');
     let (old, new) = (format!("a/{name}"), format!("b/{name}"));
     diff.unified_diff().header(&old, &new).to_string()
 }
@@ -76,6 +76,7 @@ mod tests {
 
     #[test]
     fn a_diff_is_what_patch_reads() {
+        let unified = |preview: &Preview| unified(preview, &preview.target);
         let shown = unified(&preview(
             "---\ntags: [a]\n---\nx",
             "---\ntags: [a, b]\n---\nx",

@@ -59,7 +59,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::Done;
     for file in &undone.files {
         match &file.outcome {
-            Ok(back) if args.dry_run => diff::show(&diff::unified(&back.preview))?,
+            Ok(back) if args.dry_run => {
+                diff::show(&diff::unified(&back.preview, &back.preview.target))?
+            }
             Ok(back) => show(file, back)?,
             Err(error) => {
                 outcome = Outcome::SomeFailed;

@@ -51,7 +51,7 @@ fn a_full_disk_leaves_the_notes_as_they_are() {
     // Notes that fit once but not twice, and one small one that can still be written.
     let script = format!(
         "mkdir notes && mount -t tmpfs -o size=400k none notes || exit 77
-        for n in 1 2; do head -c 150000 /dev/zero | tr '\\0' 'x' > notes/$n.md; done
+        for n in 1 2; do yes 'Some words of a note.' | head -c 150000 > notes/$n.md; done
         head -c 90000 /dev/zero | tr '\\0' 'y' > notes/fill
         cksum notes/1.md notes/2.md
         {TAG}; code=$?

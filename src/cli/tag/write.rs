@@ -9,7 +9,7 @@ use std::path::Path;
 use clap::ValueEnum;
 use tower_lsp::ls_types::Uri;
 
-use super::super::setup::Surroundings;
+use super::super::setup::{Surroundings, shown};
 use super::super::{UsageError, diff, moment};
 use super::read::Text;
 use super::record::WrittenRecord;
@@ -204,7 +204,13 @@ impl Writer {
         if self.dry {
             let preview = self.ledger.preview(&self.run, &wish);
             let preview = preview.map_err(|error| error.to_string())?;
-            record.diff = Some(diff::unified(&preview));
+            // A path as it was named; but an attribute and a sidecar have names of their own.
+            let named = shown(path);
+            let target = match self.run.sink() {
+                Sink::Frontmatter => &named,
+                _ => &preview.target,
+            };
+            record.diff = Some(diff::unified(&preview, target));
             record.added = preview.added;
             record.removed = preview.removed;
             record.unwritable = preview.unwritable;

@@ -1,4 +1,5 @@
 //! Each form that people write tags in, through every operation; then any document, any operation.
+//! Length: tables of forms, and one proof for all documents.
 
 use super::corpus::SAMPLES;
 use super::*;
