@@ -174,19 +174,28 @@ fn ten_thousand_tags_are_no_burden() {
     assert_eq!(now, tags);
 }
 
-/// What of a text is no tags value: before and after each value, from its key on.
-fn rest(text: &str, format: Format) -> Vec<String> {
-    let Some(settings) = read(text, format).filter(|settings| settings.fault.is_none()) else {
-        return vec![text.to_owned()];
-    };
-    let mut rest = Vec::new();
+/// What of a text is no tags value: from behind each key to the end of the value's last line is
+/// left out. Lines of comments, which may stand between items, are told apart from the rest.
+fn rest(text: &str, format: Format) -> (Vec<String>, Vec<String>) {
+    let settings = read(text, format).filter(|settings| settings.fault.is_none());
+    let values = settings.map_or(Vec::new(), |settings| settings.tag_values);
+    let mut rest = String::new();
     let mut at = 0;
-    for value in &settings.tag_values {
-        rest.push(text[at..value.span.start].trim_end().to_owned());
-        at = value.span.end;
+    for value in &values {
+        let key = text[at..value.span.start].rfind(&value.key).unwrap() + at;
+        let behind = key + text[key..].find([':', '=']).unwrap() + 1;
+        let end = text[value.span.end.max(behind)..].find('\n');
+        rest += &text[at..behind];
+        at = end.map_or(text.len(), |end| value.span.end.max(behind) + end);
     }
-    rest.push(text[at..].to_owned());
-    rest
+    rest += &text[at..];
+    let is_remark = |line: &str| line.trim_start().starts_with("# ");
+    let lines = |text: &str, remarks: bool| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let lines = lines.filter(|line| is_remark(line) == remarks);
+        lines.map(|line| line.trim().to_owned()).collect()
+    };
+    (lines(&rest, false), lines(text, true))
 }
 
 /// Does an operation and proves all that is promised of it.
@@ -225,10 +234,11 @@ fn prove(source: &str, format: Format, remove: &[String], add: &[String]) -> Res
         |settings: &Option<FrontMatter>| settings.as_ref().map_or(0, |s| s.tag_values.len());
     let bare = source.trim_start_matches('\u{feff}');
     if n_values(&settings) == n_values(&read(&after, format)) {
-        ensure(
-            comments_kept(&rest(source, format), &rest(&after, format)),
-            "other bytes changed",
-        )?;
+        let ((old, remarks), (new, remarks_now)) = (rest(source, format), rest(&after, format));
+        ensure(old == new, "other bytes changed")?;
+        let mut now = remarks_now.iter();
+        let stays = |remark: &String| now.any(|other| other == remark);
+        ensure(remarks.iter().all(stays), "a remark is gone")?;
     } else {
         let head = retagged
             .edits
@@ -272,22 +282,6 @@ fn prove(source: &str, format: Format, remove: &[String], add: &[String]) -> Res
         back.replace_range(range, text);
     }
     ensure(back == source, "there is no way back")
-}
-
-/// A comment on an item's line goes with the item; whatever else is outside of values stays.
-fn comments_kept(before: &[String], after: &[String]) -> bool {
-    let bare = |text: &str| {
-        let line = text.split('\n').next().unwrap_or_default();
-        match line.trim_start().starts_with('#') {
-            true => text[line.len()..].to_owned(),
-            false => text.trim_start_matches([' ', '\t']).to_owned(),
-        }
-    };
-    before.len() == after.len()
-        && before
-            .iter()
-            .zip(after)
-            .all(|(old, new)| old == new || bare(old) == bare(new))
 }
 
 #[test]
