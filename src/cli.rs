@@ -14,19 +14,23 @@ use crate::telemetry;
 mod completions;
 mod config;
 mod daemon;
+mod diff;
 mod doctor;
 mod eval;
 mod find;
 mod labelset;
+mod log;
 mod lsp;
 mod man;
 mod model;
+mod moment;
 mod setup;
 mod status;
 mod stop;
 mod tag;
 mod tags;
 mod train;
+mod undo;
 mod watch;
 
 /// Tags your notes with your own labels, on your own machine.
@@ -55,6 +59,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Tag(tag::Args),
+    Undo(undo::Args),
+    Log(log::Args),
     Eval(eval::Args),
     Train(train::Args),
     Labelset(labelset::Args),
@@ -123,6 +129,8 @@ pub fn main() -> ExitCode {
     }
     let outcome = match &cli.command {
         Command::Tag(args) => tag::run(args),
+        Command::Undo(args) => undo::run(args),
+        Command::Log(args) => log::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Train(args) => train::run(args),
         Command::Labelset(args) => labelset::run(args),
@@ -154,6 +162,15 @@ pub fn main() -> ExitCode {
 pub(crate) fn complain(message: impl Display) {
     // Where standard error is gone too, nobody is left to hear of it.
     let _ = writeln!(anstream::stderr().lock(), "gliznet: {message}");
+}
+
+/// Says on standard error what was done, unless `--quiet` is on.
+pub(crate) fn remark(message: impl Display) {
+    if !tracing::enabled!(tracing::Level::WARN) {
+        return;
+    }
+    // Where standard error is gone too, nobody is left to hear of it.
+    let _ = writeln!(anstream::stderr().lock(), "{message}");
 }
 
 /// The error and its causes in one line; a cause that a message repeats is said once.

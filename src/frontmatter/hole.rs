@@ -18,6 +18,8 @@ pub(super) fn hole(source: &str, found: &[Occurrence], goes: &[bool], idx: usize
     let stays_behind = (idx + 1..found.len())
         .take_while(is_near)
         .any(|later| !goes[later]);
+    let stays_behind =
+        stays_behind || it.kind == Kind::Flow && is_node_behind(source, found, goes, idx);
     let before = idx.checked_sub(1).filter(is_near);
     let has_commas = matches!(it.kind, Kind::Flow | Kind::Comma);
     if stays_behind && has_commas {
@@ -45,6 +47,19 @@ pub(super) fn hole(source: &str, found: &[Occurrence], goes: &[bool], idx: usize
     }
 }
 
+/// Whether something that is no tag, a null for instance, follows those that go with this one.
+fn is_node_behind(source: &str, found: &[Occurrence], goes: &[bool], idx: usize) -> bool {
+    let is_next = |next: &usize| {
+        let gap = source.get(found[*next - 1].item.end..found[*next].item.start);
+        let is_gap = |gap: &str| gap.chars().all(|c| c == ',' || c.is_whitespace());
+        goes[*next] && found[*next].list == found[idx].list && gap.is_some_and(is_gap)
+    };
+    let last = (idx + 1..found.len()).take_while(is_next).last();
+    let rest = source[found[last.unwrap_or(idx)].item.end..].trim_start();
+    let next = rest.strip_prefix(',').map(str::trim_start);
+    next.is_some_and(|next| !next.is_empty() && !next.starts_with([']', '#', ',']))
+}
+
 /// The line of a list's item, where nothing else but a comment is on it.
 fn line(source: &str, item: Span) -> Option<Span> {
     let start = source[..item.start].rfind('\n').map_or(0, |at| at + 1);
@@ -58,22 +73,32 @@ fn line(source: &str, item: Span) -> Option<Span> {
     is_alone.then(|| Span::new(start, item.end + rest.len()))
 }
 
-/// Whether nothing is between the brackets of `list` but these tags and what separates them.
-pub(super) fn is_alone_in<'a>(
+/// What is left between the brackets of `list` when all these tags go, and the commas with them:
+/// nothing, or comments. `None` where something else is there, which is nobody's tag, and stays.
+pub(super) fn left_between<'a>(
     source: &str,
     list: Span,
     tags: impl Iterator<Item = &'a Occurrence>,
-) -> bool {
+) -> Option<String> {
     let mut at = list.start + 1;
-    let mut is_alone = true;
+    let mut left = String::new();
+    let mut gaps = Vec::new();
     for tag in tags {
-        is_alone &= tag.item.start >= at && is_separator(&source[at..tag.item.start.max(at)]);
+        gaps.push(source.get(at..tag.item.start)?);
         at = tag.item.end;
     }
-    let end = list.end.saturating_sub(1).max(at);
-    is_alone && is_separator(&source[at..end])
-}
-
-fn is_separator(text: &str) -> bool {
-    text.chars().all(|c| c == ',' || c.is_whitespace())
+    gaps.push(source.get(at..list.end - 1)?);
+    for line in gaps.iter().flat_map(|gap| gap.split_inclusive('\n')) {
+        let code = line.split('#').next().unwrap_or_default();
+        if !code.chars().all(|c| c == ',' || c.is_whitespace()) {
+            return None;
+        }
+        left += &code.replace(',', "");
+        left += &line[code.len()..];
+    }
+    Some(if left.trim().is_empty() {
+        String::new()
+    } else {
+        left
+    })
 }

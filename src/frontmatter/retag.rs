@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::add::{addition, spelt};
-use super::hole::{hole, is_alone_in};
+use super::hole::{hole, left_between};
 use super::occurrence::{Kind, Occurrence, settings};
 use super::{AddError, Edit, FrontMatter, Syntax, TagsForm, TagsValue, read};
 use crate::document::{Format, Span};
@@ -90,31 +90,59 @@ struct Work<'a> {
     before: Option<FrontMatter>,
 }
 
+/// One half of the work.
+#[derive(Clone, Copy)]
+enum Step {
+    Add,
+    Remove,
+}
+
 impl Work<'_> {
     /// The edits that do all of it and nothing else; none where there are no such.
     fn edits(&self, remove: &[String], add: &[String]) -> Result<Option<Vec<Edit>>, AddError> {
-        let mut pieces = vec![Piece::Source(0..self.source.len())];
-        let mut middle = self.source.to_owned();
-        // What is added comes first, so that a list that loses all it had keeps its form.
-        if !add.is_empty() {
-            let edit = match addition(self.source, self.format, self.before.as_ref(), add) {
-                Ok(edit) => edit,
-                Err(AddError::Unusual(_)) => return Ok(None),
-                Err(error) => return Err(error),
-            };
-            middle.replace_range(edit.span.range(), &edit.text);
-            pieces = spliced(pieces, &edit);
+        // What is added comes first, so that a list that loses all it had keeps its form; unless
+        // that form has no place for it.
+        for order in [[Step::Add, Step::Remove], [Step::Remove, Step::Add]] {
+            let edits = self.in_order(order, remove, add)?;
+            let edits = edits.filter(|edits| self.is_right(edits, remove, add));
+            if edits.is_some() {
+                return Ok(edits);
+            }
         }
-        if !remove.is_empty() {
-            let Some(now) = read(&middle, self.format).filter(|now| now.fault.is_none()) else {
-                return Ok(None);
+        Ok(None)
+    }
+
+    fn in_order(
+        &self,
+        order: [Step; 2],
+        remove: &[String],
+        add: &[String],
+    ) -> Result<Option<Vec<Edit>>, AddError> {
+        let mut pieces = vec![Piece::Source(0..self.source.len())];
+        let mut text = self.source.to_owned();
+        for step in order {
+            let edits = match step {
+                Step::Add if add.is_empty() => continue,
+                Step::Remove if remove.is_empty() => continue,
+                Step::Add => {
+                    let now = read(&text, self.format);
+                    match addition(&text, self.format, now.as_ref(), add) {
+                        Ok(edit) => vec![edit],
+                        Err(AddError::NoPlace(format)) => return Err(AddError::NoPlace(format)),
+                        Err(_) => return Ok(None),
+                    }
+                }
+                Step::Remove => match read(&text, self.format).filter(|now| now.fault.is_none()) {
+                    Some(now) => removals(&text, &now, remove),
+                    None => return Ok(None),
+                },
             };
-            for edit in removals(&middle, &now, remove).iter().rev() {
+            for edit in edits.iter().rev() {
+                text.replace_range(edit.span.range(), &edit.text);
                 pieces = spliced(pieces, edit);
             }
         }
-        let edits = edits_of(self.source, pieces);
-        Ok(self.is_right(&edits, remove, add).then_some(edits))
+        Ok(Some(edits_of(self.source, pieces)))
     }
 
     /// Whatever was overlooked shows here.
@@ -188,7 +216,14 @@ fn emptied(
 ) -> Option<Edit> {
     let written = &source[value.span.range()];
     let empty = match value.form {
-        TagsForm::Flow if written.starts_with('[') => "[]",
+        TagsForm::Flow if written.starts_with('[') => {
+            let of_list = found.iter().filter(|it| it.list == list);
+            let left = left_between(source, value.span, of_list)?;
+            return Some(Edit {
+                span: value.span,
+                text: format!("[{left}]"),
+            });
+        }
         TagsForm::Scalar
             if front_matter.syntax == Syntax::Yaml && !is_in_object(source, front_matter) =>
         {
@@ -199,11 +234,6 @@ fn emptied(
         TagsForm::Org => "",
         TagsForm::Flow | TagsForm::Block | TagsForm::Null => return None,
     };
-    // A comment, an alias or a null between the brackets is nobody's tag, and stays.
-    let of_list = || found.iter().filter(|it| it.list == list);
-    if value.form == TagsForm::Flow && !is_alone_in(source, value.span, of_list()) {
-        return None;
-    }
     Some(Edit {
         span: value.span,
         text: empty.to_owned(),
@@ -318,5 +348,7 @@ pub(super) fn shortest(source: &str, edit: Edit) -> Option<Edit> {
     })
 }
 
+#[cfg(test)]
+mod corpus;
 #[cfg(test)]
 mod tests;

@@ -275,7 +275,9 @@ fn block_extent(source: &str, content: Span, items: Span) -> Span {
         line_start -= line.len() + 1;
         start = line_start + (line.len() - line.trim_start().len());
     }
-    let mut end = items.end;
+    // A lone empty item has no bytes of its own but its dash.
+    let is_bare = items.is_empty() && source[start..].starts_with('-');
+    let mut end = items.end.max(start + usize::from(is_bare));
     let mut at = end;
     for (idx, line) in source[end..content.end].split_inclusive('\n').enumerate() {
         at += line.len();

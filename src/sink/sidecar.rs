@@ -159,7 +159,7 @@ mod tests {
         let now = format!("{{\"file\":\"a\",\"tags\":[]}}\n{line}");
         assert_eq!(
             located(now.as_bytes(), &places),
-            Some(vec![24..24 + line.len()])
+            Some(vec![23..23 + line.len()])
         );
         let changed = now.replace("[\"x\"]", "[\"x\",\"mine\"]");
         assert_eq!(located(changed.as_bytes(), &places), None);

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style as Colour};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::record::{Explained, ScoreRecord, Tagged};
+use super::record::{Explained, ScoreRecord, Tagged, WrittenRecord};
 use crate::engine::Vocabulary;
 use crate::label::LabelSet;
 
@@ -16,6 +16,7 @@ const FILE: Colour = Colour::new().bold();
 const QUIET: Colour = Colour::new().dimmed();
 const BAR: Colour = AnsiColor::Cyan.on_default();
 const LABEL: Colour = AnsiColor::Green.on_default();
+const GONE: Colour = AnsiColor::Red.on_default();
 
 /// Columns of a full bar.
 const BAR_COLUMNS: usize = 10;
@@ -120,6 +121,36 @@ pub(super) fn document(
             n => format!("{n} windows"),
         };
         out += &quiet(&format!("only the beginning was read ({windows})"));
+    }
+    out
+}
+
+/// What was done to a file, or would be; nothing where nothing was.
+pub(super) fn written(tagged: &Tagged, written: &WrittenRecord, title: Option<&str>) -> String {
+    let mut out = String::new();
+    if written.added.is_empty() && written.removed.is_empty() && written.unwritable.is_empty() {
+        return out;
+    }
+    let path = tagged.path.unwrap_or_default();
+    let _ = write!(out, "{FILE}{path}{FILE:#}");
+    if let Some(title) = title {
+        let title = shortened(title, WIDEST_TITLE);
+        let _ = write!(out, "  {QUIET}{title}{QUIET:#}");
+    }
+    out.push('\n');
+    for label in &written.added {
+        let label = shortened(label, WIDEST_LABEL);
+        let _ = writeln!(out, "  {LABEL}+ {label}{LABEL:#}");
+    }
+    for label in &written.removed {
+        let label = shortened(label, WIDEST_LABEL);
+        let _ = writeln!(out, "  {GONE}- {label}{GONE:#}");
+    }
+    for label in &written.unwritable {
+        let label = shortened(label, WIDEST_LABEL);
+        out += &quiet(&format!(
+            "`{label}` has no place in the way the tags are written there"
+        ));
     }
     out
 }
@@ -268,6 +299,7 @@ mod tests {
             windows: 1,
             cut: false,
             model: "m",
+            written: None,
         }
     }
 

@@ -102,15 +102,8 @@ impl<'a> Writer<'a> {
         match value.form {
             TagsForm::Flow => self.flow(syntax, value),
             TagsForm::Block => {
-                let line = self.source[..value.span.start]
-                    .rfind('\n')
-                    .map_or(0, |at| at + 1);
-                let indent = &self.source[line..value.span.start];
-                if !indent.trim().is_empty() || !written.starts_with('-') {
-                    return None;
-                }
                 let item = self.item_like(value);
-                let lines = self.lines(indent, |tag| item(tag, false));
+                let lines = self.lines(self.indent(value)?, |tag| item(tag, false));
                 Some(insert(self.line_end(value.span.end), lines))
             }
             TagsForm::Null if written.is_empty() && syntax == Syntax::Yaml && !self.is_json => {
@@ -136,6 +129,24 @@ impl<'a> Writer<'a> {
                 },
             )),
         }
+    }
+
+    /// What stands before the dashes of a list.
+    fn indent(&self, value: &TagsValue) -> Option<&str> {
+        let head = |byte: usize| {
+            let start = self.source[..byte].rfind('\n').map_or(0, |at| at + 1);
+            &self.source[start..byte]
+        };
+        // An anchor stands between the key and its list.
+        let last = value.items.last().map(|last| head(last.span.start));
+        if let Some((indent, "")) = last.and_then(|last| last.trim_end().split_once('-'))
+            && indent.trim().is_empty()
+        {
+            return Some(indent);
+        }
+        let indent = head(value.span.start);
+        let is_list = self.source[value.span.range()].starts_with('-');
+        (is_list && indent.trim().is_empty()).then_some(indent)
     }
 
     fn flow(&self, syntax: Syntax, value: &TagsValue) -> Option<Edit> {
