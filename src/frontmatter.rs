@@ -30,7 +30,7 @@ pub use change::{TagPlace, add_tags, is_without_tags, settings_tags, tag_places}
 pub use cursor::{TagCursor, tag_at_cursor};
 pub use occurrence::occurrences;
 pub(crate) use org::keyword as org_keyword;
-pub use rename::{RenameError, may_be_or_below, places_of, rename_tag, tag_name};
+pub use rename::{RenameError, may_be_or_below, places_of, rename_tag, replace_tag, tag_name};
 pub use retag::{Retagged, retag};
 
 /// The language the settings are written in.

@@ -51,7 +51,6 @@ pub async fn serve(
     stop: mpsc::Sender<()>,
     stopping: watch::Receiver<bool>,
 ) {
-    let _presence = desk.enter();
     let shared = Arc::new(session::Shared::new(desk, stop));
     let of_session = Arc::clone(&shared);
     let (service, socket) = LspService::build(|client| session::Session::new(client, of_session))

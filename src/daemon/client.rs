@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::socket::{Stream, connect};
 use super::{DaemonError, Place};
+use crate::desk::protocol::COMMAND_LINE;
 use crate::lsp::codec::{Decoder, frame};
 
 /// How long a started daemon may take until it listens. It does so before it loads its model.
@@ -143,7 +144,11 @@ impl Control {
     /// The daemon does not answer, or with an error.
     pub async fn ask_with(&mut self, method: &str, params: Value) -> Result<Value, DaemonError> {
         let conversation = async {
-            let capabilities = json!({ "capabilities": {}, "processId": null });
+            let capabilities = json!({
+                "capabilities": {},
+                "processId": null,
+                "clientInfo": { "name": COMMAND_LINE },
+            });
             self.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": capabilities }))
                 .await?;
             if let Err(refusal) = self.answer(1).await? {

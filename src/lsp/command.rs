@@ -3,7 +3,6 @@
 //! Invariant: an edit is of the version that is open, and the verdict is recorded only when the
 //! editor has taken the edit; no command waits for the client without an end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -17,10 +16,9 @@ use super::error::{failed, of_desk};
 use super::lens;
 use super::reading::Reading;
 use super::session::{Session, text_of};
-use crate::correction::Correction;
-use crate::desk::DeskError;
+use crate::correction::{Said, Source};
 use crate::desk::protocol::DocumentName;
-use crate::frontmatter::{AddError, Edit, add_tags, settings_tags};
+use crate::frontmatter::{AddError, Edit, add_tags, replace_tag};
 
 /// How long an editor may take to apply an edit; it may ask its person first.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -77,14 +75,7 @@ impl Session {
                 self.record(&open, &argument.accepted, &argument.rejected, false)
                     .await
             }
-            "gliznet.replaceTag" => {
-                let edits = replace(&open, &argument.from, &argument.to).ok_or_else(|| {
-                    failed(&format!("the document has no tag `{}`", argument.from))
-                })?;
-                let what = replacing(&argument.from, &argument.to);
-                let applied = self.apply(&open, &edits, &what).await?;
-                Ok(json!({ "applied": applied, "accepted": [], "rejected": [] }))
-            }
+            "gliznet.replaceTag" => self.replace(&open, &argument.from, &argument.to).await,
             _ => self.review(&open).await,
         }
     }
@@ -103,13 +94,7 @@ impl Session {
         if labels.is_empty() {
             return Err(failed("nothing is suggested for this document"));
         }
-        // The vocabulary is closed: what is in no label set is never written.
-        let choice = self.shared.choice().clone();
-        let rules = self.rules(open.folder(), choice).await?;
-        let checked = Correction::new(None, String::new(), &rules.labels, labels, &[]);
-        let labels = &checked
-            .map_err(|fault| Error::invalid_params(fault.to_string()))?
-            .accepted;
+        let labels = &self.of_set(open, labels).await?;
         let applied = match add_tags(&open.text, open.format, labels) {
             Ok(None) => false,
             Ok(Some(edit)) => {
@@ -127,6 +112,34 @@ impl Session {
         self.record(open, labels, &[], applied).await
     }
 
+    async fn replace(&self, open: &Open, from: &str, to: &str) -> Result<Value> {
+        let to = &self.of_set(open, &[to.to_owned()]).await?[0];
+        let edits = replace_tag(&open.text, open.format, from, to)
+            .map_err(|error| failed(&error.to_string()))?;
+        if edits.is_empty() {
+            return Err(failed(&format!(
+                "the document's settings have no tag `{from}`"
+            )));
+        }
+        let applied = self.apply(open, &edits, &replacing(from, to)).await?;
+        Ok(json!({ "applied": applied, "accepted": [], "rejected": [] }))
+    }
+
+    /// The labels as the set spells them. The vocabulary is closed: what is in no label set is
+    /// never written.
+    async fn of_set(&self, open: &Open, labels: &[String]) -> Result<Vec<String>> {
+        let choice = self.shared.choice().clone();
+        let rules = self.rules(open.folder(), choice).await?;
+        let said = Said {
+            accepted: labels.to_vec(),
+            ..Said::default()
+        };
+        let (labels, _) = said
+            .resolve(&rules.labels)
+            .map_err(|fault| Error::invalid_params(fault.to_string()))?;
+        Ok(labels)
+    }
+
     /// Records a verdict, durably, and shows what follows from it.
     async fn record(
         &self,
@@ -137,11 +150,12 @@ impl Session {
     ) -> Result<Value> {
         let choice = self.shared.choice().clone();
         let rules = self.rules(open.folder(), choice).await?;
-        let (desk, text) = (Arc::clone(&self.shared.desk), text_of(open));
-        let (accepted, rejected) = (accepted.to_vec(), rejected.to_vec());
-        let recorded =
-            tokio::task::spawn_blocking(move || desk.correct(&text, &rules, &accepted, &rejected));
-        let recorded = recorded.await.unwrap_or(Err(DeskError::Broken));
+        let said = Said {
+            accepted: accepted.to_vec(),
+            rejected: rejected.to_vec(),
+            source: Source::Editor,
+        };
+        let recorded = self.shared.desk.correct(text_of(open), rules, said).await;
         let (_, correction) = recorded.map_err(|error| of_desk(&error))?;
         // The document is read again because it was corrected; what was rejected goes at once.
         if !correction.rejected.is_empty()
@@ -231,24 +245,6 @@ fn labels(reading: &Reading, open: &Open) -> Vec<String> {
 /// The edit that `gliznet.accept` would make, for a code action.
 pub(super) fn acceptance(open: &Open, labels: &[String]) -> Option<Edit> {
     add_tags(&open.text, open.format, labels).ok().flatten()
-}
-
-/// Every place of a tag in the document's settings, with another tag instead.
-pub(super) fn replace(open: &Open, from: &str, to: &str) -> Option<Vec<Edit>> {
-    let edits: Vec<Edit> = settings_tags(&open.text, open.format)
-        .into_iter()
-        .filter(|tag| tag.name.to_lowercase() == from.to_lowercase())
-        .map(|tag| {
-            let written = &open.text[tag.span.range()];
-            let quote = written.chars().next().filter(|c| matches!(c, '"' | '\''));
-            let quote = quote.map_or_else(String::new, String::from);
-            Edit {
-                span: tag.span,
-                text: format!("{quote}{to}{quote}"),
-            }
-        })
-        .collect();
-    (!edits.is_empty()).then_some(edits)
 }
 
 pub(super) fn adding(labels: &[String]) -> String {

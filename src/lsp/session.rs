@@ -25,7 +25,7 @@ use super::position::Encoding;
 use super::suggest::{PAUSE, Suggestions};
 use super::traits::Traits;
 use crate::desk::protocol::DocumentName;
-use crate::desk::{Choice, Desk, Text};
+use crate::desk::{Choice, Desk, Presence, Text};
 use crate::document::Format;
 
 /// What the parts of one session share.
@@ -39,6 +39,8 @@ pub(super) struct Shared {
     pub(super) traits: OnceLock<Traits>,
     /// `initialize` was answered and `shutdown` not yet asked.
     pub(super) serving: AtomicBool,
+    /// Counts this client, from `initialize` on.
+    presence: Mutex<Option<Presence>>,
     pub(super) client: OnceLock<Client>,
     pub(super) suggestions: Suggestions,
     pub(super) navigation: Navigation,
@@ -54,6 +56,7 @@ impl Shared {
             encoding: OnceLock::new(),
             traits: OnceLock::new(),
             serving: AtomicBool::new(false),
+            presence: Mutex::default(),
             client: OnceLock::new(),
             suggestions: Suggestions::default(),
             navigation: Navigation::default(),
@@ -85,6 +88,13 @@ impl Shared {
     pub(super) fn end(&self) {
         self.serving.store(false, Ordering::Relaxed);
         self.suggestions.end();
+        self.count(None);
+    }
+
+    /// Counts this client from now on, or no longer.
+    pub(super) fn count(&self, presence: Option<Presence>) {
+        let mut counted = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
+        *counted = presence;
     }
 
     /// Applies the client's own state: documents and settings. Says whether the request was that.
@@ -137,10 +147,7 @@ impl Shared {
 
     /// An open document, or why there is none.
     pub(super) fn open_document(&self, name: &DocumentName) -> Result<Open> {
-        let uri: Uri = name
-            .uri
-            .parse()
-            .map_err(|_| Error::invalid_params(format!("`{}` is not a URI", name.uri)))?;
+        let uri = parsed(&name.uri)?;
         let documents = self.documents();
         documents.get(&uri).cloned().ok_or_else(|| {
             Error::invalid_params(format!(
@@ -151,34 +158,59 @@ impl Shared {
     }
 
     /// What a request is about: an open document or a text.
-    pub(super) fn subject(
-        &self,
-        document: Option<&DocumentName>,
-        text: Option<String>,
-    ) -> Result<Subject> {
-        match (document, text) {
+    pub(super) fn subject(&self, asked: Asked) -> Result<Subject> {
+        let mut subject = match (asked.document, asked.text) {
             (Some(name), None) => {
                 let open = self.open_document(name)?;
-                Ok(Subject {
+                Subject {
                     folder: open.folder(),
                     text: text_of(&open),
                     open: Some(open),
-                })
+                }
             }
-            (None, Some(text)) => Ok(Subject {
-                folder: None,
-                text: Text {
-                    source: text.into(),
-                    format: Format::Plain,
-                    name: None,
-                },
-                open: None,
-            }),
-            _ => Err(Error::invalid_params(
-                "give either `textDocument` or `text`",
-            )),
+            (None, Some(text)) => {
+                let uri = asked.uri.map(parsed).transpose()?;
+                let path = uri.as_ref().and_then(documents::path);
+                let format = path.as_deref().map_or(Format::Plain, Format::from_path);
+                Subject {
+                    folder: path.and_then(|path| Some(path.parent()?.to_path_buf())),
+                    text: Text {
+                        source: text.into(),
+                        format,
+                        name: uri.as_ref().map(name_of),
+                    },
+                    open: None,
+                }
+            }
+            _ => {
+                return Err(Error::invalid_params(
+                    "give either `textDocument` or `text`",
+                ));
+            }
+        };
+        if let Some(format) = asked.format {
+            subject.text.format = format.parse().map_err(|_| {
+                Error::invalid_params(format!(
+                    "`{format}` is no format; there are markdown, org, rst, latex, html and plain"
+                ))
+            })?;
         }
+        Ok(subject)
     }
+}
+
+fn parsed(uri: &str) -> Result<Uri> {
+    uri.parse()
+        .map_err(|_| Error::invalid_params(format!("`{uri}` is not a URI")))
+}
+
+/// How a request names what it is about.
+pub(super) struct Asked<'a> {
+    pub(super) document: Option<&'a DocumentName>,
+    pub(super) text: Option<String>,
+    pub(super) format: Option<&'a str>,
+    /// Whose text it is, where it is a bare one.
+    pub(super) uri: Option<&'a str>,
 }
 
 /// What a request is about.
@@ -188,15 +220,19 @@ pub(super) struct Subject {
     pub(super) open: Option<Open>,
 }
 
-/// An open document as the desk reads it. Its name is spelt the same in all clients.
+/// An open document as the desk reads it.
 pub(super) fn text_of(open: &Open) -> Text {
-    let same = documents::path(&open.uri).and_then(Uri::from_file_path);
-    let name = same.as_ref().unwrap_or(&open.uri).as_str().to_owned();
     Text {
         source: Arc::clone(&open.text),
         format: open.format,
-        name: Some(name),
+        name: Some(name_of(&open.uri)),
     }
+}
+
+/// A document's name, spelt the same in all clients.
+fn name_of(uri: &Uri) -> String {
+    let same = documents::path(uri).and_then(Uri::from_file_path);
+    same.as_ref().unwrap_or(uri).as_str().to_owned()
 }
 
 fn params<T: DeserializeOwned>(request: &Request) -> Option<T> {

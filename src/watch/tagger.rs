@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::corrections::{Change, Verdict, verdict};
+
 use super::index::{Index, below};
 use super::note::{Basis, Fit, Held, Note, Stamp};
 use super::queue::Job;
@@ -19,6 +20,7 @@ use super::read::{NoText, Text, locked_by, read};
 use super::roots::Folder;
 use super::rules::{InForce, RuleBook, number};
 use super::search::is_same;
+use crate::correction::{Said, Source};
 use crate::desk::editors::Editor;
 use crate::desk::name::uri_of;
 use crate::desk::{self, Desk, DeskError, Tagged};
@@ -90,6 +92,8 @@ struct Opened {
     known: Option<Note>,
     rules: Result<Arc<InForce>, String>,
     provenance: Provenance,
+    /// What a person said by changing it.
+    verdict: Verdict,
     /// It is what it was when it was tagged.
     is_same: bool,
 }
@@ -206,6 +210,7 @@ impl Tagger {
                 return Outcome::Done;
             }
         };
+        self.record(&job.path, &opened, &rules).await;
         let tagged = match self.ask(&job.path, &opened.text, &rules).await {
             Ok(tagged) => tagged,
             Err(Outcome::Stuck(fault)) => {
@@ -290,9 +295,9 @@ impl Tagger {
         let has_changed = known
             .as_ref()
             .is_none_or(|known| known.content != text.content);
+        let mut verdict = Verdict::default();
         if has_changed && let (Some(known), Ok(rules)) = (&known, &rules) {
-            let said = said(folder, known, &text, &provenance, rules, job.crowd);
-            self.record(path, &text, rules, said);
+            verdict = said(folder, known, &text, &provenance, rules, job.crowd);
         }
         let is_up_to_date = |note: &Note| match &rules {
             Ok(rules) => note.basis.is_some() && note.basis == self.basis(rules),
@@ -307,6 +312,7 @@ impl Tagger {
             known,
             rules,
             provenance,
+            verdict,
             is_same,
         };
         if let (true, Some(known)) = (is_same, &opened.known) {
@@ -349,25 +355,31 @@ impl Tagger {
     }
 
     /// Records a verdict, durably.
-    fn record(&self, path: &Path, text: &Text, rules: &InForce, mut said: Verdict) {
+    async fn record(&self, path: &Path, opened: &Opened, rules: &InForce) {
         let name = uri_of(path);
-        said.rejected
+        let mut verdict = opened.verdict.clone();
+        verdict
+            .rejected
             .retain(|label| !self.desk.rejects(&name, label));
-        if said.is_empty() {
+        if verdict.is_empty() {
             return;
         }
-        let text = desk_text(path, text);
-        let recorded = self
-            .desk
-            .correct(&text, &rules.rules, &said.accepted, &said.rejected);
-        match recorded {
-            Ok(_) => tracing::info!(
-                path = %path.display(),
-                accepted = said.accepted.join(", "),
-                rejected = said.rejected.join(", "),
-                "a person has corrected tags"
-            ),
-            Err(error) => tracing::warn!(%error, "a correction was not recorded"),
+        tracing::info!(
+            path = %path.display(),
+            accepted = verdict.accepted.join(", "),
+            rejected = verdict.rejected.join(", "),
+            "a person has corrected tags"
+        );
+        let said = Said {
+            accepted: verdict.accepted,
+            rejected: verdict.rejected,
+            source: Source::Folder,
+            ..Said::default()
+        };
+        let text = desk_text(path, &opened.text);
+        let recorded = self.desk.correct(text, rules.rules.clone(), said);
+        if let Err(error) = recorded.await {
+            tracing::warn!(%error, "a correction was not recorded");
         }
     }
 
