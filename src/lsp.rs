@@ -20,6 +20,7 @@ mod lens;
 mod mark;
 mod methods;
 mod navigate;
+mod open;
 mod position;
 mod progress;
 mod reading;
@@ -76,4 +77,5 @@ pub async fn serve(
     progress.abort();
     follow.abort();
     shared.end();
+    shared.let_all_go();
 }

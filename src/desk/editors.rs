@@ -41,7 +41,7 @@ impl Editors {
     pub fn opened(&self, path: &Path, editor: &Arc<dyn Editor>) {
         let mut open = self.lock();
         let editors = open.entry(path.to_path_buf()).or_default();
-        if !editors.iter().any(|known| Arc::ptr_eq(known, editor)) {
+        if !editors.iter().any(|known| is_one(known, editor)) {
             editors.push(Arc::clone(editor));
         }
     }
@@ -50,7 +50,7 @@ impl Editors {
     pub fn closed(&self, path: &Path, editor: &Arc<dyn Editor>) {
         let mut open = self.lock();
         if let Some(editors) = open.get_mut(path) {
-            editors.retain(|known| !Arc::ptr_eq(known, editor));
+            editors.retain(|known| !is_one(known, editor));
             if editors.is_empty() {
                 open.remove(path);
             }
@@ -61,7 +61,7 @@ impl Editors {
     pub fn left(&self, editor: &Arc<dyn Editor>) {
         let mut open = self.lock();
         open.retain(|_, editors| {
-            editors.retain(|known| !Arc::ptr_eq(known, editor));
+            editors.retain(|known| !is_one(known, editor));
             !editors.is_empty()
         });
     }
@@ -74,6 +74,11 @@ impl Editors {
     fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Vec<Arc<dyn Editor>>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether two are the same editor, whatever they are seen as.
+fn is_one(a: &Arc<dyn Editor>, b: &Arc<dyn Editor>) -> bool {
+    std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b))
 }
 
 #[cfg(test)]

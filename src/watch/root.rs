@@ -62,6 +62,8 @@ pub(super) struct Root {
     /// It is worked at although it rests, until it was looked at and there is nothing to do.
     pub(super) is_once: bool,
     was_looked_at: bool,
+    /// How many searches for what is behind run.
+    pub(super) surveys: usize,
     /// The folder's own number, which changes when another disk is there.
     pub(super) identity: Option<(u64, u64)>,
 }
@@ -100,6 +102,7 @@ impl Root {
             fault: None,
             is_once: false,
             was_looked_at: false,
+            surveys: 0,
             identity: None,
             folder: Arc::new(folder),
         }
@@ -239,6 +242,7 @@ impl Root {
         let polls = self.deaf.is_some() || self.away.is_some();
         self.queue.waiting() + self.queue.running() + self.events.held() == 0
             && !self.is_looking()
+            && self.surveys == 0
             && (!self.is_once || self.was_looked_at)
             && (polls || self.due.is_none())
     }

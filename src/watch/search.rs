@@ -200,3 +200,95 @@ fn similar(held: Vec<(PathBuf, Vec<String>)>) -> Vec<SimilarTags> {
     alike.sort_by(|a, b| a.tag.cmp(&b.tag));
     alike
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::ContentHash;
+    use crate::watch::note::{Fit, Held, Stamp};
+
+    /// Notes with the tags that they have (ours with `+`) and those that fit them.
+    fn notes(all: &[(&str, &[&str], &[&str])]) -> Notes {
+        let note = |(path, tags, fits): &(&str, &[&str], &[&str])| {
+            let held = tags.iter().map(|tag| Held {
+                name: tag.trim_start_matches('+').into(),
+                is_ours: tag.starts_with('+'),
+            });
+            let fits = fits.iter().map(|name| Fit {
+                name: (*name).into(),
+                score: 0.5,
+            });
+            let note = Note {
+                stamp: Stamp::default(),
+                content: ContentHash::of(b""),
+                tags: held.collect(),
+                fits: fits.collect(),
+                basis: None,
+                fault: None,
+            };
+            (PathBuf::from(path), note)
+        };
+        all.iter().map(note).collect()
+    }
+
+    fn found(notes: &Notes, tags: &[&str], change: fn(&mut FindParams)) -> Vec<String> {
+        let mut asked = FindParams {
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            ..FindParams::default()
+        };
+        change(&mut asked);
+        let found = find(notes, &asked, &[PathBuf::from("/n")]);
+        found.into_iter().map(|note| note.path).collect()
+    }
+
+    #[test]
+    fn notes_are_found_by_all_or_any_or_without() {
+        let notes = notes(&[
+            ("/n/a.md", &["garden/roses", "tax"], &[]),
+            ("/n/b.md", &["Garden"], &["tax"]),
+            ("/n/c.md", &[], &["garden"]),
+            ("/o/d.md", &["garden"], &[]),
+        ]);
+        let all = ["/n/a.md", "/n/b.md", "/n/c.md"];
+        assert_eq!(found(&notes, &["garden"], |_| ()), all);
+        assert_eq!(found(&notes, &["garden", "tax"], |_| ()), all[..2]);
+        assert_eq!(
+            found(&notes, &["garden", "tax"], |asked| asked.any = true),
+            all
+        );
+        assert_eq!(
+            found(&notes, &["garden"], |asked| asked.written = true),
+            all[..2]
+        );
+        assert_eq!(
+            found(&notes, &[], |asked| asked.not = vec!["tax".to_owned()]),
+            all[2..]
+        );
+        assert_eq!(found(&notes, &["gard"], |_| ()), [""; 0]);
+    }
+
+    #[test]
+    fn tags_are_counted_paired_and_compared() {
+        let notes = notes(&[
+            ("/n/a.md", &["garden", "+tax"], &["tax", "travel"]),
+            ("/n/b.md", &["garden", "tax"], &[]),
+            ("/n/c.md", &["gardens"], &["garden"]),
+        ]);
+        let labels = ["garden", "travel", "work"].map(str::to_owned).into();
+        let result = tags(&notes, &[PathBuf::from("/n")], &labels);
+        let garden = &result.tags[0];
+        assert_eq!(
+            (garden.tag.as_str(), garden.notes, garden.suggested),
+            ("garden", 2, 1)
+        );
+        let tax = result.tags.iter().find(|tag| tag.tag == "tax").unwrap();
+        assert_eq!((tax.notes, tax.machine, tax.suggested), (2, 1, 0));
+        let pair = &result.together[0];
+        assert_eq!(
+            (pair.tag.as_str(), pair.with.as_str(), pair.notes),
+            ("garden", "tax", 2)
+        );
+        assert_eq!(result.unused, ["work"]);
+        assert_eq!(result.similar[0].like, ["gardens"]);
+    }
+}

@@ -4,29 +4,33 @@
 //! Invariant: a note whose content and rules are those that it was tagged by asks no model; a file
 //! that is open in an editor is changed by that editor alone; what is remembered of a note that we
 //! wrote is looked at again, so that nothing that came after it is missed.
+//!
+//! Length: one note's way; each step is a method, and none is used elsewhere.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod answer;
+mod survey;
+
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::corrections::{Change, Verdict, verdict};
+use answer::{Answer, Opened, changed, desk_text, names, said, text_stamp};
 
-use super::index::{Index, below};
-use super::note::{Basis, Fit, Held, Note, Stamp};
+use super::corrections::Verdict;
+
+use super::index::Index;
+use super::note::{Basis, Note, Stamp};
 use super::queue::Job;
 use super::read::{NoText, Text, locked_by, read};
 use super::roots::Folder;
 use super::rules::{InForce, RuleBook, number};
-use super::search::is_same;
 use crate::correction::{Said, Source};
 use crate::desk::editors::Editor;
 use crate::desk::name::uri_of;
-use crate::desk::{self, Desk, DeskError, Tagged};
+use crate::desk::{Desk, DeskError, Tagged};
 use crate::engine::scheduler::Priority;
 use crate::engine::worker::{Loading, WorkerError};
-use crate::sink::{Cause, Ledger, Provenance, Run, Sink, SinkError, TagWish, Wish};
+use crate::sink::{Cause, Ledger, Provenance, Run, Sink, SinkError, Wish};
 
 /// When to ask again after the queue was full.
 const RETRY: Duration = Duration::from_millis(200);
@@ -34,8 +38,6 @@ const RETRY: Duration = Duration::from_millis(200);
 const LATER: Duration = Duration::from_secs(30);
 /// A note that another program has open is looked at again.
 const LOCKED: Duration = Duration::from_secs(5);
-/// So many reasons are told at once.
-const MOST_REASONS: usize = 20;
 /// How long an editor may take to apply an edit.
 const EDITOR: Duration = Duration::from_secs(20);
 
@@ -86,21 +88,9 @@ impl CurrentRun {
     }
 }
 
-/// A note that was read, with what is known of it.
-struct Opened {
-    text: Text,
-    known: Option<Note>,
-    rules: Result<Arc<InForce>, String>,
-    provenance: Provenance,
-    /// What a person said by changing it.
-    verdict: Verdict,
-    /// It is what it was when it was tagged.
-    is_same: bool,
-}
-
 impl Tagger {
     /// What `fits` of a note would stand on now; none while there is no model.
-    fn basis(&self, rules: &InForce) -> Option<Basis> {
+    pub(super) fn basis(&self, rules: &InForce) -> Option<Basis> {
         match &*self.desk.loading().borrow() {
             Loading::Ready(facts) => Some(Basis {
                 model: number(&facts.fingerprint),
@@ -108,78 +98,6 @@ impl Tagger {
             }),
             _ => None,
         }
-    }
-
-    /// The notes of a folder that should be tagged again. Reads settings.
-    pub(super) fn behind(&self, folder: &Folder, cancelled: &AtomicBool) -> Vec<PathBuf> {
-        let dirs: BTreeSet<PathBuf> = {
-            let notes = self.index.notes();
-            let dirs = below(&notes, &folder.path).filter_map(|(path, _)| path.parent());
-            dirs.map(Path::to_path_buf).collect()
-        };
-        // Settings are read while nobody waits for the index.
-        let mut rules = HashMap::new();
-        for dir in dirs {
-            if cancelled.load(Ordering::Relaxed) {
-                return Vec::new();
-            }
-            let of_dir = self.rules.of(folder, &dir);
-            rules.insert(
-                dir,
-                of_dir.ok().map(|rules| (rules.print, self.basis(&rules))),
-            );
-        }
-        let notes = self.index.notes();
-        let is_behind = |path: &Path, note: &Note| {
-            if note.fault.is_some() && note.basis.is_none() {
-                return false; // It could not even be read.
-            }
-            match path.parent().and_then(|dir| rules.get(dir)) {
-                Some(Some((_, Some(basis)))) => note.basis != Some(*basis),
-                // While there is no model, it may be the one that was asked before.
-                Some(Some((print, None))) => note.basis.is_some_and(|basis| basis.rules != *print),
-                Some(None) => note.basis.is_some(),
-                None => false,
-            }
-        };
-        below(&notes, &folder.path)
-            .filter(|(path, note)| is_behind(path, note))
-            .map(|(path, _)| path.clone())
-            .collect()
-    }
-
-    /// How many notes of a folder are up to date, and how many there are.
-    pub(super) fn counts(&self, folder: &Path) -> (usize, usize) {
-        let notes = self.index.notes();
-        let (mut tagged, mut all) = (0, 0);
-        for (_, note) in below(&notes, folder) {
-            all += 1;
-            tagged += usize::from(note.basis.is_some() && note.fault.is_none());
-        }
-        (tagged, all)
-    }
-
-    /// Why some notes of a folder have no tags: each reason once, with a note.
-    pub(super) fn left_out(&self, folder: &Path) -> Vec<String> {
-        let notes = self.index.notes();
-        let mut reasons: BTreeMap<Arc<str>, (PathBuf, usize)> = BTreeMap::new();
-        for (path, note) in below(&notes, folder) {
-            if let Some(fault) = &note.fault {
-                let (_, count) = reasons
-                    .entry(Arc::clone(fault))
-                    .or_insert_with(|| (path.clone(), 0));
-                *count += 1;
-            }
-        }
-        let shown = reasons.into_iter().map(|(reason, (path, count))| {
-            let name = path.display();
-            match count {
-                1 if reason.contains(&*name.to_string()) => reason.to_string(),
-                1 => format!("{name}: {reason}"),
-                more => format!("{name} and {} more: {reason}", more - 1),
-            }
-        });
-        shown.take(MOST_REASONS).collect()
     }
 
     /// Brings one note up to date.
@@ -545,113 +463,4 @@ impl Tagger {
             tracing::warn!(%error, "that a note has another name was not recorded");
         }
     }
-}
-
-/// What the model said of a note.
-#[derive(Clone, Debug, Default)]
-struct Answer {
-    basis: Option<Basis>,
-    fits: Vec<(String, Option<f32>)>,
-    fault: Option<String>,
-}
-
-impl Answer {
-    fn wishes(&self) -> Vec<TagWish> {
-        let wish = |(name, score): &(String, Option<f32>)| TagWish {
-            name: name.clone(),
-            score: *score,
-        };
-        self.fits.iter().map(wish).collect()
-    }
-}
-
-impl Opened {
-    fn note(&self, index: &Index, stamp: Stamp, answer: &Answer) -> Note {
-        let ours = &self.provenance.machine;
-        let is_ours = |tag: &str| ours.iter().any(|ours| is_same(ours, tag));
-        let mut tags: Vec<Held> = Vec::new();
-        for tag in self.text.tags.iter().chain(ours) {
-            if !tags.iter().any(|held| is_same(&held.name, tag)) {
-                tags.push(Held {
-                    name: index.name(tag),
-                    is_ours: is_ours(tag),
-                });
-            }
-        }
-        let fits = answer.fits.iter().map(|(name, score)| Fit {
-            name: index.name(name),
-            score: score.unwrap_or(1.0), // A person said so.
-        });
-        Note {
-            stamp,
-            content: self.text.content,
-            tags: tags.into(),
-            fits: fits.collect(),
-            basis: answer.basis,
-            fault: answer.fault.as_deref().map(|fault| index.name(fault)),
-        }
-    }
-}
-
-/// The note after some tags were added and others taken out.
-fn changed(index: &Index, note: Note, added: &[String], removed: &[String]) -> Note {
-    let mut tags = note.tags.into_vec();
-    tags.retain(|tag| !removed.iter().any(|removed| is_same(removed, &tag.name)));
-    tags.extend(added.iter().map(|tag| Held {
-        name: index.name(tag),
-        is_ours: true,
-    }));
-    Note {
-        tags: tags.into(),
-        ..note
-    }
-}
-
-/// What a person said by changing a note.
-fn said(
-    folder: &Folder,
-    known: &Note,
-    text: &Text,
-    provenance: &Provenance,
-    rules: &InForce,
-    crowd: usize,
-) -> Verdict {
-    if text.is_broken {
-        return Verdict::default(); // Nobody knows which tags it has.
-    }
-    let before: Vec<String> = known.tags.iter().map(|tag| tag.name.to_string()).collect();
-    let mut ours = provenance.machine.clone();
-    ours.extend(provenance.withdrawn.iter().cloned());
-    // Tags beside the file are not in its text, and nobody took them out of it.
-    let mut now = text.tags.clone();
-    now.extend(provenance.machine.iter().cloned());
-    let expected: Vec<String> = match folder.sink.writes() {
-        true => known.fits.iter().map(|fit| fit.name.to_string()).collect(),
-        false => Vec::new(),
-    };
-    let change = Change {
-        before: Some(&before),
-        now: &now,
-        ours: &ours,
-        expected: &expected,
-        crowd,
-    };
-    verdict(&change, &rules.rules.labels)
-}
-
-fn names(rules: &InForce) -> Vec<String> {
-    let labels = rules.rules.labels.labels().iter();
-    labels.map(|label| label.name.clone()).collect()
-}
-
-fn desk_text(path: &Path, text: &Text) -> desk::Text {
-    desk::Text {
-        source: Arc::clone(&text.source),
-        format: text.format,
-        name: Some(uri_of(path)),
-    }
-}
-
-fn text_stamp(path: &Path) -> Stamp {
-    std::fs::symlink_metadata(path).map_or(Stamp::default(), |metadata| Stamp::of(&metadata))
 }
