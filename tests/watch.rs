@@ -1,5 +1,7 @@
 //! Watched folders, with the real daemon and real files: what is written, what is not, what
 //! survives.
+//!
+//! Length: one user and one folder for all of them; a test is a sentence about both.
 
 #![cfg(test)]
 #![cfg(unix)]
@@ -395,7 +397,11 @@ fn a_daemon_that_is_killed_at_any_moment_damages_nothing() {
         let pid = user.home.status()["pid"].clone();
         user.home.kill(&pid);
         // A dying daemon may still be met.
-        let status = || user.home.status();
+        let status = || -> Value {
+            user.home.run(&["watch", "list"]);
+            let (shown, _) = user.home.run(&["status", "--json"]);
+            serde_json::from_str(&shown).unwrap_or(Value::Null)
+        };
         user.until("a new one", status, |now| {
             now["pid"] != pid && !now.is_null()
         });

@@ -64,10 +64,11 @@ fn from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
     Some(PathBuf::from(text.strip_prefix('/')?))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn a_name_is_spelt_as_the_language_server_spells_it() {
         for path in ["/n/a b.md", "/n/été [1].md", "/n/x(1)'~_.md", "/n/文件.md"] {
@@ -77,6 +78,7 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[cfg(unix)]
         #[test]
         fn every_byte_of_a_path_comes_back(bytes: Vec<u8>) {
             let path = from_bytes([b"/", &bytes[..]].concat()).unwrap();

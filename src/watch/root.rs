@@ -251,12 +251,12 @@ impl Root {
     pub(super) fn state(&self, minute_of_day: u16) -> &'static str {
         if self.away.is_some() {
             "waiting"
-        } else if self.is_looking() && self.deaf.is_none() {
-            "searching"
         } else if self.folder.paused && !self.is_once {
             "paused"
         } else if self.is_quiet(minute_of_day) && !self.is_once {
             "quiet"
+        } else if self.is_looking() && self.deaf.is_none() {
+            "searching"
         } else if self.deaf.is_some() {
             "polling"
         } else {
