@@ -151,9 +151,7 @@ impl Control {
             });
             self.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": capabilities }))
                 .await?;
-            if let Err(refusal) = self.answer(1).await? {
-                return Err(refusal);
-            }
+            self.answer(1).await??;
             self.send(&json!({ "jsonrpc": "2.0", "method": "initialized", "params": {} }))
                 .await?;
             self.send(&json!({ "jsonrpc": "2.0", "id": 2, "method": method, "params": params }))

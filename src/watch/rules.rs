@@ -117,10 +117,9 @@ impl RuleBook {
     /// What is wrong with the rules of a watched folder, each once.
     pub(super) fn faults(&self, folder: &Path) -> Vec<String> {
         let state = self.lock();
-        let mut known: Vec<_> = state.known.iter().collect();
-        known.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let known = state.known.iter();
+        // Their order is made by the set below.
         let faults = known
-            .into_iter()
             .filter(|((root, _), _)| root == folder)
             .filter_map(|(_, rules)| rules.as_ref().err().cloned());
         let faults: BTreeSet<String> = faults.collect();

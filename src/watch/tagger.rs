@@ -292,7 +292,6 @@ impl Tagger {
             accepted: verdict.accepted,
             rejected: verdict.rejected,
             source: Source::Folder,
-            ..Said::default()
         };
         let text = desk_text(path, &opened.text);
         let recorded = self.desk.correct(text, rules.rules.clone(), said);
