@@ -295,6 +295,16 @@ impl Verdicts {
         self.sampled.iter().map(|(_, judged)| *judged).collect()
     }
 
+    /// A document has another name. What holds for it goes before what held for that name.
+    pub fn rename(&mut self, from: &str, to: &str) {
+        if let Some(verdict) = self.documents.remove(from) {
+            self.documents.insert(to.to_owned(), verdict);
+        }
+        for (name, _) in self.sampled.iter_mut().filter(|(name, _)| name == from) {
+            to.clone_into(name);
+        }
+    }
+
     /// What holds for a document.
     pub fn of(&self, document: &str) -> Option<&Verdict> {
         self.documents.get(document)

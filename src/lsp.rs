@@ -20,6 +20,7 @@ mod lens;
 mod mark;
 mod methods;
 mod navigate;
+mod open;
 mod position;
 mod progress;
 mod reading;
@@ -30,6 +31,7 @@ mod settings;
 mod suggest;
 mod traits;
 mod transport;
+mod watching;
 
 use std::sync::Arc;
 
@@ -60,6 +62,9 @@ pub async fn serve(
         .custom_method("gliznet/labelsets", session::Session::labelsets)
         .custom_method("gliznet/review", session::Session::review_queue)
         .custom_method("gliznet/stop", session::Session::stop)
+        .custom_method("gliznet/watch", session::Session::watch)
+        .custom_method("gliznet/find", session::Session::find)
+        .custom_method("gliznet/tags", session::Session::tags)
         .custom_method(
             "window/workDoneProgress/cancel",
             session::Session::cancel_progress,
@@ -68,8 +73,11 @@ pub async fn serve(
     let service = session::Ordered::new(service, Arc::clone(&shared));
     let watch = tokio::spawn(Arc::clone(&shared).watch_settings());
     let follow = tokio::spawn(Arc::clone(&shared).follow_corrections());
+    let progress = tokio::spawn(Arc::clone(&shared).show_watching());
     transport::serve(reader, writer, service, socket, stopping).await;
     watch.abort();
+    progress.abort();
     follow.abort();
     shared.end();
+    shared.let_all_go();
 }

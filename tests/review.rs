@@ -2,16 +2,16 @@
 
 #![cfg(test)]
 
-mod support {
-    pub(crate) mod editor;
-}
+#[path = "support/editor.rs"]
+#[expect(dead_code, reason = "shared with other tests, each uses a part")]
+mod editor;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use support::editor::Home;
+use editor::Home;
 
 const LABELS: [&str; 3] = ["garden", "tax", "travel"];
 

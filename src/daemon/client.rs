@@ -138,7 +138,15 @@ impl Control {
     /// # Errors
     /// The daemon does not answer, or with an error.
     pub async fn ask(&mut self, method: &str) -> Result<Value, DaemonError> {
-        let answer = self.request(method, json!({}), ANSWER).await?;
+        self.ask_with(method, json!({})).await
+    }
+
+    /// As `ask`, with parameters. A refusal of the daemon is `DaemonError::Refused`.
+    ///
+    /// # Errors
+    /// The daemon does not answer, or with an error.
+    pub async fn ask_with(&mut self, method: &str, params: Value) -> Result<Value, DaemonError> {
+        let answer = self.request(method, params, ANSWER).await?;
         // A daemon that was asked to stop may be gone already.
         let _ = self
             .send(&json!({ "jsonrpc": "2.0", "method": "exit" }))
@@ -202,7 +210,7 @@ impl Control {
                 }
                 return Ok(message["result"].take());
             }
-            let mut chunk = [0; 4096];
+            let mut chunk = [0; 16 << 10];
             match self.stream.read(&mut chunk).await {
                 Ok(0) => return Err(odd("it closed the connection")),
                 Ok(n) => self.decoder.feed(&chunk[..n]),

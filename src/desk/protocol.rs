@@ -4,8 +4,14 @@
 //! A rename inside cannot change them. Knows no transport.
 
 pub mod review;
+mod watch;
 
 use serde::{Deserialize, Serialize};
+
+pub use watch::{
+    CountedTag, FindParams, FindResult, FolderRecord, FoundRecord, FoundTag, SimilarTags, TagPair,
+    TagsParams, TagsResult, WatchAction, WatchParams, WatchRecord, WatchResult,
+};
 
 /// The version of these records, in `gliznet/status`.
 pub const VERSION: u32 = 1;
@@ -238,6 +244,9 @@ pub struct StatusResult {
     pub cache: Option<CacheRecord>,
     /// The corrections.
     pub journal: JournalRecord,
+    /// The watched folders; absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub watch: Option<WatchRecord>,
     /// Bytes of memory that the daemon uses; null where the system does not say.
     pub memory: Option<u64>,
 }

@@ -86,7 +86,7 @@ pub(super) fn all(source: &str, format: Format) -> Vec<Occurrence> {
     found
 }
 
-fn settings(source: &str, front_matter: &FrontMatter) -> Vec<Occurrence> {
+pub(super) fn settings(source: &str, front_matter: &FrontMatter) -> Vec<Occurrence> {
     let mut found = Vec::new();
     for (list, value) in front_matter.tag_values.iter().enumerate() {
         // The tags of one string have its span.

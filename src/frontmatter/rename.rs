@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::hole::hole;
 use super::occurrence::{Kind, Occurrence, all};
 use super::scalar::yaml;
 use super::{Edit, Syntax, read};
@@ -109,12 +110,13 @@ fn change(
     (from, to): (&str, &str),
 ) -> Result<Vec<Edit>, RenameError> {
     let plans = plans(found, change, from, to);
+    let goes: Vec<bool> = plans.iter().map(|plan| *plan == Plan::TakeOut).collect();
     let edits: Vec<Edit> = (0..found.len())
         .filter_map(|idx| match &plans[idx] {
             Plan::Keep => None,
             Plan::Write(name) => written(source, &found[idx], name),
             Plan::TakeOut => Some(Edit {
-                span: hole(source, found, &plans, idx),
+                span: hole(source, found, &goes, idx),
                 text: String::new(),
             }),
         })
@@ -218,57 +220,6 @@ fn written(source: &str, it: &Occurrence, name: &str) -> Option<Edit> {
         false => (it.item, serde_json::Value::from(name).to_string()),
     };
     Some(Edit { span, text })
-}
-
-/// The bytes of an occurrence and of the separator that goes with it.
-fn hole(source: &str, found: &[Occurrence], plans: &[Plan], idx: usize) -> Span {
-    let it = &found[idx];
-    let item = it.item;
-    if it.kind == Kind::Block {
-        return line(source, item).unwrap_or(item);
-    }
-    let is_near = |other: &usize| found[*other].list == it.list;
-    let stays_behind = (idx + 1..found.len())
-        .take_while(is_near)
-        .any(|later| plans[later] != Plan::TakeOut);
-    let before = idx.checked_sub(1).filter(is_near);
-    let has_commas = matches!(it.kind, Kind::Flow | Kind::Comma);
-    if stays_behind && has_commas {
-        let gap = &source[item.end..];
-        let Some(rest) = gap.trim_start().strip_prefix(',') else {
-            return item;
-        };
-        // A comment between the two stays.
-        let rest = match rest.trim_start() {
-            comment if comment.starts_with('#') && it.kind == Kind::Flow => rest,
-            next => next,
-        };
-        Span::new(item.start, source.len() - rest.len())
-    } else if stays_behind {
-        Span::new(item.start, found[idx + 1].item.start)
-    } else if has_commas {
-        let gap = source[..item.start].trim_end();
-        let comma = gap.strip_suffix(',').filter(|_| before.is_some());
-        Span::new(comma.map_or(item.start, str::len), item.end)
-    } else {
-        Span::new(
-            before.map_or(item.start, |before| found[before].item.end),
-            item.end,
-        )
-    }
-}
-
-/// The line of a list's item, where nothing else but a comment is on it.
-fn line(source: &str, item: Span) -> Option<Span> {
-    let start = source[..item.start].rfind('\n').map_or(0, |at| at + 1);
-    let rest = source[item.end..]
-        .split_inclusive('\n')
-        .next()
-        .unwrap_or_default();
-    let comment = rest.trim_start();
-    let is_alone =
-        source[start..item.start].trim() == "-" && (comment.is_empty() || comment.starts_with('#'));
-    is_alone.then(|| Span::new(start, item.end + rest.len()))
 }
 
 /// A part of a document.

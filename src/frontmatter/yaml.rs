@@ -160,6 +160,11 @@ impl<'s, 't> Reader<'s, 't> {
             self.key = Some((text.to_owned(), span.end));
             return;
         }
+        // The scanner's end of a quoted string takes the comment behind it along.
+        let span = match style {
+            ScalarStyle::DoubleQuoted | ScalarStyle::SingleQuoted => quoted(self.source, span),
+            _ => span,
+        };
         // A null's span may begin anywhere after the key: it is put right behind the colon.
         let span = match &self.key {
             Some((_, end)) if is_null && text.is_empty() && self.is_top() => self.behind(*end),
@@ -237,6 +242,24 @@ impl<'s, 't> Reader<'s, 't> {
     }
 }
 
+/// From the opening quote of a string to its closing one.
+fn quoted(source: &str, span: Span) -> Span {
+    let mut chars = source[span.range()].char_indices().peekable();
+    let Some((_, quote @ ('"' | '\''))) = chars.next() else {
+        return span;
+    };
+    while let Some((at, c)) = chars.next() {
+        let is_doubled = |next: Option<&(usize, char)>| next.is_some_and(|(_, c)| *c == quote);
+        match c {
+            '\\' if quote == '"' => drop(chars.next()),
+            '\'' if quote == '\'' && is_doubled(chars.peek()) => drop(chars.next()),
+            _ if c == quote => return Span::new(span.start, span.start + at + 1),
+            _ => {}
+        }
+    }
+    span
+}
+
 /// From the dash of the first item to the end of the last: the scanner's list begins behind the
 /// dash where the list is not indented, and it knows no place for empty items.
 fn block_extent(source: &str, content: Span, items: Span) -> Span {
@@ -252,7 +275,9 @@ fn block_extent(source: &str, content: Span, items: Span) -> Span {
         line_start -= line.len() + 1;
         start = line_start + (line.len() - line.trim_start().len());
     }
-    let mut end = items.end;
+    // A lone empty item has no bytes of its own but its dash.
+    let is_bare = items.is_empty() && source[start..].starts_with('-');
+    let mut end = items.end.max(start + usize::from(is_bare));
     let mut at = end;
     for (idx, line) in source[end..content.end].split_inclusive('\n').enumerate() {
         at += line.len();

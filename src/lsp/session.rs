@@ -112,6 +112,7 @@ impl Shared {
                     let params: tower_lsp::ls_types::DidOpenTextDocumentParams = params;
                     let uri = params.text_document.uri.clone();
                     self.documents().open(params);
+                    self.hold(&uri);
                     self.suggest_soon(&uri, Duration::ZERO);
                 }
             }
@@ -128,6 +129,7 @@ impl Shared {
                     let params: DidCloseTextDocumentParams = params;
                     let uri = params.text_document.uri;
                     self.documents().close(&uri);
+                    self.let_go(&uri);
                     if self.suggestions.forget(&uri) {
                         let shared = Arc::clone(self);
                         tokio::spawn(async move { shared.publish(uri, Vec::new(), None).await });
@@ -273,7 +275,14 @@ impl Service<Request> for Ordered {
             self.shared.end();
         }
         // These need no parameters, and any client may say so in its own way.
-        let lenient = ["gliznet/status", "gliznet/labelsets", "gliznet/stop"];
+        let lenient = [
+            "gliznet/status",
+            "gliznet/labelsets",
+            "gliznet/stop",
+            "gliznet/watch",
+            "gliznet/find",
+            "gliznet/tags",
+        ];
         let is_bare = request.params().is_none_or(Value::is_null);
         if is_bare && lenient.contains(&request.method()) {
             let (method, id, _) = request.into_parts();

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style as Colour};
 use unicode_width::UnicodeWidthStr;
 
-use super::record::{Explained, ScoreRecord, Tagged};
+use super::record::{Explained, ScoreRecord, Tagged, WrittenRecord};
 use crate::cli::columns::{bar, shortened, wrapped};
 use crate::engine::Vocabulary;
 use crate::label::LabelSet;
@@ -17,6 +17,7 @@ const FILE: Colour = Colour::new().bold();
 const QUIET: Colour = Colour::new().dimmed();
 const BAR: Colour = AnsiColor::Cyan.on_default();
 const LABEL: Colour = AnsiColor::Green.on_default();
+const GONE: Colour = AnsiColor::Red.on_default();
 
 /// Wider labels are cut.
 const WIDEST_LABEL: usize = 40;
@@ -123,6 +124,36 @@ pub(super) fn document(
     out
 }
 
+/// What was done to a file, or would be; nothing where nothing was.
+pub(super) fn written(tagged: &Tagged, written: &WrittenRecord, title: Option<&str>) -> String {
+    let mut out = String::new();
+    if written.added.is_empty() && written.removed.is_empty() && written.unwritable.is_empty() {
+        return out;
+    }
+    let path = tagged.path.unwrap_or_default();
+    let _ = write!(out, "{FILE}{path}{FILE:#}");
+    if let Some(title) = title {
+        let title = shortened(title, WIDEST_TITLE);
+        let _ = write!(out, "  {QUIET}{title}{QUIET:#}");
+    }
+    out.push('\n');
+    for label in &written.added {
+        let label = shortened(label, WIDEST_LABEL);
+        let _ = writeln!(out, "  {LABEL}+ {label}{LABEL:#}");
+    }
+    for label in &written.removed {
+        let label = shortened(label, WIDEST_LABEL);
+        let _ = writeln!(out, "  {GONE}- {label}{GONE:#}");
+    }
+    for label in &written.unwritable {
+        let label = shortened(label, WIDEST_LABEL);
+        out += &quiet(&format!(
+            "`{label}` has no place in the way the tags are written there"
+        ));
+    }
+    out
+}
+
 /// The scores of labels that did not become tags, best first.
 fn others(scores: &[ScoreRecord], tagged: &Tagged, style: &Style) -> String {
     let is_tag = |label: &str| tagged.tags.iter().any(|tag| tag.label == label);
@@ -212,6 +243,7 @@ mod tests {
             windows: 1,
             cut: false,
             model: "m",
+            written: None,
         }
     }
 
