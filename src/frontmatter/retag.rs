@@ -66,21 +66,29 @@ pub fn retag(
         let unwritable = Vec::new();
         return Ok(Retagged { edits, unwritable });
     }
-    // One of them stands in the way: it is left out, and the others are done.
+    // One of them stands in the way: it is left out, and the others are done. What fails by itself
+    // may be possible once another one is done.
     let mut done = Retagged::default();
     let (mut out, mut inside) = (Vec::new(), Vec::new());
-    let takes = remove.into_iter().map(|tag| (tag, true));
-    for (tag, is_out) in takes.chain(add.into_iter().map(|tag| (tag, false))) {
-        let list = if is_out { &mut out } else { &mut inside };
-        list.push(tag);
-        match work.edits(&out, &inside)? {
-            Some(edits) => done.edits = edits,
-            None => {
-                let list = if is_out { &mut out } else { &mut inside };
-                done.unwritable.extend(list.pop());
+    let takes = remove.into_iter().map(|tag| (tag, Step::Remove));
+    let mut left: Vec<(String, Step)> = takes.collect();
+    left.extend(add.into_iter().map(|tag| (tag, Step::Add)));
+    let mut n_left = usize::MAX;
+    while left.len() < n_left {
+        n_left = left.len();
+        for (tag, step) in std::mem::take(&mut left) {
+            let mut lists = [out.clone(), inside.clone()];
+            lists[usize::from(step == Step::Add)].push(tag.clone());
+            match work.edits(&lists[0], &lists[1])? {
+                Some(edits) => {
+                    done.edits = edits;
+                    [out, inside] = lists;
+                }
+                None => left.push((tag, step)),
             }
         }
     }
+    done.unwritable = left.into_iter().map(|(tag, _)| tag).collect();
     Ok(done)
 }
 
@@ -91,7 +99,7 @@ struct Work<'a> {
 }
 
 /// One half of the work.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
     Add,
     Remove,

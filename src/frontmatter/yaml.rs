@@ -14,12 +14,42 @@ pub(super) fn read(source: &str, content: Span) -> Option<Fields> {
     let text = &source[content.range()];
     let mut reader = Reader::new(source, content, text);
     reader.run();
+    if reader.fields.fault.is_some()
+        && let Some(joined) = with_brackets_joined(text)
+    {
+        let mut again = Reader::new(source, content, &joined);
+        again.run();
+        if again.fields.fault.is_none() {
+            return again.is_mapping.then_some(again.fields);
+        }
+    }
     let is_mapping = match reader.fields.fault {
         // Broken: front matter if any line looks like `key:`.
         Some(_) => reader.is_mapping || text.lines().any(looks_like_a_key),
         None => reader.is_mapping || !reader.has_value,
     };
     is_mapping.then_some(reader.fields)
+}
+
+/// The same text, byte for byte as long, with closing brackets that begin a line on the line above:
+/// the scanner does not take them there behind a quoted string, though YAML does.
+fn with_brackets_joined(text: &str) -> Option<String> {
+    if !text.contains("\n]") {
+        return None;
+    }
+    let mut joined = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let above = joined.trim_end_matches(['\n', '\r']);
+        let row = above.rsplit('\n').next().unwrap_or_default();
+        // Behind a comment the bracket would be part of it.
+        if line.starts_with(']') && !row.contains('#') {
+            let above = above.len();
+            let blanks = " ".repeat(joined.len() - above);
+            joined.replace_range(above.., &blanks);
+        }
+        joined += line;
+    }
+    Some(joined)
 }
 
 /// JSON is YAML, but for tabs, which YAML does not allow everywhere.

@@ -27,10 +27,8 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
 #[cfg(unix)]
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match bytes {
-        [] => match xattr::get(path, NAME)? {
-            Some(_) => xattr::remove(path, NAME)?,
-            None => {}
-        },
+        [] if xattr::get(path, NAME)?.is_some() => xattr::remove(path, NAME)?,
+        [] => {}
         bytes => xattr::set(path, NAME, bytes)?,
     }
     std::fs::File::open(path)?.sync_all()

@@ -118,8 +118,9 @@ mod tests {
         assert_eq!(as_lines(content, b"tags: [a]\n"), [0..10, 15..25]);
         assert!(as_lines(content, b"tags: [a").is_empty());
         assert!(as_lines(content, b"1\n").is_empty());
-        assert_eq!(as_lines("\u{feff}a\r\nb".as_bytes(), b"a"), [3..4]);
-        assert_eq!(as_lines(b"a\nb", b"b"), [2..3]);
+        let one = |content: &str, wanted: &[u8]| as_lines(content.as_bytes(), wanted).pop();
+        assert_eq!(one("\u{feff}a\r\nb", b"a"), Some(3..4));
+        assert_eq!(one("a\nb", b"b"), Some(2..3));
     }
 
     proptest! {

@@ -157,10 +157,8 @@ mod tests {
         let places = [place];
         let line = "{\"file\":\"b\\n.md\",\"tags\":[\"x\"]}\n";
         let now = format!("{{\"file\":\"a\",\"tags\":[]}}\n{line}");
-        assert_eq!(
-            located(now.as_bytes(), &places),
-            Some(vec![23..23 + line.len()])
-        );
+        let found = located(now.as_bytes(), &places).and_then(|mut ranges| ranges.pop());
+        assert_eq!(found, Some(23..23 + line.len()));
         let changed = now.replace("[\"x\"]", "[\"x\",\"mine\"]");
         assert_eq!(located(changed.as_bytes(), &places), None);
     }

@@ -28,6 +28,10 @@ fn a_tag_is_taken_out_and_the_form_is_kept() {
         ("---\ntags: [b, a]\n---\n", "---\ntags: [b]\n---\n"),
         ("---\ntags: [a]\n---\n", "---\ntags: []\n---\n"),
         ("---\ntags: [a,]\n---\n", "---\ntags: []\n---\n"),
+        (
+            "---\ntags: []\ntag: [\n  a,\n  \"c d\"\n]\n---\n",
+            "---\ntags: []\ntag: [\n  \"c d\"\n]\n---\n",
+        ),
         ("---\ntags: [a, A, b]\n---\n", "---\ntags: [b]\n---\n"),
         (
             "---\ntags: [\n  a,\n  b, # why\n]\n---\n",

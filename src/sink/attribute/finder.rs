@@ -131,10 +131,9 @@ fn object_head(kind: u8, count: usize) -> Vec<u8> {
 }
 
 fn number(bytes: &[u8]) -> Option<usize> {
-    let value = bytes.iter().try_fold(0_usize, |sum, byte| {
+    bytes.iter().try_fold(0_usize, |sum, byte| {
         sum.checked_mul(256)?.checked_add(usize::from(*byte))
-    });
-    value
+    })
 }
 
 #[cfg(test)]
