@@ -3,6 +3,8 @@
 pub mod calibrate;
 pub mod dataset;
 pub mod evaluation;
+pub mod gate;
 pub mod journal;
 pub mod scoring;
 pub mod train;
+pub mod versions;
