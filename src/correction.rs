@@ -6,22 +6,110 @@
 //! holds. Knows nothing of files or clocks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
+use crate::document::Format;
 use crate::label::LabelSet;
+use crate::score::Score;
 
 /// A person's verdict on some labels of one document.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Correction {
     /// What names the document, its URI for instance; none for a bare text.
     pub document: Option<String>,
-    /// The text that the verdict is about.
+    /// The text that the verdict is about, as it is written.
     pub text: String,
+    /// How the text is read.
+    pub format: Format,
     /// All labels there were to choose from.
     pub labels: Vec<String>,
     /// Labels that fit.
     pub accepted: Vec<String>,
     /// Labels that do not.
     pub rejected: Vec<String>,
+    /// Where the verdict was given.
+    pub source: Source,
+    /// What was answered for the text until then; none where there was no answer yet.
+    pub shown: Option<Shown>,
+}
+
+/// Where a verdict was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Source {
+    /// In an editor, by accepting, rejecting, adding or removing a tag.
+    #[default]
+    Editor,
+    /// With `gliznet correct`.
+    CommandLine,
+    /// In a file of a watched folder, by changing its tags.
+    Folder,
+    /// By a program that speaks the protocol.
+    Script,
+    /// In the review queue.
+    Review,
+    /// In another journal.
+    Import,
+}
+
+impl Source {
+    /// All of them, in the order they are told to people.
+    pub const ALL: [Source; 6] = [
+        Source::Editor,
+        Source::CommandLine,
+        Source::Folder,
+        Source::Script,
+        Source::Review,
+        Source::Import,
+    ];
+
+    /// The word for it, which `FromStr` reads back.
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Editor => "editor",
+            Source::CommandLine => "command-line",
+            Source::Folder => "folder",
+            Source::Script => "script",
+            Source::Review => "review",
+            Source::Import => "import",
+        }
+    }
+}
+
+/// A word that names no source.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no source of corrections is called `{0}`; use one of editor, command-line, folder, script, review, import"
+)]
+pub struct UnknownSource(String);
+
+impl FromStr for Source {
+    type Err = UnknownSource;
+
+    fn from_str(word: &str) -> Result<Source, UnknownSource> {
+        let mut all = Source::ALL.into_iter();
+        all.find(|source| source.name() == word)
+            .ok_or_else(|| UnknownSource(word.to_owned()))
+    }
+}
+
+/// The answer that a verdict is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// Which model gave it, as `name@fingerprint`.
+    pub model: String,
+    /// The scores of the labels that were suggested, and of those the verdict is on.
+    pub scores: Vec<(String, Score)>,
+}
+
+/// What somebody says of a text, before anybody has looked whether there are such labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// Names of labels that fit.
+    pub accepted: Vec<String>,
+    /// Names of labels that do not.
+    pub rejected: Vec<String>,
+    /// Where it was said.
+    pub source: Source,
 }
 
 /// Why a verdict means nothing.
@@ -50,37 +138,54 @@ fn cure(nearest: &Option<String>) -> String {
     }
 }
 
-impl Correction {
-    /// Resolves the names against the set, whatever their case or separators.
+impl Said {
+    /// Resolves the names against the set, whatever their case or separators: `(accepted, rejected)`.
     ///
     /// # Errors
     /// A name that is no label, a label in both lists, and two empty lists.
-    pub fn new<S: AsRef<str>>(
-        document: Option<String>,
-        text: String,
-        set: &LabelSet,
-        accepted: &[S],
-        rejected: &[S],
-    ) -> Result<Correction, CorrectionFault> {
-        let accepted = resolved(set, accepted)?;
-        let rejected = resolved(set, rejected)?;
+    pub fn resolve(&self, set: &LabelSet) -> Result<(Vec<String>, Vec<String>), CorrectionFault> {
+        let accepted = resolved(set, &self.accepted)?;
+        let rejected = resolved(set, &self.rejected)?;
         if accepted.is_empty() && rejected.is_empty() {
             return Err(CorrectionFault::Nothing);
         }
         if let Some(both) = accepted.iter().find(|name| rejected.contains(name)) {
             return Err(CorrectionFault::Both(both.clone()));
         }
+        Ok((accepted, rejected))
+    }
+}
+
+impl Correction {
+    /// What was said of a text, in the set's own names.
+    ///
+    /// # Errors
+    /// A name that is no label, a label in both lists, and two empty lists.
+    pub fn new(
+        text: String,
+        format: Format,
+        set: &LabelSet,
+        said: &Said,
+    ) -> Result<Correction, CorrectionFault> {
+        let (accepted, rejected) = said.resolve(set)?;
+        let labels = set.labels().iter().map(|label| label.name.clone());
         Ok(Correction {
-            document,
+            document: None,
             text,
-            labels: set
-                .labels()
-                .iter()
-                .map(|label| label.name.clone())
-                .collect(),
+            format,
+            labels: labels.collect(),
             accepted,
             rejected,
+            source: said.source,
+            shown: None,
         })
+    }
+
+    /// The labels that were judged, with the verdict: whether each fits.
+    pub fn verdicts(&self) -> impl Iterator<Item = (&str, bool)> {
+        let accepted = self.accepted.iter().map(|label| (label.as_str(), true));
+        let rejected = self.rejected.iter().map(|label| (label.as_str(), false));
+        accepted.chain(rejected)
     }
 }
 
@@ -160,8 +265,17 @@ mod tests {
     }
 
     fn correct(accepted: &[&str], rejected: &[&str]) -> Result<Correction, CorrectionFault> {
-        let document = Some("a.md".to_owned());
-        Correction::new(document, "text".to_owned(), &set(), accepted, rejected)
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let said = Said {
+            accepted: names(accepted),
+            rejected: names(rejected),
+            source: Source::Script,
+        };
+        let correction = Correction::new("text".to_owned(), Format::Plain, &set(), &said)?;
+        Ok(Correction {
+            document: Some("a.md".to_owned()),
+            ..correction
+        })
     }
 
     #[test]
@@ -190,6 +304,15 @@ mod tests {
             "`tax` is both accepted and rejected; decide for one"
         );
         assert!(fault(&[], &[]).starts_with("nothing is accepted"));
+    }
+
+    #[test]
+    fn a_source_is_read_back_from_its_word() {
+        for source in Source::ALL {
+            assert_eq!(source.name().parse(), Ok(source));
+        }
+        let error = "mail".parse::<Source>().unwrap_err().to_string();
+        assert!(error.ends_with("folder, script, review, import"), "{error}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! from then on; a rejected label never comes back for its document.
 //! Knows no protocol: URIs, versions and positions are its callers' business.
 
+mod corrections;
 pub mod index;
 mod labelsets;
 pub mod protocol;
@@ -14,12 +15,12 @@ pub mod tally;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use tokio::sync::broadcast;
 
 use crate::config::Folders;
-use crate::correction::{Correction, CorrectionFault, Verdicts};
+use crate::correction::{CorrectionFault, Verdicts};
 use crate::document::{Document, Format, body_tags};
 use crate::engine::Passage;
 use crate::engine::explain::Evidence;
@@ -256,64 +257,6 @@ impl Desk {
         verdicts
             .of(document)
             .is_some_and(|verdict| verdict.rejects(label))
-    }
-
-    /// Records a verdict. Waits for the disk.
-    ///
-    /// # Errors
-    /// The verdict means nothing, or could not be recorded.
-    pub fn correct(
-        &self,
-        text: &Text,
-        rules: &Rules,
-        accepted: &[String],
-        rejected: &[String],
-    ) -> Result<(u64, Correction), DeskError> {
-        let correction = Correction::new(
-            text.name.clone(),
-            text.source.to_string(),
-            &rules.labels,
-            accepted,
-            rejected,
-        )?;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now = now.map_or(0, |since| since.as_secs());
-        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        if journal.is_err() {
-            // What stood in the way, a full disk for instance, may be gone.
-            *journal = self.reopened();
-        }
-        let journal = journal
-            .as_mut()
-            .map_err(|error| DeskError::Journal(error.to_string()))?;
-        let recorded = journal
-            .append(&correction, now)
-            .map_err(|error| DeskError::Journal(error.to_string()))?;
-        let mut verdicts = self
-            .verdicts
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        for entry in &recorded.missed.entries {
-            verdicts.apply(&entry.correction);
-        }
-        verdicts.apply(&correction);
-        if let Some(name) = &correction.document {
-            let _ = self.corrected.send(name.as_str().into()); // Nobody may listen.
-        }
-        Ok((recorded.sequence, correction))
-    }
-
-    fn reopened(&self) -> Result<Journal, JournalError> {
-        let (journal, replay) = Journal::open(&self.folders.data)?;
-        let mut verdicts = self
-            .verdicts
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *verdicts = Verdicts::default();
-        for entry in &replay.entries {
-            verdicts.apply(&entry.correction);
-        }
-        Ok(journal)
     }
 
     /// The names of documents that are corrected from now on, by whomever.

@@ -28,6 +28,9 @@ pub struct TagParams {
     /// `markdown`, `org`, `rst`, `latex`, `html` or `plain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+    /// The document that the text is of: its folder's settings and earlier verdicts on it hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
     /// The labels, instead of those of the settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
@@ -104,9 +107,19 @@ pub struct CorrectParams {
     /// An open document; or
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text_document: Option<DocumentName>,
-    /// a text.
+    /// a text, plain unless `format` says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// `markdown`, `org`, `rst`, `latex`, `html` or `plain`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// The document that the text is of; the verdict holds for it from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// `editor`, `command-line`, `folder`, `script`, `review` or `import`; `editor` for an open
+    /// document and `script` for a text where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// The labels there were to choose from, instead of those of the settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,

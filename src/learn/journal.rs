@@ -5,36 +5,20 @@
 //! Invariant: a record that was acknowledged survives a crash at any later moment; bytes that were
 //! never acknowledged (a torn last line) are set aside, not read. Knows nothing of what is learnt.
 
+mod record;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use crate::correction::Correction;
+use record::line;
 
 /// The journal's name in the data folder.
 pub const FILE_NAME: &str = "corrections.jsonl";
-/// The version of the records that are written; older ones are read for ever.
-const VERSION: u32 = 1;
-
-/// One line. Fields are only ever added.
-#[derive(Serialize, Deserialize)]
-struct Line {
-    v: u32,
-    seq: u64,
-    /// Seconds since 1970.
-    time: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    document: Option<String>,
-    text: String,
-    labels: Vec<String>,
-    accepted: Vec<String>,
-    rejected: Vec<String>,
-}
 
 /// A correction with its place in the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// Its number, from 1, ascending.
     pub sequence: u64,
@@ -45,7 +29,7 @@ pub struct Entry {
 }
 
 /// What a journal held when it was opened.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Replay {
     /// Every record that could be read, in order.
     pub entries: Vec<Entry>,
@@ -79,7 +63,7 @@ pub struct Journal {
 }
 
 /// What came of recording a correction.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub struct Recorded {
     /// Its number.
     pub sequence: u64,
@@ -186,22 +170,6 @@ impl Journal {
     }
 }
 
-fn line(sequence: u64, time: u64, correction: &Correction) -> Vec<u8> {
-    let line = Line {
-        v: VERSION,
-        seq: sequence,
-        time,
-        document: correction.document.clone(),
-        text: correction.text.clone(),
-        labels: correction.labels.clone(),
-        accepted: correction.accepted.clone(),
-        rejected: correction.rejected.clone(),
-    };
-    let mut bytes = serde_json::to_vec(&line).unwrap_or_default(); // Strings and numbers cannot fail.
-    bytes.push(b'\n');
-    bytes
-}
-
 /// What of a journal's bytes cannot be read.
 pub fn faults(bytes: &[u8]) -> Vec<String> {
     let (replay, whole) = replay(bytes);
@@ -226,25 +194,11 @@ fn replay(bytes: &[u8]) -> (Replay, usize) {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        match serde_json::from_slice::<Line>(line) {
-            Ok(line) if line.v > VERSION => replay.faults.push(format!(
-                "line {number}: written by a newer gliznet (version {}); it is kept, but not read",
-                line.v
-            )),
-            Ok(line) => replay.entries.push(Entry {
-                sequence: line.seq,
-                time: line.time,
-                correction: Correction {
-                    document: line.document,
-                    text: line.text,
-                    labels: line.labels,
-                    accepted: line.accepted,
-                    rejected: line.rejected,
-                },
-            }),
-            Err(error) => replay.faults.push(format!(
-                "line {number}: not a correction ({error}); it is kept, but not read"
-            )),
+        match record::read(line) {
+            Ok(entry) => replay.entries.push(entry),
+            Err(fact) => replay
+                .faults
+                .push(format!("line {number}: {fact}; it is kept, but not read")),
         }
     }
     (replay, whole)
@@ -263,15 +217,20 @@ fn set_aside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::correction::Source;
+    use crate::document::Format;
     use proptest::prelude::*;
 
     fn correction(text: &str) -> Correction {
         Correction {
             document: Some("file:///a.md".to_owned()),
             text: text.to_owned(),
+            format: Format::Markdown,
             labels: vec!["garden".to_owned(), "tax".to_owned()],
             accepted: vec!["garden".to_owned()],
             rejected: vec!["tax".to_owned()],
+            source: Source::Script,
+            shown: None,
         }
     }
 

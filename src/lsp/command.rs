@@ -3,7 +3,6 @@
 //! Invariant: an edit is of the version that is open, and the verdict is recorded only when the
 //! editor has taken the edit; no command waits for the client without an end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -17,8 +16,7 @@ use super::error::{failed, of_desk};
 use super::lens;
 use super::reading::Reading;
 use super::session::{Session, text_of};
-use crate::correction::Correction;
-use crate::desk::DeskError;
+use crate::correction::{Said, Source};
 use crate::desk::protocol::DocumentName;
 use crate::frontmatter::{AddError, Edit, add_tags, settings_tags};
 
@@ -106,10 +104,14 @@ impl Session {
         // The vocabulary is closed: what is in no label set is never written.
         let choice = self.shared.choice().clone();
         let rules = self.rules(open.folder(), choice).await?;
-        let checked = Correction::new(None, String::new(), &rules.labels, labels, &[]);
-        let labels = &checked
-            .map_err(|fault| Error::invalid_params(fault.to_string()))?
-            .accepted;
+        let said = Said {
+            accepted: labels.to_vec(),
+            ..Said::default()
+        };
+        let (labels, _) = said
+            .resolve(&rules.labels)
+            .map_err(|fault| Error::invalid_params(fault.to_string()))?;
+        let labels = &labels;
         let applied = match add_tags(&open.text, open.format, labels) {
             Ok(None) => false,
             Ok(Some(edit)) => {
@@ -137,11 +139,12 @@ impl Session {
     ) -> Result<Value> {
         let choice = self.shared.choice().clone();
         let rules = self.rules(open.folder(), choice).await?;
-        let (desk, text) = (Arc::clone(&self.shared.desk), text_of(open));
-        let (accepted, rejected) = (accepted.to_vec(), rejected.to_vec());
-        let recorded =
-            tokio::task::spawn_blocking(move || desk.correct(&text, &rules, &accepted, &rejected));
-        let recorded = recorded.await.unwrap_or(Err(DeskError::Broken));
+        let said = Said {
+            accepted: accepted.to_vec(),
+            rejected: rejected.to_vec(),
+            source: Source::Editor,
+        };
+        let recorded = self.shared.desk.correct(text_of(open), rules, said).await;
         let (_, correction) = recorded.map_err(|error| of_desk(&error))?;
         // The document is read again because it was corrected; what was rejected goes at once.
         if !correction.rejected.is_empty()

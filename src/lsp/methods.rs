@@ -10,26 +10,25 @@ use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 
 use super::error::{failed, of_desk, stale};
-use super::session::Session;
+use super::session::{Asked, Session};
+use crate::correction::{Said, Source, UnknownSource};
+use crate::desk::Choice;
 use crate::desk::protocol::{
     CorrectParams, CorrectResult, CurrentRecord, LabelRecord, LabelsetRecord, LabelsetsParams,
     LabelsetsResult, StatusResult, TagParams, TagResult,
 };
-use crate::desk::{Choice, DeskError};
 use crate::engine::scheduler::Priority;
 use crate::score::Score;
 
 impl Session {
     pub(super) async fn tag(&self, params: TagParams) -> Result<TagResult> {
         let shared = &self.shared;
-        let mut subject = shared.subject(params.text_document.as_ref(), params.text)?;
-        if let Some(format) = &params.format {
-            subject.text.format = format.parse().map_err(|_| {
-                Error::invalid_params(format!(
-                    "`{format}` is no format; there are markdown, org, rst, latex, html and plain"
-                ))
-            })?;
-        }
+        let subject = shared.subject(Asked {
+            document: params.text_document.as_ref(),
+            text: params.text,
+            format: params.format.as_deref(),
+            uri: params.uri.as_deref(),
+        })?;
         let choice = self.choice(params.labels, params.labelset, params.threshold)?;
         let rules = self.rules(subject.folder, choice).await?;
         let tagged = shared
@@ -48,20 +47,28 @@ impl Session {
     }
 
     pub(super) async fn correct(&self, params: CorrectParams) -> Result<CorrectResult> {
-        let subject = self
-            .shared
-            .subject(params.text_document.as_ref(), params.text)?;
+        let source = match &params.source {
+            Some(word) => word
+                .parse()
+                .map_err(|error: UnknownSource| Error::invalid_params(error.to_string()))?,
+            None if params.text_document.is_some() => Source::Editor,
+            None => Source::Script,
+        };
+        let subject = self.shared.subject(Asked {
+            document: params.text_document.as_ref(),
+            text: params.text,
+            format: params.format.as_deref(),
+            uri: params.uri.as_deref(),
+        })?;
         let choice = self.choice(params.labels, params.labelset, None)?;
         let rules = self.rules(subject.folder, choice).await?;
-        let desk = Arc::clone(&self.shared.desk);
-        // The disk may take its time; whoever leaves meanwhile is recorded all the same.
-        let recorded = tokio::task::spawn_blocking(move || {
-            desk.correct(&subject.text, &rules, &params.accepted, &params.rejected)
-        });
-        let (sequence, correction) = recorded
-            .await
-            .unwrap_or(Err(DeskError::Broken))
-            .map_err(|error| of_desk(&error))?;
+        let said = Said {
+            accepted: params.accepted,
+            rejected: params.rejected,
+            source,
+        };
+        let recorded = self.shared.desk.correct(subject.text, rules, said).await;
+        let (sequence, correction) = recorded.map_err(|error| of_desk(&error))?;
         Ok(CorrectResult {
             sequence,
             accepted: correction.accepted,

@@ -137,10 +137,7 @@ impl Shared {
 
     /// An open document, or why there is none.
     pub(super) fn open_document(&self, name: &DocumentName) -> Result<Open> {
-        let uri: Uri = name
-            .uri
-            .parse()
-            .map_err(|_| Error::invalid_params(format!("`{}` is not a URI", name.uri)))?;
+        let uri = parsed(&name.uri)?;
         let documents = self.documents();
         documents.get(&uri).cloned().ok_or_else(|| {
             Error::invalid_params(format!(
@@ -151,34 +148,59 @@ impl Shared {
     }
 
     /// What a request is about: an open document or a text.
-    pub(super) fn subject(
-        &self,
-        document: Option<&DocumentName>,
-        text: Option<String>,
-    ) -> Result<Subject> {
-        match (document, text) {
+    pub(super) fn subject(&self, asked: Asked) -> Result<Subject> {
+        let mut subject = match (asked.document, asked.text) {
             (Some(name), None) => {
                 let open = self.open_document(name)?;
-                Ok(Subject {
+                Subject {
                     folder: open.folder(),
                     text: text_of(&open),
                     open: Some(open),
-                })
+                }
             }
-            (None, Some(text)) => Ok(Subject {
-                folder: None,
-                text: Text {
-                    source: text.into(),
-                    format: Format::Plain,
-                    name: None,
-                },
-                open: None,
-            }),
-            _ => Err(Error::invalid_params(
-                "give either `textDocument` or `text`",
-            )),
+            (None, Some(text)) => {
+                let uri = asked.uri.map(parsed).transpose()?;
+                let path = uri.as_ref().and_then(documents::path);
+                let format = path.as_deref().map_or(Format::Plain, Format::from_path);
+                Subject {
+                    folder: path.and_then(|path| Some(path.parent()?.to_path_buf())),
+                    text: Text {
+                        source: text.into(),
+                        format,
+                        name: uri.as_ref().map(name_of),
+                    },
+                    open: None,
+                }
+            }
+            _ => {
+                return Err(Error::invalid_params(
+                    "give either `textDocument` or `text`",
+                ));
+            }
+        };
+        if let Some(format) = asked.format {
+            subject.text.format = format.parse().map_err(|_| {
+                Error::invalid_params(format!(
+                    "`{format}` is no format; there are markdown, org, rst, latex, html and plain"
+                ))
+            })?;
         }
+        Ok(subject)
     }
+}
+
+fn parsed(uri: &str) -> Result<Uri> {
+    uri.parse()
+        .map_err(|_| Error::invalid_params(format!("`{uri}` is not a URI")))
+}
+
+/// How a request names what it is about.
+pub(super) struct Asked<'a> {
+    pub(super) document: Option<&'a DocumentName>,
+    pub(super) text: Option<String>,
+    pub(super) format: Option<&'a str>,
+    /// Whose text it is, where it is a bare one.
+    pub(super) uri: Option<&'a str>,
 }
 
 /// What a request is about.
@@ -188,15 +210,19 @@ pub(super) struct Subject {
     pub(super) open: Option<Open>,
 }
 
-/// An open document as the desk reads it. Its name is spelt the same in all clients.
+/// An open document as the desk reads it.
 pub(super) fn text_of(open: &Open) -> Text {
-    let same = documents::path(&open.uri).and_then(Uri::from_file_path);
-    let name = same.as_ref().unwrap_or(&open.uri).as_str().to_owned();
     Text {
         source: Arc::clone(&open.text),
         format: open.format,
-        name: Some(name),
+        name: Some(name_of(&open.uri)),
     }
+}
+
+/// A document's name, spelt the same in all clients.
+fn name_of(uri: &Uri) -> String {
+    let same = documents::path(uri).and_then(Uri::from_file_path);
+    same.as_ref().unwrap_or(uri).as_str().to_owned()
 }
 
 fn params<T: DeserializeOwned>(request: &Request) -> Option<T> {

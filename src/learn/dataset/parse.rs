@@ -116,7 +116,11 @@ fn row(mut fields: Map<String, Value>) -> Result<Row, RowProblem> {
         text,
         labels,
         not_labels,
-        source: site.or(source),
+        // A correction's `source` says where it was made, not whose labels it has.
+        source: match row_kind {
+            RowKind::Correction => site,
+            RowKind::Plain | RowKind::Gliclass => site.or(source),
+        },
         id: optional("id", fields.remove("id"))?,
         line: 0,
         kind: row_kind,
@@ -207,7 +211,7 @@ mod tests {
             }
         );
         let correction = parsed(
-            r#"{"v": 1, "text": "a", "labels": ["x", "y", "z", "not judged"], "accepted": ["x", "y"], "rejected": ["z"]}"#,
+            r#"{"v": 1, "text": "a", "labels": ["x", "y", "z", "not judged"], "source": "editor", "accepted": ["x", "y"], "rejected": ["z"]}"#,
         );
         assert_eq!(correction.kind, RowKind::Correction);
         assert_eq!(

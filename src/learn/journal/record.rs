@@ -1,0 +1,185 @@
+//! One line of the journal as JSON, and back.
+//!
+//! Input: a numbered correction, or a line. Output: the line, or the correction, or what is wrong
+//! with the line. Invariant: `read` gives back what `line` was given; what an older build wrote is
+//! read for ever, and what this one writes an older one still reads. Knows nothing of files.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Entry;
+use crate::correction::{Correction, Shown, Source};
+use crate::document::Format;
+use crate::score::Score;
+
+/// The oldest reader that understands what is written here. Fields that were added since are
+/// left out by older builds, which loses nothing but themselves.
+const READER: u32 = 1;
+
+/// One line. Fields are only ever added.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    v: u32,
+    seq: u64,
+    /// Seconds since 1970.
+    time: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    document: Option<String>,
+    text: String,
+    labels: Vec<String>,
+    accepted: Vec<String>,
+    rejected: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    format: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    scores: BTreeMap<String, f32>,
+}
+
+/// The line of a correction, its end included.
+pub(super) fn line(sequence: u64, time: u64, correction: &Correction) -> Vec<u8> {
+    let shown = correction.shown.as_ref();
+    let scores = shown.map(|shown| shown.scores.as_slice()).unwrap_or(&[]);
+    let line = Line {
+        v: READER,
+        seq: sequence,
+        time,
+        document: correction.document.clone(),
+        text: correction.text.clone(),
+        labels: correction.labels.clone(),
+        accepted: correction.accepted.clone(),
+        rejected: correction.rejected.clone(),
+        format: Some(correction.format.name().to_owned()),
+        source: Some(correction.source.name().to_owned()),
+        model: shown.map(|shown| shown.model.clone()),
+        scores: scores
+            .iter()
+            .map(|(label, score)| (label.clone(), score.value()))
+            .collect(),
+    };
+    let mut bytes = serde_json::to_vec(&line).unwrap_or_default(); // Strings and numbers cannot fail.
+    bytes.push(b'\n');
+    bytes
+}
+
+/// The correction of a line; or what is wrong with it.
+pub(super) fn read(line: &[u8]) -> Result<Entry, String> {
+    let line: Line =
+        serde_json::from_slice(line).map_err(|error| format!("not a correction ({error})"))?;
+    if line.v > READER {
+        return Err(format!("written by a newer gliznet (version {})", line.v));
+    }
+    let scores = line.scores.into_iter();
+    let scores = scores.filter_map(|(label, score)| Some((label, Score::new(score)?)));
+    let scores = scores.collect();
+    Ok(Entry {
+        sequence: line.seq,
+        time: line.time,
+        correction: Correction {
+            format: format(line.format.as_deref(), line.document.as_deref()),
+            document: line.document,
+            text: line.text,
+            labels: line.labels,
+            accepted: line.accepted,
+            rejected: line.rejected,
+            // The first records had no source, and only editors to come from.
+            source: line
+                .source
+                .and_then(|word| word.parse().ok())
+                .unwrap_or(Source::Editor),
+            shown: line.model.map(|model| Shown { model, scores }),
+        },
+    })
+}
+
+/// The first records did not say how their text is read; its document's name does.
+fn format(word: Option<&str>, document: Option<&str>) -> Format {
+    let said = word.and_then(|word| word.parse().ok());
+    said.unwrap_or_else(|| document.map_or(Format::Plain, |name| Format::from_path(name.as_ref())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn correction() -> Correction {
+        Correction {
+            document: Some("file:///a.org".to_owned()),
+            text: "é\n🌱".to_owned(),
+            format: Format::Org,
+            labels: vec!["garden".to_owned(), "tax".to_owned()],
+            accepted: vec!["garden".to_owned()],
+            rejected: Vec::new(),
+            source: Source::Folder,
+            shown: Some(Shown {
+                model: "minilm@01234567".to_owned(),
+                scores: vec![
+                    ("garden".to_owned(), Score::new(0.25).unwrap()),
+                    ("tax".to_owned(), Score::new(0.75).unwrap()),
+                ],
+            }),
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_went_in() {
+        let bare = Correction {
+            document: None,
+            shown: None,
+            ..correction()
+        };
+        for correction in [correction(), bare] {
+            let line = line(7, 9, &correction);
+            assert_eq!(line.iter().filter(|b| **b == b'\n').count(), 1);
+            let entry = read(&line).unwrap();
+            assert_eq!((entry.sequence, entry.time), (7, 9));
+            assert_eq!(entry.correction, correction);
+        }
+    }
+
+    #[test]
+    fn the_first_form_is_still_read() {
+        let old = br#"{"v":1,"seq":3,"time":5,"document":"file:///b.md","text":"b","labels":["x"],"accepted":["x"],"rejected":[]}"#;
+        let correction = read(old).unwrap().correction;
+        assert_eq!(correction.format, Format::Markdown);
+        assert_eq!(
+            (correction.source, correction.shown),
+            (Source::Editor, None)
+        );
+    }
+
+    #[test]
+    fn the_first_builds_read_what_this_one_writes() {
+        /// The fields that the first build knew; it refused versions over 1.
+        #[derive(Deserialize)]
+        struct First {
+            v: u32,
+            seq: u64,
+            text: String,
+            accepted: Vec<String>,
+        }
+        let first: First = serde_json::from_slice(&line(7, 9, &correction())).unwrap();
+        assert_eq!((first.v, first.seq, first.text.as_str()), (1, 7, "é\n🌱"));
+        assert_eq!(first.accepted, ["garden"]);
+    }
+
+    #[test]
+    fn what_is_no_record_says_so() {
+        let newer =
+            br#"{"v":9,"seq":1,"time":1,"text":"","labels":[],"accepted":[],"rejected":[]}"#;
+        assert!(read(newer).unwrap_err().starts_with("written by a newer"));
+        assert!(read(b"[1]").unwrap_err().starts_with("not a correction"));
+        // A word from the future is no reason to lose a verdict.
+        let odd = br#"{"v":1,"seq":1,"time":1,"text":"","labels":[],"accepted":[],"rejected":[],"source":"mail","format":"docx","model":"m","scores":{"a":7}}"#;
+        let correction = read(odd).unwrap().correction;
+        assert_eq!(
+            (correction.source, correction.format),
+            (Source::Editor, Format::Plain)
+        );
+        assert_eq!(correction.shown.unwrap().scores, []);
+    }
+}
