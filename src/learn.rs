@@ -1,9 +1,12 @@
 //! Measuring and improving a model: data sets, evaluation, fitting.
 
 pub mod calibrate;
+pub mod consolidate;
 pub mod dataset;
 pub mod evaluation;
+pub mod gate;
 pub mod journal;
 pub mod review;
 pub mod scoring;
 pub mod train;
+pub mod versions;
