@@ -70,7 +70,7 @@ mod tests {
         let lines = "{\"text\":\"Roses.\",\"accepted\":[\"garden\"]}\n\nnonsense\n";
         std::fs::write(dir.path().join(FILE_NAME), lines).unwrap();
         let (lessons, faults) = pinned(dir.path());
-        assert_eq!(lessons[0].verdicts["garden"], true);
+        assert!(lessons[0].verdicts["garden"]);
         assert!(faults[0].contains("pinned.jsonl:3"), "{faults:?}");
     }
 }
