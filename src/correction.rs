@@ -151,6 +151,9 @@ pub enum CorrectionFault {
         /// The label most like it.
         nearest: Option<String>,
     },
+    /// There is neither a text to learn from nor a document that the verdict could hold for.
+    #[error("the text is empty, so there is nothing to learn from; give one with words")]
+    Empty,
     /// One label, two verdicts.
     #[error("`{0}` is both accepted and rejected; decide for one")]
     Both(String),
@@ -297,12 +300,22 @@ impl Verdicts {
 
     /// A document has another name. What holds for it goes before what held for that name.
     pub fn rename(&mut self, from: &str, to: &str) {
-        if let Some(verdict) = self.documents.remove(from) {
-            self.documents.insert(to.to_owned(), verdict);
-        }
+        let Some(verdict) = self.documents.remove(from) else {
+            return; // Nobody has judged it: what holds for a document of that name may stay.
+        };
+        self.documents.insert(to.to_owned(), verdict);
+        self.sampled.retain(|(name, _)| name != to);
         for (name, _) in self.sampled.iter_mut().filter(|(name, _)| name == from) {
             to.clone_into(name);
         }
+    }
+
+    /// The documents for which something else holds than in `before`.
+    pub fn changed_since<'a>(&'a self, before: &'a Verdicts) -> Vec<&'a str> {
+        let names = self.documents.keys().chain(before.documents.keys());
+        let changed = names.filter(|name| self.of(name) != before.of(name));
+        let changed: BTreeSet<&str> = changed.map(String::as_str).collect();
+        changed.into_iter().collect()
     }
 
     /// What holds for a document.
