@@ -11,20 +11,29 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use crate::telemetry;
 
+mod columns;
 mod completions;
 mod config;
 mod daemon;
+mod diff;
 mod doctor;
 mod eval;
+mod find;
 mod labelset;
+mod log;
 mod lsp;
 mod man;
 mod model;
+mod moment;
+mod review;
 mod setup;
 mod status;
 mod stop;
 mod tag;
+mod tags;
 mod train;
+mod undo;
+mod watch;
 
 /// Tags your notes with your own labels, on your own machine.
 #[derive(Debug, Parser)]
@@ -52,12 +61,18 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Tag(tag::Args),
+    Undo(undo::Args),
+    Log(log::Args),
     Eval(eval::Args),
     Train(train::Args),
+    Review(review::Args),
     Labelset(labelset::Args),
     Model(model::Args),
     Daemon(daemon::Args),
     Lsp(lsp::Args),
+    Watch(watch::Args),
+    Find(find::Args),
+    Tags(tags::Args),
     Status(status::Args),
     Stop(stop::Args),
     Doctor(doctor::Args),
@@ -117,14 +132,20 @@ pub fn main() -> ExitCode {
     }
     let outcome = match &cli.command {
         Command::Tag(args) => tag::run(args),
+        Command::Undo(args) => undo::run(args),
+        Command::Log(args) => log::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Train(args) => train::run(args),
+        Command::Review(args) => review::run(args),
         Command::Labelset(args) => labelset::run(args),
         Command::Model(args) => model::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
         Command::Daemon(args) => daemon::run(args),
         Command::Lsp(args) => lsp::run(args),
+        Command::Watch(args) => watch::run(args),
+        Command::Find(args) => find::run(args),
+        Command::Tags(args) => tags::run(args),
         Command::Status(args) => status::run(args),
         Command::Stop(args) => stop::run(args),
         Command::Doctor(args) => doctor::run(args),
@@ -145,6 +166,15 @@ pub fn main() -> ExitCode {
 pub(crate) fn complain(message: impl Display) {
     // Where standard error is gone too, nobody is left to hear of it.
     let _ = writeln!(anstream::stderr().lock(), "gliznet: {message}");
+}
+
+/// Says on standard error what was done, unless `--quiet` is on.
+pub(crate) fn remark(message: impl Display) {
+    if !tracing::enabled!(tracing::Level::WARN) {
+        return;
+    }
+    // Where standard error is gone too, nobody is left to hear of it.
+    let _ = writeln!(anstream::stderr().lock(), "{message}");
 }
 
 /// The error and its causes in one line; a cause that a message repeats is said once.

@@ -15,6 +15,7 @@ mod env;
 mod folders;
 mod options;
 mod runtime;
+mod sink;
 
 pub use edit::{replace, set_model};
 pub use env::{
@@ -24,6 +25,7 @@ pub use env::{
 pub use folders::Folders;
 pub use options::{Device, OPTIONS, OptionText, Options};
 pub use runtime::{runtime_folder, temporary_folder, user_number};
+pub use sink::{Sink, UnknownSink};
 
 /// The name of the settings file, in the user's folder and in workspaces.
 pub const FILE_NAME: &str = "gliznet.toml";
@@ -37,6 +39,8 @@ pub struct Settings {
     pub labelset: Option<Choice>,
     /// Overrides every threshold of label sets and models.
     pub threshold: Option<f32>,
+    /// Where tags are put; who asks for writing decides where `None`.
+    pub sink: Option<Sink>,
     /// Where the model runs.
     pub device: Device,
     /// How many threads the model may use; as many as there are cores where `None`.
@@ -59,6 +63,7 @@ impl Default for Settings {
             model: None,
             labelset: None,
             threshold: None,
+            sink: None,
             device: Device::default(),
             threads: None,
             idle_minutes: 30,
@@ -172,6 +177,7 @@ impl Settings {
         self.model = options.model.map(choice).or(self.model.take());
         self.labelset = options.labelset.map(choice).or(self.labelset.take());
         self.threshold = options.threshold.or(self.threshold);
+        self.sink = options.sink.or(self.sink);
         self.device = options.device.unwrap_or(self.device);
         self.threads = options.threads.or(self.threads);
         self.idle_minutes = options.idle_minutes.unwrap_or(self.idle_minutes);

@@ -47,18 +47,22 @@ pub enum Source {
     Script,
     /// In the review queue.
     Review,
+    /// In the review queue, of a document that chance brought: it counts for the estimate of how
+    /// often tags are right.
+    Sample,
     /// In another journal.
     Import,
 }
 
 impl Source {
     /// All of them, in the order they are told to people.
-    pub const ALL: [Source; 6] = [
+    pub const ALL: [Source; 7] = [
         Source::Editor,
         Source::CommandLine,
         Source::Folder,
         Source::Script,
         Source::Review,
+        Source::Sample,
         Source::Import,
     ];
 
@@ -70,6 +74,7 @@ impl Source {
             Source::Folder => "folder",
             Source::Script => "script",
             Source::Review => "review",
+            Source::Sample => "sample",
             Source::Import => "import",
         }
     }
@@ -78,7 +83,7 @@ impl Source {
 /// A word that names no source.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no source of corrections is called `{0}`; use one of editor, command-line, folder, script, review, import"
+    "no source of corrections is called `{0}`; use one of editor, command-line, folder, script, review, sample, import"
 )]
 pub struct UnknownSource(String);
 
@@ -99,6 +104,26 @@ pub struct Shown {
     pub model: String,
     /// The scores of the labels that were suggested, and of those the verdict is on.
     pub scores: Vec<(String, Score)>,
+    /// The labels that were suggested.
+    pub suggested: Vec<String>,
+}
+
+/// How far the tags of a document were right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// Tags that were suggested.
+    pub suggested: usize,
+    /// Those of them that were taken away.
+    pub wrong: usize,
+    /// Tags that had to be added.
+    pub missing: usize,
+}
+
+impl Judged {
+    /// Nothing was changed.
+    pub fn is_right(&self) -> bool {
+        self.wrong == 0 && self.missing == 0
+    }
 }
 
 /// What somebody says of a text, before anybody has looked whether there are such labels.
@@ -181,6 +206,17 @@ impl Correction {
         })
     }
 
+    /// How far the tags were right that were suggested; none where it is not known what was.
+    pub fn judged(&self) -> Option<Judged> {
+        let suggested = &self.shown.as_ref()?.suggested;
+        let among = |names: &[String]| names.iter().filter(|name| suggested.contains(name)).count();
+        Some(Judged {
+            suggested: suggested.len(),
+            wrong: among(&self.rejected),
+            missing: self.accepted.len() - among(&self.accepted),
+        })
+    }
+
     /// The labels that were judged, with the verdict: whether each fits.
     pub fn verdicts(&self) -> impl Iterator<Item = (&str, bool)> {
         let accepted = self.accepted.iter().map(|label| (label.as_str(), true));
@@ -212,6 +248,9 @@ fn resolved<S: AsRef<str>>(set: &LabelSet, names: &[S]) -> Result<Vec<String>, C
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdicts {
     documents: BTreeMap<String, Verdict>,
+    /// The documents that chance brought, the latest verdict last.
+    sampled: Vec<(String, Judged)>,
+    count: usize,
 }
 
 /// The verdicts that hold for one document; labels in lower case.
@@ -224,9 +263,17 @@ pub struct Verdict {
 impl Verdicts {
     /// Adds a later correction to the sum.
     pub fn apply(&mut self, correction: &Correction) {
+        self.count += 1;
         let Some(document) = &correction.document else {
             return;
         };
+        if correction.source == Source::Sample
+            && let Some(judged) = correction.judged()
+        {
+            // Who judges again has changed their mind; the document counts once.
+            self.sampled.retain(|(name, _)| name != document);
+            self.sampled.push((document.clone(), judged));
+        }
         let verdict = self.documents.entry(document.clone()).or_default();
         for name in correction.accepted.iter().map(|name| name.to_lowercase()) {
             verdict.rejected.remove(&name);
@@ -235,6 +282,26 @@ impl Verdicts {
         for name in correction.rejected.iter().map(|name| name.to_lowercase()) {
             verdict.accepted.remove(&name);
             verdict.rejected.insert(name);
+        }
+    }
+
+    /// How many corrections there were.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// How far the tags of the documents were right that chance brought, the latest last.
+    pub fn sampled(&self) -> Vec<Judged> {
+        self.sampled.iter().map(|(_, judged)| *judged).collect()
+    }
+
+    /// A document has another name. What holds for it goes before what held for that name.
+    pub fn rename(&mut self, from: &str, to: &str) {
+        if let Some(verdict) = self.documents.remove(from) {
+            self.documents.insert(to.to_owned(), verdict);
+        }
+        for (name, _) in self.sampled.iter_mut().filter(|(name, _)| name == from) {
+            to.clone_into(name);
         }
     }
 
@@ -312,7 +379,10 @@ mod tests {
             assert_eq!(source.name().parse(), Ok(source));
         }
         let error = "mail".parse::<Source>().unwrap_err().to_string();
-        assert!(error.ends_with("folder, script, review, import"), "{error}");
+        assert!(
+            error.ends_with("folder, script, review, sample, import"),
+            "{error}"
+        );
     }
 
     #[test]

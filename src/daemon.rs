@@ -48,6 +48,9 @@ pub enum DaemonError {
     /// It answered what nobody understands, or nothing.
     #[error("the daemon does not answer as it should ({0}); end it with `gliznet stop`")]
     Odd(String),
+    /// It understood and refuses, with the reason and the cure.
+    #[error("{0}")]
+    Refused(String),
     /// The editor's bytes are no messages.
     #[error("standard input is no language server protocol ({0}); `gliznet lsp` is for editors")]
     Editor(String),

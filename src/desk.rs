@@ -6,11 +6,16 @@
 //! Knows no protocol: URIs, versions and positions are its callers' business.
 
 mod corrections;
+pub mod editors;
+pub mod ignored;
 pub mod index;
 mod labelsets;
+pub mod name;
 pub mod protocol;
+pub mod review;
 mod status;
 pub mod tally;
+pub mod watching;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +35,9 @@ use crate::label::{LabelId, LabelSet};
 use crate::learn::journal::{Journal, JournalError};
 use crate::tag::{Selection, select};
 
+use editors::Editors;
 use protocol::{Origin, ScoreRecord, TagRecord, TagResult};
+use watching::Watching;
 
 pub use labelsets::{Choice, Listed, Rules, RulesError, Shown};
 
@@ -49,6 +56,9 @@ pub struct Desk {
     clients: AtomicUsize,
     /// Names of documents that were corrected.
     corrected: broadcast::Sender<Arc<str>>,
+    watching: RwLock<Option<Arc<dyn Watching>>>,
+    /// What editors have open.
+    pub editors: Editors,
 }
 
 /// A text with what is known of it.
@@ -122,6 +132,8 @@ impl Desk {
             started: Instant::now(),
             clients: AtomicUsize::new(0),
             corrected: broadcast::Sender::new(KEPT_NEWS),
+            watching: RwLock::new(None),
+            editors: Editors::default(),
         }
     }
 
@@ -257,6 +269,20 @@ impl Desk {
         verdicts
             .of(document)
             .is_some_and(|verdict| verdict.rejects(label))
+    }
+
+    /// A document has another name: what a person said of it holds under the new one.
+    pub fn moved(&self, from: &str, to: &str) {
+        let mut verdicts = self
+            .verdicts
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        verdicts.rename(from, to);
+    }
+
+    /// The folders of this user.
+    pub fn folders(&self) -> &Folders {
+        &self.folders
     }
 
     /// The names of documents that are corrected from now on, by whomever.

@@ -3,19 +3,23 @@
 //! Text in, extent, title and tags out, each with its bytes in the source. Front matter counts
 //! only at byte 0 (a byte order mark may precede it); a `---` further down is a rule.
 //! Broken front matter still has an extent, so that it is never read as text; `fault` says what
-//! is wrong. Reads only: changing the tags is a sink's work.
+//! is wrong. Says which bytes to change, and changes nothing itself.
 
 mod add;
 mod change;
 mod cursor;
 mod extent;
 mod fields;
+mod hole;
 mod occurrence;
 mod org;
 mod rename;
+mod retag;
 mod scalar;
 mod toml;
 mod yaml;
+
+use std::collections::BTreeSet;
 
 use crate::document::{Format, Span};
 
@@ -26,7 +30,8 @@ pub use change::{TagPlace, add_tags, is_without_tags, settings_tags, tag_places}
 pub use cursor::{TagCursor, tag_at_cursor};
 pub use occurrence::occurrences;
 pub(crate) use org::keyword as org_keyword;
-pub use rename::{RenameError, may_be_or_below, places_of, rename_tag, tag_name};
+pub use rename::{RenameError, may_be_or_below, places_of, rename_tag, replace_tag, tag_name};
+pub use retag::{Retagged, retag};
 
 /// The language the settings are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,10 +162,9 @@ pub fn read_with(source: &str, format: Format, keys: &TagKeys) -> Option<FrontMa
     if front_matter.fault.is_none() {
         let tagged = fields.fields.iter().filter(|f| keys.contains(&f.key));
         front_matter.tag_values = tagged.map(|field| tags_value(field, keys)).collect();
+        let mut known = BTreeSet::new();
         for item in front_matter.tag_values.iter().flat_map(|v| &v.items) {
-            let known = front_matter.tags.iter();
-            let mut known = known.map(|tag| tag.to_lowercase());
-            if known.all(|tag| tag != item.text.to_lowercase()) {
+            if known.insert(item.text.to_lowercase()) {
                 front_matter.tags.push(item.text.clone());
             }
         }

@@ -4,5 +4,6 @@ pub mod calibrate;
 pub mod dataset;
 pub mod evaluation;
 pub mod journal;
+pub mod review;
 pub mod scoring;
 pub mod train;

@@ -12,6 +12,7 @@
 
 // base
 pub mod config;
+pub mod lines;
 pub mod telemetry;
 
 // vocabulary: pure values
@@ -31,11 +32,15 @@ pub mod engine;
 // learn
 pub mod learn;
 
+// sink
+pub mod sink;
+
 // desk
 pub mod desk;
 
 // edges
 pub mod lsp;
+pub mod watch;
 
 // top
 pub mod cli;

@@ -20,15 +20,18 @@ mod lens;
 mod mark;
 mod methods;
 mod navigate;
+mod open;
 mod position;
 mod progress;
 mod reading;
+mod review;
 mod server;
 mod session;
 mod settings;
 mod suggest;
 mod traits;
 mod transport;
+mod watching;
 
 use std::sync::Arc;
 
@@ -50,7 +53,6 @@ pub async fn serve(
     stop: mpsc::Sender<()>,
     stopping: watch::Receiver<bool>,
 ) {
-    let _presence = desk.enter();
     let shared = Arc::new(session::Shared::new(desk, stop));
     let of_session = Arc::clone(&shared);
     let (service, socket) = LspService::build(|client| session::Session::new(client, of_session))
@@ -58,7 +60,11 @@ pub async fn serve(
         .custom_method("gliznet/correct", session::Session::correct)
         .custom_method("gliznet/status", session::Session::status)
         .custom_method("gliznet/labelsets", session::Session::labelsets)
+        .custom_method("gliznet/review", session::Session::review_queue)
         .custom_method("gliznet/stop", session::Session::stop)
+        .custom_method("gliznet/watch", session::Session::watch)
+        .custom_method("gliznet/find", session::Session::find)
+        .custom_method("gliznet/tags", session::Session::tags)
         .custom_method(
             "window/workDoneProgress/cancel",
             session::Session::cancel_progress,
@@ -67,8 +73,11 @@ pub async fn serve(
     let service = session::Ordered::new(service, Arc::clone(&shared));
     let watch = tokio::spawn(Arc::clone(&shared).watch_settings());
     let follow = tokio::spawn(Arc::clone(&shared).follow_corrections());
+    let progress = tokio::spawn(Arc::clone(&shared).show_watching());
     transport::serve(reader, writer, service, socket, stopping).await;
     watch.abort();
+    progress.abort();
     follow.abort();
     shared.end();
+    shared.let_all_go();
 }

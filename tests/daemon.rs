@@ -78,7 +78,7 @@ fn many_editors_at_once_start_one_daemon() {
         })
         .collect();
     assert!(pids.iter().all(|pid| *pid == pids[0]), "{pids:?}");
-    assert_eq!(home.status()["clients"], 7);
+    assert_eq!(home.status()["clients"], 6);
     // One client's `shutdown` ends that client only.
     let last = editors.pop().unwrap();
     for editor in editors {

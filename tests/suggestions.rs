@@ -212,6 +212,34 @@ fn what_is_in_no_label_set_is_never_written() {
 }
 
 #[test]
+fn a_tag_is_replaced_by_one_of_the_set_as_its_place_demands() {
+    let home = Home::new(&["no", "garden"]);
+    let mut editor = home.editor();
+    editor.initialize(json!({ "workspace": { "applyEdit": true } }));
+    let uri = home.uri("note.md");
+    let text = "---\ntags: [gardn, gardn/beds]\n---\nIn the #gardn.\n";
+    editor.open(&uri, text);
+    let params = |to: &str| {
+        let argument = json!({ "uri": uri, "from": "gardn", "to": to });
+        json!({ "command": "gliznet.replaceTag", "arguments": [argument] })
+    };
+    let refused = editor.request("workspace/executeCommand", params("gardens"));
+    let refused = refused.unwrap_err();
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.contains("did you mean `garden`"), "{refused}");
+    for (to, written) in [("Garden", "garden"), ("no", "\"no\"")] {
+        let command = editor.ask("workspace/executeCommand", params(to));
+        let (id, asked) = editor.asked("workspace/applyEdit");
+        let edits = asked["edit"]["changes"][&uri].as_array().unwrap();
+        assert_eq!(edits.len(), 1, "{edits:?}");
+        assert_eq!(edits[0]["newText"], written);
+        editor.reply(&id, json!({ "applied": true }));
+        assert_eq!(editor.answer(command).unwrap()["applied"], true);
+    }
+    assert_eq!(editor.quit(), 0);
+}
+
+#[test]
 fn a_rejected_tag_goes_and_stays_away_after_reopening() {
     let home = Home::new(&LABELS);
     let (mut editor, uri) = plain(&home, "Roses.\n");
@@ -324,8 +352,12 @@ fn a_misspelt_tag_is_marked_and_can_be_replaced() {
         .iter()
         .find(|a| a["title"] == "Replace gardn by garden")
         .unwrap();
-    let edit = &repair["edit"]["changes"][&uri][0];
-    assert_eq!(edit["newText"], "\"garden\"");
+    // The quotes stay: they are not part of the tag.
+    let edits = repair["edit"]["changes"][&uri].as_array().unwrap();
+    let range = json!({
+        "start": { "line": 1, "character": 8 }, "end": { "line": 1, "character": 13 },
+    });
+    assert_eq!(edits, &[json!({ "range": range, "newText": "garden" })]);
     editor.replace(&uri, 2, "---\ntags: [garden, tax]\n---\nRoses.\n");
     let told = editor.notified("textDocument/publishDiagnostics");
     assert_eq!(told["diagnostics"], json!([]));

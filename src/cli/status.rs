@@ -65,9 +65,26 @@ fn shown(status: &StatusResult) -> String {
         Some(fault) => format!("none: {fault}"),
         None => format!("{} corrections", status.journal.corrections),
     };
+    let watch = status.watch.as_ref().map_or_else(String::new, |watch| {
+        let doing = match (watch.searching, watch.waiting) {
+            (true, _) => "searching".to_owned(),
+            (false, 0) => "up to date".to_owned(),
+            (false, waiting) => format!("{} of {} read", watch.done, watch.done + waiting),
+        };
+        let mut shown = format!(
+            "watch    {} folders, {} notes, {doing}; index {}\n",
+            watch.folders,
+            watch.notes,
+            megabytes(watch.bytes)
+        );
+        for fault in &watch.faults {
+            shown.push_str(&format!("         {fault}\n"));
+        }
+        shown
+    });
     let memory = status.memory.map_or_else(|| "?".to_owned(), megabytes);
     format!(
-        "daemon   {} (build {}), process {}\nuptime   {}\nmodel    {model}\nclients  {}\nqueue    {}\ncache    {cache}\njournal  {journal}\nmemory   {memory}\n",
+        "daemon   {} (build {}), process {}\nuptime   {}\nmodel    {model}\nclients  {}\nqueue    {}\ncache    {cache}\njournal  {journal}\n{watch}memory   {memory}\n",
         status.version,
         status.build,
         status.pid,

@@ -7,6 +7,7 @@ mod print;
 mod read;
 mod record;
 mod render;
+mod write;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -30,6 +31,7 @@ use crate::tag::{Selection, Tag, select};
   gliznet tag 'notes/**/*.org' --labelset my-labels.toml --format jsonl
   pandoc report.docx -t markdown | gliznet tag - --labelset paperwork --all
   gliznet tag --jsonl --labels billing,bug,praise < rows.jsonl > tagged.jsonl
+  gliznet tag notes/ --labelset personal-notes --write --dry-run
 
 Folders are searched for text files; hidden files, and what .gitignore, .ignore and
 .gliznetignore name, are left out. A file that is named is read whatever it is called.")]
@@ -54,11 +56,11 @@ pub(crate) struct Args {
     multi_class: bool,
 
     /// Show the score of every label
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, conflicts_with = "write", help_heading = "Output")]
     all: bool,
 
     /// Show the two sentences that speak most for each tag
-    #[arg(long, conflicts_with = "jsonl", help_heading = "Output")]
+    #[arg(long, conflicts_with_all = ["jsonl", "write"], help_heading = "Output")]
     explain: bool,
 
     /// Form of the output
@@ -66,8 +68,11 @@ pub(crate) struct Args {
     format: Format,
 
     /// Read JSON Lines `{"id", "text", "labels"?}` and write one line for each, in order
-    #[arg(long, conflicts_with = "format", help_heading = "Output")]
+    #[arg(long, conflicts_with_all = ["format", "write"], help_heading = "Output")]
     jsonl: bool,
+
+    #[command(flatten)]
+    writing: write::WriteArgs,
 
     #[command(flatten)]
     model: ModelArgs,
@@ -90,6 +95,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         let message = "nothing to tag; name files or folders, or pipe a text in (`gliznet tag --help` has examples)";
         return Err(UsageError(message.into()).into());
     }
+    args.writing.check(&paths(args))?;
     let set = if args.jsonl {
         args.labels.resolve(&surroundings)?
     } else {
@@ -103,7 +109,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         warn_of_unscored(vocabulary);
     }
     match (args.jsonl, &vocabulary) {
-        (false, Some(vocabulary)) => files::run(&tagger, args, vocabulary),
+        (false, Some(vocabulary)) => files::run(&tagger, args, vocabulary, &surroundings),
         (_, vocabulary) => jsonl::run(&tagger, args, vocabulary.as_ref()),
     }
 }
@@ -199,7 +205,7 @@ fn warn_of_unscored(vocabulary: &Vocabulary) {
     let unscored = vocabulary.unscored();
     for unscored in unscored.iter().take(MOST_NAMED) {
         let name = &vocabulary.set().label(unscored.label).name;
-        let name = render::shortened(name, 40);
+        let name = super::columns::shortened(name, 40);
         tracing::warn!("label `{name}` is not scored: {}", unscored.reason);
     }
     if unscored.len() > MOST_NAMED {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::{Fault, nearest};
+use super::{Fault, Sink, nearest};
 
 /// What one `gliznet.toml` says. An absent key leaves the choice to the user's file or the default.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -25,6 +25,8 @@ pub struct Options {
     /// The lowest score, from 0 to 1, that makes a label a tag.
     #[serde(deserialize_with = "unit_interval")]
     pub threshold: Option<f32>,
+    /// Where tags are put: `suggest`, `frontmatter`, `xattr`, `sidecar` or `stdout`.
+    pub sink: Option<Sink>,
     /// Where the model runs: `auto`, `cpu`, `cuda` or `metal`.
     pub device: Option<Device>,
     /// How many threads the model may use, at least 1.
@@ -85,7 +87,7 @@ pub struct OptionText {
 }
 
 /// Every key of `Options`, in the manual's order.
-pub const OPTIONS: [OptionText; 10] = [
+pub const OPTIONS: [OptionText; 11] = [
     OptionText {
         key: "labelset",
         editor: Some("labelset"),
@@ -101,6 +103,14 @@ pub const OPTIONS: [OptionText; 10] = [
         default: "null",
         example: "threshold = 0.4",
         text: "The lowest score, from 0 to 1, that makes a label a tag. Without it the label set decides, else the model's calibration.",
+    },
+    OptionText {
+        key: "sink",
+        editor: None,
+        kind: "string",
+        default: "null",
+        example: "sink = \"frontmatter\"",
+        text: "Where tags are put: `suggest` (nowhere), `frontmatter`, `xattr`, `sidecar` or `stdout`. Without it `gliznet tag --write` writes into the front matter, and watched folders only suggest.",
     },
     OptionText {
         key: "code_lens",
@@ -277,7 +287,7 @@ mod tests {
         check(
             all.as_bytes(),
             expect![[
-                r#"Options { model: Some("gliznet-minilm-l6"), labelset: Some("personal-notes"), threshold: Some(0.4), device: Some(Cpu), threads: Some(4), idle_minutes: Some(30), cache_megabytes: Some(64), code_lens: Some(true), inlay_hints: Some(false), diagnostics: Some(true) }"#
+                r#"Options { model: Some("gliznet-minilm-l6"), labelset: Some("personal-notes"), threshold: Some(0.4), sink: Some(Frontmatter), device: Some(Cpu), threads: Some(4), idle_minutes: Some(30), cache_megabytes: Some(64), code_lens: Some(true), inlay_hints: Some(false), diagnostics: Some(true) }"#
             ]],
         );
     }
@@ -301,7 +311,7 @@ mod tests {
                 gliznet.toml:4: `device`: unknown variant `gpu`, expected one of `auto`, `cpu`, `cuda`, `metal`; write for example `device = "cpu"`
                 gliznet.toml:5: `threads`: 0 is not 1 or more; write for example `threads = 4`
                 gliznet.toml:6: `labelset`: is empty; write for example `labelset = "personal-notes"`
-                gliznet.toml:7: no option `server`; there are labelset, threshold, code_lens, inlay_hints, diagnostics, model, device, threads, idle_minutes, cache_megabytes"#]],
+                gliznet.toml:7: no option `server`; there are labelset, threshold, sink, code_lens, inlay_hints, diagnostics, model, device, threads, idle_minutes, cache_megabytes"#]],
         );
     }
 

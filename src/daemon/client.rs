@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::socket::{Stream, connect};
 use super::{DaemonError, Place};
+use crate::desk::protocol::COMMAND_LINE;
 use crate::lsp::codec::{Decoder, frame};
 
 /// How long a started daemon may take until it listens. It does so before it loads its model.
@@ -119,6 +120,8 @@ fn start(place: &Place) -> Result<Child, DaemonError> {
 pub struct Control {
     pub(super) stream: Box<dyn Stream>,
     decoder: Decoder,
+    /// How many questions were asked.
+    asked: u32,
 }
 
 impl Control {
@@ -126,62 +129,97 @@ impl Control {
         Control {
             stream,
             decoder: Decoder::default(),
+            asked: 0,
         }
     }
 
-    /// Introduces itself, asks one question and leaves.
+    /// Asks one question that needs no model, and leaves.
     ///
     /// # Errors
     /// The daemon does not answer, or with an error.
     pub async fn ask(&mut self, method: &str) -> Result<Value, DaemonError> {
+        self.ask_with(method, json!({})).await
+    }
+
+    /// As `ask`, with parameters. A refusal of the daemon is `DaemonError::Refused`.
+    ///
+    /// # Errors
+    /// The daemon does not answer, or with an error.
+    pub async fn ask_with(&mut self, method: &str, params: Value) -> Result<Value, DaemonError> {
+        let answer = self.request(method, params, ANSWER).await?;
+        // A daemon that was asked to stop may be gone already.
+        let _ = self
+            .send(&json!({ "jsonrpc": "2.0", "method": "exit" }))
+            .await;
+        Ok(answer)
+    }
+
+    /// Asks a question and stays; introduces itself before the first.
+    ///
+    /// # Errors
+    /// The daemon does not answer within `patience`, or with an error.
+    pub async fn request(
+        &mut self,
+        method: &str,
+        params: Value,
+        patience: Duration,
+    ) -> Result<Value, DaemonError> {
         let conversation = async {
-            let capabilities = json!({ "capabilities": {}, "processId": null });
-            self.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": capabilities }))
-                .await?;
-            self.answer(1).await?;
-            self.send(&json!({ "jsonrpc": "2.0", "method": "initialized", "params": {} }))
-                .await?;
-            self.send(&json!({ "jsonrpc": "2.0", "id": 2, "method": method, "params": {} }))
-                .await?;
-            let answer = self.answer(2).await?;
-            // A daemon that was asked to stop may be gone already.
-            let _ = self
-                .send(&json!({ "jsonrpc": "2.0", "method": "exit" }))
-                .await;
-            Ok(answer)
+            if self.asked == 0 {
+                let introduction = json!({
+                    "capabilities": {},
+                    "processId": null,
+                    "clientInfo": { "name": COMMAND_LINE },
+                });
+                self.call("initialize", introduction).await?;
+                self.send(&json!({ "jsonrpc": "2.0", "method": "initialized", "params": {} }))
+                    .await?;
+            }
+            self.call(method, params).await
         };
-        let odd = |fact: String| DaemonError::Odd(fact);
-        match timeout(ANSWER, conversation).await {
-            Ok(answer) => answer.map_err(odd),
-            Err(_) => Err(odd(format!("nothing in {} seconds", ANSWER.as_secs()))),
+        match timeout(patience, conversation).await {
+            Ok(answer) => answer,
+            Err(_) => Err(odd(format!("nothing in {} seconds", patience.as_secs()))),
         }
     }
 
-    async fn send(&mut self, message: &Value) -> Result<(), String> {
-        let bytes = frame(message.to_string().as_bytes());
-        let sent = self.stream.write_all(&bytes).await;
-        sent.map_err(|error| error.to_string())
+    async fn call(&mut self, method: &str, params: Value) -> Result<Value, DaemonError> {
+        self.asked += 1;
+        let id = self.asked;
+        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))
+            .await?;
+        self.answer(id).await
     }
 
-    async fn answer(&mut self, id: u32) -> Result<Value, String> {
+    async fn send(&mut self, message: &Value) -> Result<(), DaemonError> {
+        let bytes = frame(message.to_string().as_bytes());
+        let sent = self.stream.write_all(&bytes).await;
+        sent.map_err(odd)
+    }
+
+    async fn answer(&mut self, id: u32) -> Result<Value, DaemonError> {
         loop {
-            while let Some(body) = self.decoder.next_body().map_err(|e| e.to_string())? {
-                let mut message: Value =
-                    serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+            while let Some(body) = self.decoder.next_body().map_err(odd)? {
+                let mut message: Value = serde_json::from_slice(&body).map_err(odd)?;
                 if message.get("id") != Some(&json!(id)) {
                     continue; // A notification.
                 }
                 if let Some(error) = message.pointer("/error/message") {
-                    return Err(error.as_str().unwrap_or_default().to_owned());
+                    let refusal = error.as_str().unwrap_or_default();
+                    return Err(DaemonError::Refused(refusal.to_owned()));
                 }
                 return Ok(message["result"].take());
             }
-            let mut chunk = [0; 4096];
+            let mut chunk = [0; 16 << 10];
             match self.stream.read(&mut chunk).await {
-                Ok(0) => return Err("it closed the connection".to_owned()),
+                Ok(0) => return Err(odd("it closed the connection")),
                 Ok(n) => self.decoder.feed(&chunk[..n]),
-                Err(error) => return Err(error.to_string()),
+                Err(error) => return Err(odd(error)),
             }
         }
     }
+}
+
+fn odd(fact: impl ToString) -> DaemonError {
+    DaemonError::Odd(fact.to_string())
 }

@@ -1,13 +1,14 @@
 //! The daemon itself: waits for clients, serves each, and ends when it should.
 //!
 //! It ends when it is told to (`gliznet/stop`, a signal) or when nobody was there for the idle
-//! time. Then nobody new is let in, open questions are answered, and the socket goes.
+//! time and no folder is watched. Then nobody new is let in, open questions are answered, and the socket goes.
 //! Invariant: one daemon a build and user, by a lock that the system frees whatever happens.
 
 use std::fs::{File, OpenOptions};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -16,7 +17,9 @@ use super::DaemonError;
 use super::place::Place;
 use super::socket::Listener;
 use crate::desk::Desk;
+use crate::desk::watching::Watching;
 use crate::lsp;
+use crate::watch::Watch;
 
 /// Runs until the daemon should end. `desk` is called once the place is ours.
 ///
@@ -40,10 +43,19 @@ pub fn run(
     runtime.block_on(async {
         let listener = Listener::bind(place).map_err(|cause| place.io(cause))?;
         let desk = Arc::new(desk()?);
+        let folders = desk.folders().clone();
+        let watch = Watch::start(Arc::clone(&desk), folders, Handle::current());
+        desk.set_watching(Some(Arc::clone(&watch) as Arc<dyn Watching>));
         tracing::info!(socket = %place.socket().display(), "listening");
         serve(listener, &desk, idle).await;
         // Closing waits for the question that runs, so it may not hold a thread of the runtime.
-        let _ = tokio::task::spawn_blocking(move || desk.close()).await;
+        let closed = tokio::task::spawn_blocking(move || {
+            desk.set_watching(None);
+            // What it asked is withdrawn, and what it found out is on disk before the model goes.
+            watch.close();
+            desk.close();
+        });
+        let _ = closed.await;
         Ok(())
     })
 }
@@ -104,7 +116,7 @@ async fn serve(mut listener: Listener, desk: &Arc<Desk>, idle: Option<Duration>)
                 break;
             }
             () = &mut signal => break,
-            () = nobody_comes, if clients.is_empty() => {
+            () = nobody_comes, if clients.is_empty() && !is_watching(desk) => {
                 tracing::info!("nobody is here; good night");
                 break;
             }
@@ -113,6 +125,11 @@ async fn serve(mut listener: Listener, desk: &Arc<Desk>, idle: Option<Duration>)
     drop(listener); // Whoever connects now finds nobody, and starts a new daemon.
     tell_stopping.send_replace(true);
     while clients.join_next().await.is_some() {}
+}
+
+/// Whether a folder is watched, for which the daemon stays although nobody is here.
+fn is_watching(desk: &Desk) -> bool {
+    desk.watching().is_ok_and(|watching| watching.is_watching())
 }
 
 #[cfg(unix)]

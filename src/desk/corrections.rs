@@ -115,5 +115,6 @@ fn shown(tagged: &Tagged, correction: &Correction) -> Shown {
     Shown {
         model: tagged.answer.model.name.to_string(),
         scores: scores.collect(),
+        suggested: tagged.tags.iter().map(|tag| tag.label.clone()).collect(),
     }
 }

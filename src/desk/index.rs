@@ -8,13 +8,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{File, Metadata};
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use ignore::WalkBuilder;
-
+use super::ignored::{Entry, Ignored};
 use crate::document::{Format, Span};
 use crate::frontmatter::occurrences;
 
@@ -22,9 +22,6 @@ use crate::frontmatter::occurrences;
 pub const MOST_DOCUMENTS: usize = 20_000;
 /// A longer text is not written by hand.
 pub const MOST_BYTES: u64 = 1 << 20;
-/// Folders that hold what nobody wrote there. Hidden ones (`.git`, `.obsidian`, `.trash`, `.venv`)
-/// are left out as such.
-const FOREIGN_FOLDERS: [&str; 4] = ["node_modules", "target", "venv", "__pycache__"];
 
 /// The tags of one document, in order, each with its bytes.
 pub type Tags = Arc<[(String, Span)]>;
@@ -83,10 +80,6 @@ impl Index {
         cancelled: &AtomicBool,
         report: &mut dyn FnMut(usize, usize),
     ) -> Result<Scan, ScanError> {
-        let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_path_buf());
-        if let Some(root) = roots.iter().find(|root| is_too_wide(root, home.as_deref())) {
-            return Err(ScanError::TooWide(root.clone()));
-        }
         let (files, cut) = files(roots, cancelled)?;
         let mut documents = Vec::with_capacity(files.len());
         let is_new = |file: &(&PathBuf, &Metadata)| self.known(file.0, file.1).is_none();
@@ -153,51 +146,61 @@ pub fn text(path: &Path) -> Option<String> {
     }
 }
 
+/// The documents under `roots` in order, and whether there are more.
+///
+/// # Errors
+/// As `Index::scan`.
+pub fn documents(
+    roots: &[PathBuf],
+    cancelled: &AtomicBool,
+) -> Result<(Vec<PathBuf>, bool), ScanError> {
+    let (files, cut) = files(roots, cancelled)?;
+    Ok((files.into_keys().collect(), cut))
+}
+
 /// The documents under `roots` by path, and whether there are more.
 fn files(
     roots: &[PathBuf],
     cancelled: &AtomicBool,
 ) -> Result<(BTreeMap<PathBuf, Metadata>, bool), ScanError> {
+    let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_path_buf());
+    if let Some(root) = roots.iter().find(|root| is_too_wide(root, home.as_deref())) {
+        return Err(ScanError::TooWide(root.clone()));
+    }
     let mut files = BTreeMap::new(); // One root may be inside another.
+    let mut cut = false;
     for root in roots {
-        let walk = WalkBuilder::new(root)
-            .require_git(false)
-            .add_custom_ignore_filename(".gliznetignore")
-            .filter_entry(|entry| {
-                // A root is what somebody opened, whatever its name.
-                entry.depth() == 0 || !is_foreign(&entry.file_name().to_string_lossy())
-            })
-            .sort_by_file_name(std::cmp::Ord::cmp)
-            .build();
-        // What cannot be read is not there.
-        for entry in walk.filter_map(Result::ok) {
+        Ignored::new(root).walk(root, &mut |entry| {
             if cancelled.load(Ordering::Relaxed) {
-                return Err(ScanError::Cancelled);
+                return ControlFlow::Break(());
             }
-            let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
-            if !is_file || !is_document(entry.path()) {
-                continue;
+            // What cannot be read is not there.
+            if let Entry::File(path, metadata) = entry
+                && is_document(path)
+                && metadata.len() <= MOST_BYTES
+            {
+                if files.len() >= MOST_DOCUMENTS {
+                    cut = true;
+                    return ControlFlow::Break(());
+                }
+                files.insert(path.to_path_buf(), metadata.clone());
             }
-            let Some(metadata) = entry.metadata().ok().filter(|m| m.len() <= MOST_BYTES) else {
-                continue;
-            };
-            if files.len() >= MOST_DOCUMENTS {
-                return Ok((files, true));
-            }
-            files.insert(entry.into_path(), metadata);
+            ControlFlow::Continue(())
+        });
+        if cancelled.load(Ordering::Relaxed) {
+            return Err(ScanError::Cancelled);
+        }
+        if cut {
+            break;
         }
     }
-    Ok((files, false))
+    Ok((files, cut))
 }
 
 fn is_document(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let format = extension.and_then(Format::from_extension);
     format.is_some_and(|format| format != Format::Latex)
-}
-
-fn is_foreign(name: &str) -> bool {
-    FOREIGN_FOLDERS.contains(&name) || name.contains(".sync-conflict-") || name.ends_with('~')
 }
 
 /// Whether a root is a disk, the home folder, or a folder above that.

@@ -3,10 +3,20 @@
 //! Fields are only ever added; `docs/protocol.md` describes them with examples that tests replay.
 //! A rename inside cannot change them. Knows no transport.
 
+pub mod review;
+mod watch;
+
 use serde::{Deserialize, Serialize};
+
+pub use watch::{
+    CountedTag, FindParams, FindResult, FolderRecord, FoundRecord, FoundTag, SimilarTags, TagPair,
+    TagsParams, TagsResult, WatchAction, WatchParams, WatchRecord, WatchResult,
+};
 
 /// The version of these records, in `gliznet/status`.
 pub const VERSION: u32 = 1;
+/// How the command line calls itself in `initialize`; it asks and leaves, so it is not counted.
+pub const COMMAND_LINE: &str = "gliznet";
 
 /// Names an open document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,7 +126,7 @@ pub struct CorrectParams {
     /// The document that the text is of; the verdict holds for it from then on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
-    /// `editor`, `command-line`, `folder`, `script`, `review` or `import`; `editor` for an open
+    /// `editor`, `command-line`, `folder`, `script`, `review`, `sample` or `import`; `editor` for an open
     /// document and `script` for a text where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -226,7 +236,7 @@ pub struct StatusResult {
     pub uptime: u64,
     /// The model.
     pub model: ModelRecord,
-    /// How many are connected, whoever asks included.
+    /// How many editors and scripts are connected; the command line does not count.
     pub clients: usize,
     /// How many questions wait for the model.
     pub queue: usize,
@@ -234,6 +244,9 @@ pub struct StatusResult {
     pub cache: Option<CacheRecord>,
     /// The corrections.
     pub journal: JournalRecord,
+    /// The watched folders; absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub watch: Option<WatchRecord>,
     /// Bytes of memory that the daemon uses; null where the system does not say.
     pub memory: Option<u64>,
 }

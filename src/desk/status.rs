@@ -52,6 +52,7 @@ impl Desk {
                 corrections: journal.as_ref().map_or(0, Journal::last),
                 fault: journal.as_ref().err().map(ToString::to_string),
             },
+            watch: self.watching().ok().and_then(|watching| watching.status()),
             memory: memory(),
         }
     }

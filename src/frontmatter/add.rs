@@ -3,11 +3,13 @@
 //! Invariant: after the edit the document has the tags it had, and the new one last; every byte
 //! outside the edit stays; the form found is kept, and a new value is a block list. What cannot be
 //! written so is refused. Changes nothing itself.
-//! Length: half of it are tests, one a form that people write tags in.
 
-use super::scalar::yaml;
-use super::{FrontMatter, Syntax, TagsForm, TagsValue, Value, read};
+mod writer;
+
+use super::{FrontMatter, read};
 use crate::document::{Format, Span};
+
+use writer::Writer;
 
 /// Bytes of the source, and what is to stand there instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,217 +43,57 @@ pub enum AddError {
 /// The tag is there, or cannot be written there.
 pub fn add_tag(source: &str, format: Format, tag: &str) -> Result<Edit, AddError> {
     let before = read(source, format);
-    if let Some(fault) = before.as_ref().and_then(|before| before.fault.clone()) {
-        return Err(AddError::Broken(fault));
-    }
-    let unusual = || AddError::Unusual(tag.to_owned());
-    let is_org = format == Format::Org;
-    let written = if is_org {
-        tag.replace(['-', ' '], "_")
-    } else {
-        tag.to_owned()
-    };
+    let tag = spelt(tag, format);
     let mut expected = before
         .as_ref()
         .map_or(Vec::new(), |before| before.tags.clone());
     let mut known = expected.iter().map(|known| known.to_lowercase());
-    if known.any(|known| known == written.to_lowercase()) {
-        return Err(AddError::Present(written));
+    if known.any(|known| known == tag.to_lowercase()) {
+        return Err(AddError::Present(tag));
     }
-    expected.push(written.clone());
-    let newline = if source.lines().next().is_some_and(|_| {
-        source
-            .find('\n')
-            .is_some_and(|at| source[..at].ends_with('\r'))
-    }) {
-        "\r\n"
-    } else {
-        "\n"
-    };
-    let writer = Writer {
-        source,
-        newline,
-        tag: &written,
-    };
-    let edit = match &before {
-        None => writer.new_block(format)?,
-        Some(before) => match before.tag_values.last() {
-            None => writer.new_key(before),
-            Some(value) => writer.extended(before.syntax, value),
-        }
-        .ok_or_else(unusual)?,
-    };
-    // Whatever was overlooked above shows here, and the document stays as it is.
+    let tags = [tag];
+    let edit = addition(source, format, before.as_ref(), &tags)?;
+    expected.extend_from_slice(&tags);
+    // Whatever was overlooked there shows here, and the document stays as it is.
     let mut after = source.to_owned();
     after.replace_range(edit.span.range(), &edit.text);
     match read(&after, format) {
         Some(after) if after.fault.is_none() && after.tags == expected => Ok(edit),
-        _ => Err(unusual()),
+        _ => {
+            let [tag] = tags;
+            Err(AddError::Unusual(tag))
+        }
     }
 }
 
-struct Writer<'a> {
-    source: &'a str,
-    newline: &'a str,
-    tag: &'a str,
-}
-
-impl Writer<'_> {
-    /// Settings for a document that has none.
-    fn new_block(&self, format: Format) -> Result<Edit, AddError> {
-        let start = self.source.len() - self.source.trim_start_matches('\u{feff}').len();
-        let newline = self.newline;
-        let text = match format {
-            Format::Markdown => {
-                let rest = &self.source[start..];
-                let gap = if rest.is_empty() || rest.starts_with(['\n', '\r']) {
-                    ""
-                } else {
-                    newline
-                };
-                let list = self.block_list("");
-                format!("---{newline}{list}---{newline}{gap}")
-            }
-            Format::Org => format!("#+FILETAGS: :{}:{newline}", self.tag),
-            _ => return Err(AddError::NoPlace(format)),
-        };
-        Ok(insert(start, text))
-    }
-
-    /// A key for settings that have none with tags.
-    fn new_key(&self, before: &FrontMatter) -> Option<Edit> {
-        let content = before.content;
-        let newline = self.newline;
-        let quoted = serde_json::Value::from(self.tag).to_string();
-        match before.syntax {
-            Syntax::Yaml if self.source[content.range()].trim_start().starts_with('{') => None,
-            Syntax::Yaml => Some(insert(content.end, self.block_list(""))),
-            // Before the first table, or it would belong to that.
-            Syntax::Toml => Some(insert(content.start, format!("tags = [{quoted}]{newline}"))),
-            Syntax::Json => {
-                let brace = content.start + self.source[content.range()].find('{')?;
-                let is_empty = self.source[brace + 1..].trim_start().starts_with('}');
-                let comma = if is_empty { "" } else { "," };
-                Some(insert(brace + 1, format!("\"tags\": [{quoted}]{comma}")))
-            }
-            Syntax::Org => Some(insert(
-                content.start,
-                format!("#+FILETAGS: :{}:{newline}", self.tag),
-            )),
-        }
-    }
-
-    /// `tags:` with one item.
-    fn block_list(&self, indent: &str) -> String {
-        let newline = self.newline;
-        format!(
-            "{indent}tags:{newline}{indent}  - {}{newline}",
-            yaml(self.tag, false)
-        )
-    }
-
-    /// A value that is there, with one more.
-    fn extended(&self, syntax: Syntax, value: &TagsValue) -> Option<Edit> {
-        let written = &self.source[value.span.range()];
-        match value.form {
-            TagsForm::Flow => self.flow(syntax, value),
-            TagsForm::Block => {
-                let line = self.source[..value.span.start]
-                    .rfind('\n')
-                    .map_or(0, |at| at + 1);
-                let indent = &self.source[line..value.span.start];
-                if !indent.trim().is_empty() || !written.starts_with('-') {
-                    return None;
-                }
-                let item = format!("{}{indent}- {}", self.newline, yaml(self.tag, false));
-                Some(insert(self.line_end(value.span.end), item))
-            }
-            TagsForm::Null if written.is_empty() && syntax == Syntax::Yaml => {
-                let item = format!("{}  - {}", self.newline, yaml(self.tag, false));
-                Some(insert(self.line_end(value.span.end), item))
-            }
-            TagsForm::Null => Some(Edit {
-                span: value.span,
-                text: format!("[{}]", self.item(syntax)),
-            }),
-            TagsForm::Scalar if syntax == Syntax::Yaml => self.scalar(value),
-            // TOML and JSON have lists for this.
-            TagsForm::Scalar => Some(Edit {
-                span: value.span,
-                text: format!("[{written}, {}]", self.item(syntax)),
-            }),
-            TagsForm::Org => Some(insert(
-                value.span.start + written.trim_end().len(),
-                match written.trim_end() {
-                    "" => format!(":{}:", self.tag),
-                    list if list.ends_with(':') => format!("{}:", self.tag),
-                    _ => format!(" {}", self.tag),
-                },
-            )),
-        }
-    }
-
-    fn flow(&self, syntax: Syntax, value: &TagsValue) -> Option<Edit> {
-        let item = self.item(syntax);
-        let Some(Value { span: last, .. }) = value.items.last() else {
-            let inside = self.source[value.span.range()]
-                .strip_prefix('[')?
-                .strip_suffix(']')?;
-            return inside
-                .trim()
-                .is_empty()
-                .then(|| insert(value.span.start + 1, item));
-        };
-        // A list with one item a line gets another line.
-        let line = self.source[..last.start].rfind('\n').map_or(0, |at| at + 1);
-        let indent = &self.source[line..last.start];
-        let gap = if line > value.span.start && indent.trim().is_empty() {
-            format!("{}{indent}", self.newline)
-        } else {
-            " ".to_owned()
-        };
-        Some(insert(last.end, format!(",{gap}{item}")))
-    }
-
-    /// `a`, `a, b` or `#a #b`, quoted or not.
-    fn scalar(&self, value: &TagsValue) -> Option<Edit> {
-        let written = &self.source[value.span.range()];
-        let quote = written.chars().next().filter(|c| matches!(c, '"' | '\''));
-        let is_plain = yaml(self.tag, true) == self.tag;
-        if !is_plain || self.tag.contains(',') {
-            return None;
-        }
-        let inside = written.trim_matches(['"', '\'']);
-        let more = if inside.trim_start().starts_with('#') && !inside.contains(',') {
-            format!(" #{}", self.tag)
-        } else {
-            format!(", {}", self.tag)
-        };
-        let end = value.span.end - quote.map_or(0, char::len_utf8);
-        Some(insert(end, more))
-    }
-
-    /// The tag as an item of a list between brackets.
-    fn item(&self, syntax: Syntax) -> String {
-        match syntax {
-            Syntax::Yaml => yaml(self.tag, true),
-            _ => serde_json::Value::from(self.tag).to_string(),
-        }
-    }
-
-    /// Where the line of this byte ends, before its line break.
-    fn line_end(&self, byte: usize) -> usize {
-        let rest = &self.source[byte..];
-        let line = rest.split('\n').next().unwrap_or_default();
-        byte + line.strip_suffix('\r').unwrap_or(line).len()
+/// A tag as documents of this kind spell it: Org allows neither `-` nor a space.
+pub(super) fn spelt(tag: &str, format: Format) -> String {
+    match format {
+        Format::Org => tag.replace(['-', ' '], "_"),
+        _ => tag.to_owned(),
     }
 }
 
-fn insert(at: usize, text: String) -> Edit {
-    Edit {
-        span: Span::new(at, at),
-        text,
+/// The edit that should add `tags`, which are not there and at least one; it is the caller's to
+/// prove that it does.
+pub(super) fn addition(
+    source: &str,
+    format: Format,
+    before: Option<&FrontMatter>,
+    tags: &[String],
+) -> Result<Edit, AddError> {
+    let writer = Writer::new(source, before, tags);
+    let Some(before) = before else {
+        return writer.new_block(format);
+    };
+    if let Some(fault) = &before.fault {
+        return Err(AddError::Broken(fault.clone()));
     }
+    let edit = match before.tag_values.last() {
+        None => writer.new_key(before),
+        Some(value) => writer.extended(before.syntax, value),
+    };
+    edit.ok_or_else(|| AddError::Unusual(tags.join(", ")))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! Invariant: what `add_tags` leaves out was there already or cannot be written; every byte outside
 //! its one edit stays.
 
-use super::{AddError, Edit, add_tag, read};
+use super::occurrence::{Kind, Occurrence, settings};
+use super::{AddError, Edit, add_tag, read, retag};
 use crate::document::{Document, Format, Span, body_tags};
 
 /// A tag where it stands in a document.
@@ -22,38 +23,11 @@ pub struct TagPlace {
 /// # Errors
 /// The first tag that cannot be written.
 pub fn add_tags(source: &str, format: Format, tags: &[String]) -> Result<Option<Edit>, AddError> {
-    let mut after = source.to_owned();
-    for tag in tags {
-        match add_tag(&after, format, tag) {
-            Ok(edit) => after.replace_range(edit.span.range(), &edit.text),
-            Err(AddError::Present(_)) => {}
-            Err(error) => return Err(error),
-        }
+    let mut retagged = retag(source, format, &[], tags)?;
+    match retagged.unwritable.pop() {
+        Some(tag) => Err(AddError::Unusual(tag)),
+        None => Ok(retagged.edits.pop()), // What is added is one edit.
     }
-    Ok(difference(source, &after))
-}
-
-/// The shortest single edit that makes `after` of `before`.
-fn difference(before: &str, after: &str) -> Option<Edit> {
-    if before == after {
-        return None;
-    }
-    let same = before.bytes().zip(after.bytes());
-    let mut start = same.take_while(|(a, b)| a == b).count();
-    while !before.is_char_boundary(start) || !after.is_char_boundary(start) {
-        start -= 1;
-    }
-    let ends = before.bytes().rev().zip(after.bytes().rev());
-    let most = before.len().min(after.len()) - start;
-    let mut end = ends.take(most).take_while(|(a, b)| a == b).count();
-    while !before.is_char_boundary(before.len() - end) || !after.is_char_boundary(after.len() - end)
-    {
-        end -= 1;
-    }
-    Some(Edit {
-        span: Span::new(start, before.len() - end),
-        text: after[start..after.len() - end].to_owned(),
-    })
 }
 
 /// Whether documents of this kind have no place for tags.
@@ -67,30 +41,17 @@ pub fn settings_tags(source: &str, format: Format) -> Vec<TagPlace> {
     let Some(front_matter) = read(source, format) else {
         return Vec::new();
     };
-    let mut places: Vec<TagPlace> = Vec::new();
-    for item in front_matter
-        .tag_values
-        .iter()
-        .flat_map(|value| &value.items)
-    {
-        // Several tags of one string share its bytes; each is found behind the one before.
-        let begin = match places.last() {
-            Some(last) if item.span.start <= last.span.start => last.span.end,
-            _ => item.span.start,
-        };
-        let written = &source[item.span.range()];
-        let is_alone = written.trim_matches(['"', '\'', '#']) == item.text;
-        let span = match source[begin..item.span.end].find(&item.text) {
-            Some(at) if !is_alone => Span::new(begin + at, begin + at + item.text.len()),
-            _ => item.span,
-        };
-        places.push(TagPlace {
-            name: item.text.clone(),
-            span,
-            in_body: false,
-        });
-    }
-    places
+    let found = settings(source, &front_matter).into_iter();
+    let place = |found: Occurrence| TagPlace {
+        // The `#` of one in a string of several is not its bytes.
+        span: match found.kind {
+            Kind::Comma | Kind::Spaced => found.word,
+            _ => found.item,
+        },
+        name: found.name,
+        in_body: false,
+    };
+    found.map(place).collect()
 }
 
 /// All tags of a document, where they stand: those of its settings, then those of its text.

@@ -39,6 +39,13 @@ pub(super) struct Occurrence {
     pub(super) syntax: Syntax,
 }
 
+impl Occurrence {
+    /// It stands in the text or on a headline, and not in the settings.
+    pub(super) fn is_in_text(&self) -> bool {
+        matches!(self.kind, Kind::Body | Kind::Headline)
+    }
+}
+
 /// The tags of a document in order, with their bytes: without quotes and `#`, where these are
 /// not part of the name's spelling. A tag that stands there twice is there twice.
 pub fn occurrences(source: &str, format: Format) -> Vec<(String, Span)> {
@@ -79,7 +86,7 @@ pub(super) fn all(source: &str, format: Format) -> Vec<Occurrence> {
     found
 }
 
-fn settings(source: &str, front_matter: &FrontMatter) -> Vec<Occurrence> {
+pub(super) fn settings(source: &str, front_matter: &FrontMatter) -> Vec<Occurrence> {
     let mut found = Vec::new();
     for (list, value) in front_matter.tag_values.iter().enumerate() {
         // The tags of one string have its span.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::hole::hole;
 use super::occurrence::{Kind, Occurrence, all};
 use super::scalar::yaml;
 use super::{Edit, Syntax, read};
@@ -71,15 +72,51 @@ pub fn rename_tag(
     from: &str,
     to: &str,
 ) -> Result<Vec<Edit>, RenameError> {
-    let (from, to) = (tag_name(from)?, tag_name(to)?);
-    let found = all(source, format);
-    let plans = plans(&found, from, to);
+    let names = (tag_name(from)?, tag_name(to)?);
+    change(source, format, &all(source, format), Change::Rename, names)
+}
+
+/// The edits that put tag `to` in the place of `from` in the settings of `source`; none where
+/// `from` is not there. Tags below `from`, and the text, stay.
+///
+/// # Errors
+/// As `rename_tag`.
+pub fn replace_tag(
+    source: &str,
+    format: Format,
+    from: &str,
+    to: &str,
+) -> Result<Vec<Edit>, RenameError> {
+    let names = (tag_name(from)?, tag_name(to)?);
+    let found = all(source, format).into_iter();
+    let settings: Vec<Occurrence> = found.filter(|it| !it.is_in_text()).collect();
+    change(source, format, &settings, Change::Replace, names)
+}
+
+/// How far a new name reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    /// To the tags below it, too.
+    Rename,
+    /// To this very tag, in the settings.
+    Replace,
+}
+
+fn change(
+    source: &str,
+    format: Format,
+    found: &[Occurrence],
+    change: Change,
+    (from, to): (&str, &str),
+) -> Result<Vec<Edit>, RenameError> {
+    let plans = plans(found, change, from, to);
+    let goes: Vec<bool> = plans.iter().map(|plan| *plan == Plan::TakeOut).collect();
     let edits: Vec<Edit> = (0..found.len())
         .filter_map(|idx| match &plans[idx] {
             Plan::Keep => None,
             Plan::Write(name) => written(source, &found[idx], name),
             Plan::TakeOut => Some(Edit {
-                span: hole(source, &found, &plans, idx),
+                span: hole(source, found, &goes, idx),
                 text: String::new(),
             }),
         })
@@ -87,13 +124,12 @@ pub fn rename_tag(
     let is_done = plans.iter().all(|plan| *plan == Plan::Keep);
     let wrong = match is_done {
         true => None,
-        false => wrong(source, format, &edits, (from, to)),
+        false => wrong(source, format, &edits, change, (from, to)),
     };
     let Some(wrong) = wrong else {
         return Ok(edits);
     };
-    let is_wrong =
-        |it: &Occurrence| matches!(it.kind, Kind::Body | Kind::Headline) == (wrong == Part::Body);
+    let is_wrong = |it: &Occurrence| it.is_in_text() == (wrong == Part::Body);
     let first = (0..found.len())
         .find(|idx| plans[*idx] != Plan::Keep && is_wrong(&found[*idx]))
         .unwrap_or(0);
@@ -110,10 +146,10 @@ enum Plan {
     TakeOut,
 }
 
-fn plans(found: &[Occurrence], from: &str, to: &str) -> Vec<Plan> {
+fn plans(found: &[Occurrence], change: Change, from: &str, to: &str) -> Vec<Plan> {
     let new_names: Vec<Option<String>> = found
         .iter()
-        .map(|it| renamed(&it.name, &spelt(from, it.kind), &spelt(to, it.kind)))
+        .map(|it| change.renamed(&it.name, &spelt(from, it.kind), &spelt(to, it.kind)))
         .collect();
     // A tag is once in the settings, and once on a headline; in the text it is a word.
     let scope = |it: &Occurrence| match it.kind {
@@ -135,6 +171,16 @@ fn plans(found: &[Occurrence], from: &str, to: &str) -> Vec<Plan> {
         Some(new) => Plan::Write(new),
     };
     found.iter().zip(new_names).map(plan).collect()
+}
+
+impl Change {
+    /// The new name of `name`, if this reaches it.
+    fn renamed(self, name: &str, from: &str, to: &str) -> Option<String> {
+        match self {
+            Change::Rename => renamed(name, from, to),
+            Change::Replace => (name.to_lowercase() == from.to_lowercase()).then(|| to.to_owned()),
+        }
+    }
 }
 
 /// The new name of `name`, if it is `from` or below it.
@@ -176,57 +222,6 @@ fn written(source: &str, it: &Occurrence, name: &str) -> Option<Edit> {
     Some(Edit { span, text })
 }
 
-/// The bytes of an occurrence and of the separator that goes with it.
-fn hole(source: &str, found: &[Occurrence], plans: &[Plan], idx: usize) -> Span {
-    let it = &found[idx];
-    let item = it.item;
-    if it.kind == Kind::Block {
-        return line(source, item).unwrap_or(item);
-    }
-    let is_near = |other: &usize| found[*other].list == it.list;
-    let stays_behind = (idx + 1..found.len())
-        .take_while(is_near)
-        .any(|later| plans[later] != Plan::TakeOut);
-    let before = idx.checked_sub(1).filter(is_near);
-    let has_commas = matches!(it.kind, Kind::Flow | Kind::Comma);
-    if stays_behind && has_commas {
-        let gap = &source[item.end..];
-        let Some(rest) = gap.trim_start().strip_prefix(',') else {
-            return item;
-        };
-        // A comment between the two stays.
-        let rest = match rest.trim_start() {
-            comment if comment.starts_with('#') && it.kind == Kind::Flow => rest,
-            next => next,
-        };
-        Span::new(item.start, source.len() - rest.len())
-    } else if stays_behind {
-        Span::new(item.start, found[idx + 1].item.start)
-    } else if has_commas {
-        let gap = source[..item.start].trim_end();
-        let comma = gap.strip_suffix(',').filter(|_| before.is_some());
-        Span::new(comma.map_or(item.start, str::len), item.end)
-    } else {
-        Span::new(
-            before.map_or(item.start, |before| found[before].item.end),
-            item.end,
-        )
-    }
-}
-
-/// The line of a list's item, where nothing else but a comment is on it.
-fn line(source: &str, item: Span) -> Option<Span> {
-    let start = source[..item.start].rfind('\n').map_or(0, |at| at + 1);
-    let rest = source[item.end..]
-        .split_inclusive('\n')
-        .next()
-        .unwrap_or_default();
-    let comment = rest.trim_start();
-    let is_alone =
-        source[start..item.start].trim() == "-" && (comment.is_empty() || comment.starts_with('#'));
-    is_alone.then(|| Span::new(start, item.end + rest.len()))
-}
-
 /// A part of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
@@ -235,7 +230,13 @@ enum Part {
 }
 
 /// Where the edits do not do what they should: whatever was overlooked above shows here.
-fn wrong(source: &str, format: Format, edits: &[Edit], (from, to): (&str, &str)) -> Option<Part> {
+fn wrong(
+    source: &str,
+    format: Format,
+    edits: &[Edit],
+    change: Change,
+    (from, to): (&str, &str),
+) -> Option<Part> {
     let mut after = source.to_owned();
     for edit in edits.iter().rev() {
         after.replace_range(edit.span.range(), &edit.text);
@@ -251,7 +252,9 @@ fn wrong(source: &str, format: Format, edits: &[Edit], (from, to): (&str, &str))
     };
     let (before, fault) = settings(source);
     let (now, fault_now) = settings(&after);
-    if fault.is_some() != fault_now.is_some() || names(before, kind, from, to) != lowered(now) {
+    if fault.is_some() != fault_now.is_some()
+        || names(before, kind, change, (from, to)) != lowered(now)
+    {
         return Some(Part::Settings);
     }
     let body = |text: &str| -> Vec<String> {
@@ -259,22 +262,28 @@ fn wrong(source: &str, format: Format, edits: &[Edit], (from, to): (&str, &str))
         tags.map(|(name, _)| name).collect()
     };
     let (before, now) = (body(source), body(&after));
+    if change == Change::Replace {
+        return (before != now).then_some(Part::Body);
+    }
     let kind = match format {
         Format::Org => Kind::Headline,
         _ => Kind::Body,
     };
     // On headlines a tag may be taken out; in a text none may come or go.
     let is_right = (format == Format::Org || before.len() == now.len())
-        && names(before, kind, from, to) == lowered(now);
+        && names(before, kind, change, (from, to)) == lowered(now);
     (!is_right).then_some(Part::Body)
 }
 
-fn names(tags: Vec<String>, kind: Kind, from: &str, to: &str) -> BTreeSet<String> {
+fn names(
+    tags: Vec<String>,
+    kind: Kind,
+    change: Change,
+    (from, to): (&str, &str),
+) -> BTreeSet<String> {
     let (from, to) = (spelt(from, kind), spelt(to, kind));
-    lowered(
-        tags.into_iter()
-            .map(|tag| renamed(&tag, &from, &to).unwrap_or(tag)),
-    )
+    let new = |tag: String| change.renamed(&tag, &from, &to).unwrap_or(tag);
+    lowered(tags.into_iter().map(new))
 }
 
 fn lowered(tags: impl IntoIterator<Item = String>) -> BTreeSet<String> {

@@ -14,12 +14,42 @@ pub(super) fn read(source: &str, content: Span) -> Option<Fields> {
     let text = &source[content.range()];
     let mut reader = Reader::new(source, content, text);
     reader.run();
+    if reader.fields.fault.is_some()
+        && let Some(joined) = with_brackets_joined(text)
+    {
+        let mut again = Reader::new(source, content, &joined);
+        again.run();
+        if again.fields.fault.is_none() {
+            return again.is_mapping.then_some(again.fields);
+        }
+    }
     let is_mapping = match reader.fields.fault {
         // Broken: front matter if any line looks like `key:`.
         Some(_) => reader.is_mapping || text.lines().any(looks_like_a_key),
         None => reader.is_mapping || !reader.has_value,
     };
     is_mapping.then_some(reader.fields)
+}
+
+/// The same text, byte for byte as long, with closing brackets that begin a line on the line above:
+/// the scanner does not take them there behind a quoted string, though YAML does.
+fn with_brackets_joined(text: &str) -> Option<String> {
+    if !text.contains("\n]") {
+        return None;
+    }
+    let mut joined = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let above = joined.trim_end_matches(['\n', '\r']);
+        let row = above.rsplit('\n').next().unwrap_or_default();
+        // Behind a comment the bracket would be part of it.
+        if line.starts_with(']') && !row.contains('#') {
+            let above = above.len();
+            let blanks = " ".repeat(joined.len() - above);
+            joined.replace_range(above.., &blanks);
+        }
+        joined += line;
+    }
+    Some(joined)
 }
 
 /// JSON is YAML, but for tabs, which YAML does not allow everywhere.
@@ -160,6 +190,11 @@ impl<'s, 't> Reader<'s, 't> {
             self.key = Some((text.to_owned(), span.end));
             return;
         }
+        // The scanner's end of a quoted string takes the comment behind it along.
+        let span = match style {
+            ScalarStyle::DoubleQuoted | ScalarStyle::SingleQuoted => quoted(self.source, span),
+            _ => span,
+        };
         // A null's span may begin anywhere after the key: it is put right behind the colon.
         let span = match &self.key {
             Some((_, end)) if is_null && text.is_empty() && self.is_top() => self.behind(*end),
@@ -237,6 +272,24 @@ impl<'s, 't> Reader<'s, 't> {
     }
 }
 
+/// From the opening quote of a string to its closing one.
+fn quoted(source: &str, span: Span) -> Span {
+    let mut chars = source[span.range()].char_indices().peekable();
+    let Some((_, quote @ ('"' | '\''))) = chars.next() else {
+        return span;
+    };
+    while let Some((at, c)) = chars.next() {
+        let is_doubled = |next: Option<&(usize, char)>| next.is_some_and(|(_, c)| *c == quote);
+        match c {
+            '\\' if quote == '"' => drop(chars.next()),
+            '\'' if quote == '\'' && is_doubled(chars.peek()) => drop(chars.next()),
+            _ if c == quote => return Span::new(span.start, span.start + at + 1),
+            _ => {}
+        }
+    }
+    span
+}
+
 /// From the dash of the first item to the end of the last: the scanner's list begins behind the
 /// dash where the list is not indented, and it knows no place for empty items.
 fn block_extent(source: &str, content: Span, items: Span) -> Span {
@@ -252,7 +305,9 @@ fn block_extent(source: &str, content: Span, items: Span) -> Span {
         line_start -= line.len() + 1;
         start = line_start + (line.len() - line.trim_start().len());
     }
-    let mut end = items.end;
+    // A lone empty item has no bytes of its own but its dash.
+    let is_bare = items.is_empty() && source[start..].starts_with('-');
+    let mut end = items.end.max(start + usize::from(is_bare));
     let mut at = end;
     for (idx, line) in source[end..content.end].split_inclusive('\n').enumerate() {
         at += line.len();

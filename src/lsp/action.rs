@@ -12,7 +12,7 @@ use tower_lsp::ls_types::{
     CodeActionTriggerKind, Command, Diagnostic, NumberOrString,
 };
 
-use super::command::{self, acceptance, adding, as_action, replace, replacing};
+use super::command::{self, acceptance, adding, as_action, replacing};
 use super::documents::Open;
 use super::lens::{shown, tags_line};
 use super::mark;
@@ -20,7 +20,7 @@ use super::position::LineIndex;
 use super::reading::Reading;
 use super::session::Session;
 use crate::desk::protocol::DocumentName;
-use crate::frontmatter;
+use crate::frontmatter::{self, replace_tag};
 
 /// So many suggestions have actions of their own.
 const MOST: usize = 8;
@@ -178,7 +178,10 @@ impl Session {
                 acceptance(open, labels).map(|edit| vec![edit]),
                 adding(labels),
             ),
-            Plan::Replace { from, to, .. } => (replace(open, from, to), replacing(from, to)),
+            Plan::Replace { from, to, .. } => (
+                replace_tag(&open.text, open.format, from, to).ok(),
+                replacing(from, to),
+            ),
         };
         if let Plan::Accept { uri, labels } = plan {
             action.command = Some(Command {

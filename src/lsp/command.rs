@@ -18,7 +18,7 @@ use super::reading::Reading;
 use super::session::{Session, text_of};
 use crate::correction::{Said, Source};
 use crate::desk::protocol::DocumentName;
-use crate::frontmatter::{AddError, Edit, add_tags, settings_tags};
+use crate::frontmatter::{AddError, Edit, add_tags, replace_tag};
 
 /// How long an editor may take to apply an edit; it may ask its person first.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -75,14 +75,7 @@ impl Session {
                 self.record(&open, &argument.accepted, &argument.rejected, false)
                     .await
             }
-            "gliznet.replaceTag" => {
-                let edits = replace(&open, &argument.from, &argument.to).ok_or_else(|| {
-                    failed(&format!("the document has no tag `{}`", argument.from))
-                })?;
-                let what = replacing(&argument.from, &argument.to);
-                let applied = self.apply(&open, &edits, &what).await?;
-                Ok(json!({ "applied": applied, "accepted": [], "rejected": [] }))
-            }
+            "gliznet.replaceTag" => self.replace(&open, &argument.from, &argument.to).await,
             _ => self.review(&open).await,
         }
     }
@@ -101,17 +94,7 @@ impl Session {
         if labels.is_empty() {
             return Err(failed("nothing is suggested for this document"));
         }
-        // The vocabulary is closed: what is in no label set is never written.
-        let choice = self.shared.choice().clone();
-        let rules = self.rules(open.folder(), choice).await?;
-        let said = Said {
-            accepted: labels.to_vec(),
-            ..Said::default()
-        };
-        let (labels, _) = said
-            .resolve(&rules.labels)
-            .map_err(|fault| Error::invalid_params(fault.to_string()))?;
-        let labels = &labels;
+        let labels = &self.of_set(open, labels).await?;
         let applied = match add_tags(&open.text, open.format, labels) {
             Ok(None) => false,
             Ok(Some(edit)) => {
@@ -127,6 +110,34 @@ impl Session {
             Err(error) => return Err(failed(&error.to_string())),
         };
         self.record(open, labels, &[], applied).await
+    }
+
+    async fn replace(&self, open: &Open, from: &str, to: &str) -> Result<Value> {
+        let to = &self.of_set(open, &[to.to_owned()]).await?[0];
+        let edits = replace_tag(&open.text, open.format, from, to)
+            .map_err(|error| failed(&error.to_string()))?;
+        if edits.is_empty() {
+            return Err(failed(&format!(
+                "the document's settings have no tag `{from}`"
+            )));
+        }
+        let applied = self.apply(open, &edits, &replacing(from, to)).await?;
+        Ok(json!({ "applied": applied, "accepted": [], "rejected": [] }))
+    }
+
+    /// The labels as the set spells them. The vocabulary is closed: what is in no label set is
+    /// never written.
+    async fn of_set(&self, open: &Open, labels: &[String]) -> Result<Vec<String>> {
+        let choice = self.shared.choice().clone();
+        let rules = self.rules(open.folder(), choice).await?;
+        let said = Said {
+            accepted: labels.to_vec(),
+            ..Said::default()
+        };
+        let (labels, _) = said
+            .resolve(&rules.labels)
+            .map_err(|fault| Error::invalid_params(fault.to_string()))?;
+        Ok(labels)
     }
 
     /// Records a verdict, durably, and shows what follows from it.
@@ -234,24 +245,6 @@ fn labels(reading: &Reading, open: &Open) -> Vec<String> {
 /// The edit that `gliznet.accept` would make, for a code action.
 pub(super) fn acceptance(open: &Open, labels: &[String]) -> Option<Edit> {
     add_tags(&open.text, open.format, labels).ok().flatten()
-}
-
-/// Every place of a tag in the document's settings, with another tag instead.
-pub(super) fn replace(open: &Open, from: &str, to: &str) -> Option<Vec<Edit>> {
-    let edits: Vec<Edit> = settings_tags(&open.text, open.format)
-        .into_iter()
-        .filter(|tag| tag.name.to_lowercase() == from.to_lowercase())
-        .map(|tag| {
-            let written = &open.text[tag.span.range()];
-            let quote = written.chars().next().filter(|c| matches!(c, '"' | '\''));
-            let quote = quote.map_or_else(String::new, String::from);
-            Edit {
-                span: tag.span,
-                text: format!("{quote}{to}{quote}"),
-            }
-        })
-        .collect();
-    (!edits.is_empty()).then_some(edits)
 }
 
 pub(super) fn adding(labels: &[String]) -> String {

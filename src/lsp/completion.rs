@@ -86,7 +86,7 @@ fn item(
     };
     Some(CompletionItem {
         label: label.name.clone(),
-        kind: Some(CompletionItemKind::ENUM_MEMBER),
+        kind: Some(CompletionItemKind::KEYWORD),
         // The one is shown beside every row, the other in all editors.
         label_details: score.map(|score| CompletionItemLabelDetails {
             detail: None,

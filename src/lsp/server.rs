@@ -26,7 +26,7 @@ use super::session::Session;
 use super::settings::choice;
 use super::traits::Traits;
 use super::{action, lens};
-use crate::desk::protocol::{DocumentName, VERSION};
+use crate::desk::protocol::{COMMAND_LINE, DocumentName, VERSION};
 
 /// How long a client that cannot be asked to ask again waits for its first lenses.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -102,6 +102,12 @@ impl LanguageServer for Session {
             *shared.choice() = choice(options);
         }
         shared.navigation.begin(&params);
+        if params
+            .client_info
+            .is_none_or(|client| client.name != COMMAND_LINE)
+        {
+            shared.count(Some(shared.desk.enter()));
+        }
         shared.serving.store(true, Ordering::Relaxed);
         Ok(InitializeResult {
             capabilities: capabilities(encoding, traits),

@@ -25,7 +25,7 @@ use super::position::Encoding;
 use super::suggest::{PAUSE, Suggestions};
 use super::traits::Traits;
 use crate::desk::protocol::DocumentName;
-use crate::desk::{Choice, Desk, Text};
+use crate::desk::{Choice, Desk, Presence, Text};
 use crate::document::Format;
 
 /// What the parts of one session share.
@@ -39,6 +39,8 @@ pub(super) struct Shared {
     pub(super) traits: OnceLock<Traits>,
     /// `initialize` was answered and `shutdown` not yet asked.
     pub(super) serving: AtomicBool,
+    /// Counts this client, from `initialize` on.
+    presence: Mutex<Option<Presence>>,
     pub(super) client: OnceLock<Client>,
     pub(super) suggestions: Suggestions,
     pub(super) navigation: Navigation,
@@ -54,6 +56,7 @@ impl Shared {
             encoding: OnceLock::new(),
             traits: OnceLock::new(),
             serving: AtomicBool::new(false),
+            presence: Mutex::default(),
             client: OnceLock::new(),
             suggestions: Suggestions::default(),
             navigation: Navigation::default(),
@@ -85,6 +88,13 @@ impl Shared {
     pub(super) fn end(&self) {
         self.serving.store(false, Ordering::Relaxed);
         self.suggestions.end();
+        self.count(None);
+    }
+
+    /// Counts this client from now on, or no longer.
+    pub(super) fn count(&self, presence: Option<Presence>) {
+        let mut counted = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
+        *counted = presence;
     }
 
     /// Applies the client's own state: documents and settings. Says whether the request was that.
@@ -102,6 +112,7 @@ impl Shared {
                     let params: tower_lsp::ls_types::DidOpenTextDocumentParams = params;
                     let uri = params.text_document.uri.clone();
                     self.documents().open(params);
+                    self.hold(&uri);
                     self.suggest_soon(&uri, Duration::ZERO);
                 }
             }
@@ -118,6 +129,7 @@ impl Shared {
                     let params: DidCloseTextDocumentParams = params;
                     let uri = params.text_document.uri;
                     self.documents().close(&uri);
+                    self.let_go(&uri);
                     if self.suggestions.forget(&uri) {
                         let shared = Arc::clone(self);
                         tokio::spawn(async move { shared.publish(uri, Vec::new(), None).await });
@@ -263,7 +275,14 @@ impl Service<Request> for Ordered {
             self.shared.end();
         }
         // These need no parameters, and any client may say so in its own way.
-        let lenient = ["gliznet/status", "gliznet/labelsets", "gliznet/stop"];
+        let lenient = [
+            "gliznet/status",
+            "gliznet/labelsets",
+            "gliznet/stop",
+            "gliznet/watch",
+            "gliznet/find",
+            "gliznet/tags",
+        ];
         let is_bare = request.params().is_none_or(Value::is_null);
         if is_bare && lenient.contains(&request.method()) {
             let (method, id, _) = request.into_parts();

@@ -7,12 +7,14 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::super::setup::Surroundings;
 use super::super::{Outcome, complain};
 use super::inputs::{Input, expand};
 use super::print::Printer;
-use super::read::{Read, Text, read};
+use super::read::{Purpose, Read, Text, read};
 use super::record::{Explained, Tagged};
 use super::render::Style;
+use super::write::Writer;
 use super::{Args, Outline, Tagger, paths};
 use crate::engine::Vocabulary;
 
@@ -26,6 +28,7 @@ pub(super) fn run(
     tagger: &Tagger,
     args: &Args,
     vocabulary: &Vocabulary,
+    surroundings: &Surroundings,
 ) -> anyhow::Result<Outcome> {
     let inputs = expand(&paths(args));
     tracing::info!(
@@ -34,31 +37,41 @@ pub(super) fn run(
         model = tagger.model,
         "tagging"
     );
+    let format = args.writing.format(args.format, &surroundings.settings);
     let mut run = Run {
         tagger,
         args,
         vocabulary,
         progress: progress(inputs.len()),
-        printer: Printer::new(args.format, Style::new(vocabulary, args.all, args.explain)),
+        printer: Printer::new(format, Style::new(vocabulary, args.all, args.explain)),
+        writer: args.writing.writer(tagger, vocabulary, surroundings)?,
         outcome: Outcome::Done,
     };
-    let compat = args.model.compat;
+    let purpose = match run.writer {
+        Some(_) => Purpose::Write,
+        None => Purpose::Show {
+            compat: args.model.compat,
+        },
+    };
     let ended = std::thread::scope(|scope| {
         let (tx, groups) = sync_channel(1);
-        scope.spawn(move || read_ahead(inputs, compat, &tx));
+        scope.spawn(move || read_ahead(inputs, purpose, &tx));
         groups.iter().try_for_each(|group| run.group(&group))
     });
     run.progress.finish_and_clear(); // However it ended: no half bar stays on the screen.
     ended?;
     run.printer.finish()?;
+    if let Some(writer) = &run.writer {
+        writer.conclude();
+    }
     Ok(run.outcome)
 }
 
 /// Reads all inputs in groups. The first ones are small, so that something is seen at once.
-fn read_ahead(inputs: Vec<Result<Input, String>>, compat: bool, tx: &SyncSender<Vec<Read>>) {
+fn read_ahead(inputs: Vec<Result<Input, String>>, purpose: Purpose, tx: &SyncSender<Vec<Read>>) {
     let (mut group, mut bytes, mut wanted) = (Vec::new(), 0, 1);
     for input in inputs {
-        let read = read(input, compat);
+        let read = read(input, purpose);
         bytes += read.text.as_ref().map_or(0, |t| t.passage.text().len());
         group.push(read);
         if group.len() >= wanted || bytes >= GROUP_BYTES {
@@ -80,6 +93,8 @@ struct Run<'a> {
     vocabulary: &'a Vocabulary,
     progress: ProgressBar,
     printer: Printer,
+    /// With `--write`.
+    writer: Option<Writer>,
     outcome: Outcome,
 }
 
@@ -130,6 +145,12 @@ impl Run<'_> {
         );
         tagged.path = path;
         tagged.explain(&explained);
+        if let Some(writer) = &mut self.writer {
+            match writer.write(text, &outline, self.vocabulary) {
+                Ok(written) => tagged.written = Some(written),
+                Err(error) => return self.failed(path, &error),
+            }
+        }
         let (progress, printer) = (&self.progress, &mut self.printer);
         progress.suspend(|| printer.document(&tagged, text.document.title(), &explained))
     }

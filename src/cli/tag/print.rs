@@ -5,9 +5,10 @@
 
 use std::io::{self, Write};
 
+use super::super::diff;
 use super::Format;
 use super::record::{Explained, FailedFile, Tagged};
-use super::render::{Style, document};
+use super::render::{self, Style, document};
 
 /// The output of one run.
 pub(super) struct Printer {
@@ -31,8 +32,16 @@ impl Printer {
         title: Option<&str>,
         explained: &[Explained],
     ) -> anyhow::Result<()> {
-        match self.format {
-            Format::Text => {
+        match (self.format, &tagged.written) {
+            (Format::Text, Some(written)) => match &written.diff {
+                Some(diff) => Ok(diff::show(diff)?),
+                None => {
+                    let mut out = anstream::stdout().lock();
+                    write!(out, "{}", render::written(tagged, written, title))?;
+                    Ok(out.flush()?)
+                }
+            },
+            (Format::Text, None) => {
                 let mut out = anstream::stdout().lock();
                 // Documents of many lines are easier to tell apart with a blank line between.
                 if self.written > 0 && self.style.is_tall() {
@@ -43,7 +52,7 @@ impl Printer {
                 self.written += 1;
                 Ok(())
             }
-            Format::Json | Format::Jsonl => self.element(&serde_json::to_string(tagged)?),
+            (Format::Json | Format::Jsonl, _) => self.element(&serde_json::to_string(tagged)?),
         }
     }
 

@@ -1,15 +1,17 @@
 //! One input read and parsed: a file or standard input in; a document out, or one sentence why not.
 //!
-//! Invariant: of a file of any size only the beginning is held, and whoever asks is told so.
+//! Invariant: of a file of any size only the beginning is held, and whoever asks is told so; a file
+//! that is to be written is read whole, or refused.
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::setup::{io_fact, read_up_to, shown};
 use super::inputs::Input;
 use crate::document::{Document, Format, decode};
 use crate::engine::Passage;
+use crate::sink::{self, ContentHash};
 
 /// Bytes of a file that are read: far more than all windows of any model hold.
 const MOST_BYTES: u64 = 4 << 20;
@@ -28,18 +30,32 @@ pub(super) struct Text {
     pub(super) passage: Passage,
     /// Whether the input goes on after what was read.
     pub(super) partly: bool,
+    /// The file that can be written, and what its bytes were.
+    pub(super) file: Option<(PathBuf, ContentHash)>,
 }
 
-/// Reads one input; `compat` takes a text as it stands, as the reference does.
-pub(super) fn read(input: Result<Input, String>, compat: bool) -> Read {
+/// What inputs are read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be shown what they are.
+    Show {
+        /// Texts are taken as they stand, as the reference does.
+        compat: bool,
+    },
+    /// To be written: all of a file is read, or none.
+    Write,
+}
+
+/// Reads one input.
+pub(super) fn read(input: Result<Input, String>, purpose: Purpose) -> Read {
     match input {
         Ok(Input::File(path)) => Read {
-            text: file(&path, compat).map_err(|fact| format!("{}: {fact}", shown(&path))),
+            text: file(&path, purpose),
             path: Some(shown(&path)),
         },
         Ok(Input::Stdin) => Read {
             path: None,
-            text: parse(io::stdin().lock(), Format::Markdown, compat)
+            text: parse(io::stdin().lock(), Format::Markdown, purpose)
                 .map_err(|fact| format!("standard input: {fact}")),
         },
         Err(error) => Read {
@@ -49,14 +65,22 @@ pub(super) fn read(input: Result<Input, String>, compat: bool) -> Read {
     }
 }
 
-fn file(path: &Path, compat: bool) -> Result<Text, String> {
+fn file(path: &Path, purpose: Purpose) -> Result<Text, String> {
+    let format = Format::from_path(path);
+    let at = |fact| format!("{}: {fact}", shown(path));
+    if purpose == Purpose::Write {
+        let (bytes, hash) = sink::read(path).map_err(|error| error.to_string())?;
+        let mut text = parse(&bytes[..], format, purpose).map_err(at)?;
+        text.file = Some((path.to_path_buf(), hash));
+        return Ok(text);
+    }
     let file = File::open(path).map_err(|error| match link_target(path) {
-        Some(target) if error.kind() == io::ErrorKind::NotFound => {
-            format!("a link to {target}, which is not there; mend or remove the link")
-        }
-        _ => io_fact(&error),
+        Some(target) if error.kind() == io::ErrorKind::NotFound => at(format!(
+            "a link to {target}, which is not there; mend or remove the link"
+        )),
+        _ => at(io_fact(&error)),
     })?;
-    parse(file, Format::from_path(path), compat)
+    parse(file, format, purpose).map_err(at)
 }
 
 /// Where a symbolic link points.
@@ -64,16 +88,20 @@ fn link_target(path: &Path) -> Option<String> {
     std::fs::read_link(path).ok().map(|target| shown(&target))
 }
 
-fn parse(reader: impl io::Read, format: Format, compat: bool) -> Result<Text, String> {
+fn parse(reader: impl io::Read, format: Format, purpose: Purpose) -> Result<Text, String> {
     let (bytes, partly) = read_up_to(reader, MOST_BYTES).map_err(|error| io_fact(&error))?;
     let decoded = decode(&bytes).map_err(|error| error.to_string())?;
-    let passage = compat.then(|| Passage::plain(decoded.text.as_str()));
+    let passage = match purpose {
+        Purpose::Show { compat: true } => Some(Passage::plain(decoded.text.as_str())),
+        _ => None,
+    };
     let document = Document::parse(format, decoded.text);
     let passage = passage.unwrap_or_else(|| Passage::of(&document));
     Ok(Text {
         document,
         passage,
         partly,
+        file: None,
     })
 }
 
@@ -84,7 +112,7 @@ mod tests {
     #[test]
     fn only_the_beginning_of_an_endless_input_is_held() {
         let endless = io::Read::chain(&b"# Words\n"[..], io::repeat(b'a'));
-        let text = parse(endless, Format::Markdown, false).unwrap();
+        let text = parse(endless, Format::Markdown, Purpose::Show { compat: false }).unwrap();
         assert!(text.partly);
         assert_eq!(text.document.source().len() as u64, MOST_BYTES);
     }
@@ -92,7 +120,8 @@ mod tests {
     #[test]
     fn compat_reads_the_markup_too() {
         let passage = |compat| {
-            let text = parse(&b"# One *two*"[..], Format::Markdown, compat).unwrap();
+            let purpose = Purpose::Show { compat };
+            let text = parse(&b"# One *two*"[..], Format::Markdown, purpose).unwrap();
             text.passage.text().to_owned()
         };
         assert_eq!(passage(true), "# One *two*");

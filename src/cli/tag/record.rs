@@ -28,6 +28,25 @@ pub(super) struct Tagged<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) cut: bool,
     pub(super) model: &'a str,
+    /// With `--write`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) written: Option<WrittenRecord>,
+}
+
+/// What was done to a file, or would be.
+#[derive(Serialize)]
+pub(super) struct WrittenRecord {
+    /// Absent in a dry run, and where nothing was written yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) run: Option<u64>,
+    pub(super) added: Vec<String>,
+    pub(super) removed: Vec<String>,
+    /// Tags that this file has no place for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) unwritable: Vec<String>,
+    /// Of a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) diff: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -112,6 +131,7 @@ impl<'a> Tagged<'a> {
             windows: prediction.windows,
             cut: prediction.cut,
             model,
+            written: None,
         }
     }
 

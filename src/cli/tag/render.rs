@@ -6,9 +6,10 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style as Colour};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
-use super::record::{Explained, ScoreRecord, Tagged};
+use super::record::{Explained, ScoreRecord, Tagged, WrittenRecord};
+use crate::cli::columns::{bar, shortened, wrapped};
 use crate::engine::Vocabulary;
 use crate::label::LabelSet;
 
@@ -16,9 +17,8 @@ const FILE: Colour = Colour::new().bold();
 const QUIET: Colour = Colour::new().dimmed();
 const BAR: Colour = AnsiColor::Cyan.on_default();
 const LABEL: Colour = AnsiColor::Green.on_default();
+const GONE: Colour = AnsiColor::Red.on_default();
 
-/// Columns of a full bar.
-const BAR_COLUMNS: usize = 10;
 /// Wider labels are cut.
 const WIDEST_LABEL: usize = 40;
 /// Columns of a title behind the path.
@@ -124,6 +124,36 @@ pub(super) fn document(
     out
 }
 
+/// What was done to a file, or would be; nothing where nothing was.
+pub(super) fn written(tagged: &Tagged, written: &WrittenRecord, title: Option<&str>) -> String {
+    let mut out = String::new();
+    if written.added.is_empty() && written.removed.is_empty() && written.unwritable.is_empty() {
+        return out;
+    }
+    let path = tagged.path.unwrap_or_default();
+    let _ = write!(out, "{FILE}{path}{FILE:#}");
+    if let Some(title) = title {
+        let title = shortened(title, WIDEST_TITLE);
+        let _ = write!(out, "  {QUIET}{title}{QUIET:#}");
+    }
+    out.push('\n');
+    for label in &written.added {
+        let label = shortened(label, WIDEST_LABEL);
+        let _ = writeln!(out, "  {LABEL}+ {label}{LABEL:#}");
+    }
+    for label in &written.removed {
+        let label = shortened(label, WIDEST_LABEL);
+        let _ = writeln!(out, "  {GONE}- {label}{GONE:#}");
+    }
+    for label in &written.unwritable {
+        let label = shortened(label, WIDEST_LABEL);
+        out += &quiet(&format!(
+            "`{label}` has no place in the way the tags are written there"
+        ));
+    }
+    out
+}
+
 /// The scores of labels that did not become tags, best first.
 fn others(scores: &[ScoreRecord], tagged: &Tagged, style: &Style) -> String {
     let is_tag = |label: &str| tagged.tags.iter().any(|tag| tag.label == label);
@@ -172,13 +202,6 @@ fn line(mark: &str, label: &str, score: f32, colour: Colour, style: &Style) -> S
     )
 }
 
-/// A bar of up to ten columns, in eighths.
-fn bar(score: f32) -> String {
-    const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let eighths = (score.clamp(0.0, 1.0) * (BAR_COLUMNS * 8) as f32).round() as usize;
-    format!("{}{}", "█".repeat(eighths / 8), PARTS[eighths % 8])
-}
-
 /// A sentence of the text behind its line number, on as few lines as it needs.
 fn sentence(text: &str, line: Option<usize>) -> String {
     let mut out = String::new();
@@ -188,54 +211,6 @@ fn sentence(text: &str, line: Option<usize>) -> String {
         number.clear();
     }
     out
-}
-
-/// The text in rows of at most `columns`, cut after `rows` of them.
-fn wrapped(text: &str, columns: usize, rows: usize) -> Vec<String> {
-    let text = shortened(text, columns * rows);
-    let mut wrapped: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match wrapped.last_mut() {
-            Some(row) if row.width() + 1 + word.width() <= columns => {
-                row.push(' ');
-                row.push_str(word);
-            }
-            _ => wrapped.push(word.to_owned()),
-        }
-    }
-    if wrapped.len() > rows {
-        wrapped.truncate(rows);
-        if let Some(row) = wrapped.last_mut() {
-            *row = format!("{} …", shortened(row, columns - 2).trim_end_matches('…'));
-        }
-    }
-    for row in &mut wrapped {
-        *row = shortened(row, columns); // A word may be longer than a row.
-    }
-    wrapped
-}
-
-/// At most `columns` columns of one line, in which nothing moves the cursor.
-pub(super) fn shortened(text: &str, columns: usize) -> String {
-    let text: String = text
-        .chars()
-        .map(|c| if moves_cursor(c) { ' ' } else { c })
-        .collect();
-    if text.width() <= columns {
-        return text;
-    }
-    let mut used = 1; // The ellipsis.
-    let fits = |c: &char| {
-        used += c.width().unwrap_or(0);
-        used <= columns
-    };
-    let cut: String = text.chars().take_while(fits).collect();
-    format!("{}…", cut.trim_end())
-}
-
-/// Control characters, and those that turn the direction of what follows.
-fn moves_cursor(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -268,6 +243,7 @@ mod tests {
             windows: 1,
             cut: false,
             model: "m",
+            written: None,
         }
     }
 
@@ -331,22 +307,5 @@ mod tests {
             "{text}"
         );
         assert!(rows.iter().all(|row| row.width() < 80));
-    }
-
-    #[test]
-    fn a_bar_grows_in_eighths() {
-        assert_eq!(bar(0.0), "");
-        assert_eq!(bar(1.0).chars().count(), 10);
-        assert_eq!(bar(0.5), "█████");
-        assert_eq!(bar(0.55), "█████▌");
-    }
-
-    #[test]
-    fn a_long_or_hostile_text_is_one_short_line() {
-        assert_eq!(shortened("a\nb\u{1b}[2J", 20), "a b [2J");
-        assert_eq!(shortened("one two three", 8), "one two…");
-        assert_eq!(shortened("日本語日本語", 7), "日本語…");
-        assert_eq!(shortened("a\u{202e}b", 7), "a b");
-        assert_eq!(shortened(&"x".repeat(10_000), 40).width(), 40);
     }
 }

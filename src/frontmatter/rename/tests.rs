@@ -251,6 +251,35 @@ fn document(form: usize, tags: &[String]) -> String {
     format!("{head}Text a, b: {}; `#a`\n", words.join(" and "))
 }
 
+#[test]
+fn a_replaced_tag_leaves_the_text_and_the_tags_below_it() {
+    let replaced = |source: &str, to: &str| {
+        let edits = replace_tag(source, Format::Markdown, "gardn", to).unwrap();
+        let mut after = source.to_owned();
+        for edit in edits.iter().rev() {
+            after.replace_range(edit.span.range(), &edit.text);
+        }
+        after
+    };
+    assert_eq!(
+        replaced(
+            "---\ntags: [Gardn, gardn/beds]\n---\nIn the #gardn.\n",
+            "garden"
+        ),
+        "---\ntags: [garden, gardn/beds]\n---\nIn the #gardn.\n"
+    );
+    // Quoted where its bare spelling would mean something else; never twice.
+    assert_eq!(
+        replaced("---\ntags:\n- gardn\n---\n", "no"),
+        "---\ntags:\n- \"no\"\n---\n"
+    );
+    assert_eq!(
+        replaced("---\ntags: [gardn, garden]\n---\n", "garden"),
+        "---\ntags: [garden]\n---\n"
+    );
+    assert_eq!(replaced("#gardn\n", "garden"), "#gardn\n");
+}
+
 proptest! {
     #[test]
     fn a_name_that_is_not_there_comes_and_goes_without_a_trace(

@@ -38,6 +38,8 @@ struct Line {
     model: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     scores: BTreeMap<String, f32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    suggested: Vec<String>,
 }
 
 /// The line of a correction, its end included.
@@ -56,6 +58,7 @@ pub(super) fn line(sequence: u64, time: u64, correction: &Correction) -> Vec<u8>
         format: Some(correction.format.name().to_owned()),
         source: Some(correction.source.name().to_owned()),
         model: shown.map(|shown| shown.model.clone()),
+        suggested: shown.map_or_else(Vec::new, |shown| shown.suggested.clone()),
         scores: scores
             .iter()
             .map(|(label, score)| (label.clone(), score.value()))
@@ -91,7 +94,11 @@ pub(super) fn read(line: &[u8]) -> Result<Entry, String> {
                 .source
                 .and_then(|word| word.parse().ok())
                 .unwrap_or(Source::Editor),
-            shown: line.model.map(|model| Shown { model, scores }),
+            shown: line.model.map(|model| Shown {
+                model,
+                scores,
+                suggested: line.suggested,
+            }),
         },
     })
 }
@@ -121,6 +128,7 @@ mod tests {
                     ("garden".to_owned(), Score::new(0.25).unwrap()),
                     ("tax".to_owned(), Score::new(0.75).unwrap()),
                 ],
+                suggested: vec!["garden".to_owned()],
             }),
         }
     }

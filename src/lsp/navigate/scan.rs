@@ -78,6 +78,11 @@ impl Navigation {
         self.abilities.get().copied().unwrap_or_default()
     }
 
+    /// The folders that the client has open.
+    pub(in crate::lsp) fn roots(&self) -> Vec<PathBuf> {
+        lock(&self.roots).clone()
+    }
+
     pub(super) fn change_roots(&self, removed: &[PathBuf], added: Vec<PathBuf>) {
         let mut roots = lock(&self.roots);
         roots.retain(|root| !removed.contains(root) && !added.contains(root));
@@ -109,7 +114,7 @@ impl Shared {
     /// The tags of the workspace's files. Dropping the future ends the search.
     pub(super) async fn scan(&self, token: Option<ProgressToken>) -> Result<Arc<Scan>> {
         let navigation = &self.navigation;
-        let roots = lock(&navigation.roots).clone();
+        let roots = navigation.roots();
         let cancelled = Arc::new(AtomicBool::new(false));
         let _guard = CancelOnDrop(Arc::clone(&cancelled));
         let (tx, progress) = watch::channel((0, 0));

@@ -1,0 +1,96 @@
+//! Text in the columns of a terminal: cut, wrapped, drawn as bars.
+//!
+//! Invariant: nothing of a file or a label moves the cursor or turns the direction of what follows.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Columns of a full bar.
+const BAR_COLUMNS: usize = 10;
+
+/// A bar of up to ten columns, in eighths.
+pub(super) fn bar(score: f32) -> String {
+    const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (score.clamp(0.0, 1.0) * (BAR_COLUMNS * 8) as f32).round() as usize;
+    format!("{}{}", "█".repeat(eighths / 8), PARTS[eighths % 8])
+}
+
+/// The text in rows of at most `columns`, cut after `rows` of them.
+pub(super) fn wrapped(text: &str, columns: usize, rows: usize) -> Vec<String> {
+    let text = shortened(text, columns * rows);
+    let mut wrapped: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match wrapped.last_mut() {
+            Some(row) if row.width() + 1 + word.width() <= columns => {
+                row.push(' ');
+                row.push_str(word);
+            }
+            _ => wrapped.push(word.to_owned()),
+        }
+    }
+    if wrapped.len() > rows {
+        wrapped.truncate(rows);
+        if let Some(row) = wrapped.last_mut() {
+            *row = format!("{} …", shortened(row, columns - 2).trim_end_matches('…'));
+        }
+    }
+    for row in &mut wrapped {
+        *row = shortened(row, columns); // A word may be longer than a row.
+    }
+    wrapped
+}
+
+/// At most `columns` columns of one line, in which nothing moves the cursor.
+pub(super) fn shortened(text: &str, columns: usize) -> String {
+    let text: String = text
+        .chars()
+        .map(|c| if moves_cursor(c) { ' ' } else { c })
+        .collect();
+    if text.width() <= columns {
+        return text;
+    }
+    let mut used = 1; // The ellipsis.
+    let fits = |c: &char| {
+        used += c.width().unwrap_or(0);
+        used <= columns
+    };
+    let cut: String = text.chars().take_while(fits).collect();
+    format!("{}…", cut.trim_end())
+}
+
+/// Control characters, and those that turn the direction of what follows.
+fn moves_cursor(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_grows_in_eighths() {
+        assert_eq!(bar(0.0), "");
+        assert_eq!(bar(1.0).chars().count(), 10);
+        assert_eq!(bar(0.5), "█████");
+        assert_eq!(bar(0.55), "█████▌");
+    }
+
+    #[test]
+    fn a_long_or_hostile_text_is_one_short_line() {
+        assert_eq!(shortened("a\nb\u{1b}[2J", 20), "a b [2J");
+        assert_eq!(shortened("one two three", 8), "one two…");
+        assert_eq!(shortened("日本語日本語", 7), "日本語…");
+        assert_eq!(shortened("a\u{202e}b", 7), "a b");
+        assert_eq!(shortened(&"x".repeat(10_000), 40).width(), 40);
+    }
+
+    #[test]
+    fn a_long_text_is_wrapped_and_says_that_it_goes_on() {
+        assert_eq!(wrapped("one two three", 8, 5), ["one two", "three"]);
+        let rows = wrapped("one two three four five six", 8, 2);
+        assert_eq!(rows.len(), 2);
+        assert!(
+            rows[1].ends_with('…') && rows.iter().all(|row| row.width() <= 8),
+            "{rows:?}"
+        );
+    }
+}

@@ -1,0 +1,263 @@
+//! `gliznet tag --write`: the tags of each document go into its file, as one run.
+//!
+//! Invariant: what is written is recorded first and can be undone; a dry run records nothing. Tags
+//! that a person has rejected for a file are not written into it.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::ValueEnum;
+use tower_lsp::ls_types::Uri;
+
+use super::super::setup::{Surroundings, shown};
+use super::super::{UsageError, diff, moment};
+use super::read::Text;
+use super::record::WrittenRecord;
+use super::{Format, Outline, Tagger};
+use crate::config::{Settings, Sink};
+use crate::correction::Verdicts;
+use crate::engine::Vocabulary;
+use crate::learn::journal::Journal;
+use crate::sink::{Cause, Ledger, Run, TagWish, Wish};
+
+/// Options of writing.
+#[derive(Debug, clap::Args)]
+pub(super) struct WriteArgs {
+    /// Write the tags into the files; `gliznet undo` takes them back
+    #[arg(long, help_heading = "Writing")]
+    write: bool,
+
+    /// Show as a diff what would be written, and write nothing
+    #[arg(long, requires = "write", help_heading = "Writing")]
+    dry_run: bool,
+
+    /// Where the tags are put; if not given, what the settings say, else the front matter
+    #[arg(
+        long,
+        value_enum,
+        value_name = "SINK",
+        requires = "write",
+        help_heading = "Writing"
+    )]
+    sink: Option<SinkArg>,
+}
+
+/// Where the tags are put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SinkArg {
+    /// Nowhere: they are shown
+    Suggest,
+    /// Into the settings at the head of each file
+    Frontmatter,
+    /// Into each file's extended attribute
+    Xattr,
+    /// Into a file `.gliznet-tags.jsonl` in each folder
+    Sidecar,
+    /// To standard output, as JSON Lines
+    Stdout,
+}
+
+impl SinkArg {
+    fn sink(self) -> Sink {
+        match self {
+            SinkArg::Suggest => Sink::Suggest,
+            SinkArg::Frontmatter => Sink::Frontmatter,
+            SinkArg::Xattr => Sink::Xattr,
+            SinkArg::Sidecar => Sink::Sidecar,
+            SinkArg::Stdout => Sink::Stdout,
+        }
+    }
+}
+
+impl WriteArgs {
+    /// Standard input has no place for tags.
+    pub(super) fn check(&self, paths: &[OsString]) -> Result<(), UsageError> {
+        match self.write && paths.iter().any(|path| path == "-") {
+            true => Err(UsageError(
+                "--write: standard input cannot be written into; name files or folders".into(),
+            )),
+            false => Ok(()),
+        }
+    }
+
+    fn sink(&self, settings: &Settings) -> Sink {
+        let named = self.sink.map(SinkArg::sink).or(settings.sink);
+        named.unwrap_or(Sink::Frontmatter)
+    }
+
+    /// The form of the output: one sink has its own.
+    pub(super) fn format(&self, format: Format, settings: &Settings) -> Format {
+        match self.write && self.sink(settings) == Sink::Stdout {
+            true => Format::Jsonl,
+            false => format,
+        }
+    }
+
+    /// Who writes; nobody where nothing is to be written.
+    pub(super) fn writer(
+        &self,
+        tagger: &Tagger,
+        vocabulary: &Vocabulary,
+        surroundings: &Surroundings,
+    ) -> anyhow::Result<Option<Writer>> {
+        let sink = self.sink(&surroundings.settings);
+        if !self.write || !sink.writes() {
+            return Ok(None);
+        }
+        let data = &surroundings.folders.data;
+        let (ledger, faults) = Ledger::open(data)?;
+        for fault in faults {
+            tracing::warn!("{fault}");
+        }
+        let set = vocabulary.set();
+        let is_scored = |id: usize| {
+            vocabulary
+                .unscored()
+                .iter()
+                .all(|u| u.label.0 as usize != id)
+        };
+        let labels = set.labels().iter().enumerate();
+        let labels = labels.filter(|(id, _)| is_scored(*id));
+        Ok(Some(Writer {
+            ledger,
+            run: Run::new(
+                Cause::Person,
+                sink,
+                tagger.model.clone(),
+                moment::seconds_now(),
+            ),
+            verdicts: verdicts(data),
+            labels: labels.map(|(_, label)| label.name.clone()).collect(),
+            dry: self.dry_run,
+            files: 0,
+            changed: 0,
+            tags: 0,
+        }))
+    }
+}
+
+/// What a person has said of documents; nothing where the journal cannot be read, for that is no
+/// reason to stop.
+fn verdicts(data: &Path) -> Verdicts {
+    let mut verdicts = Verdicts::default();
+    if !data.join(crate::learn::journal::FILE_NAME).is_file() {
+        return verdicts;
+    }
+    match Journal::open(data) {
+        Ok((_, replay)) => {
+            for entry in &replay.entries {
+                verdicts.apply(&entry.correction);
+            }
+        }
+        Err(error) => tracing::warn!("rejected tags are not known: {error}"),
+    }
+    verdicts
+}
+
+/// Writes the tags of one run.
+pub(super) struct Writer {
+    ledger: Ledger,
+    run: Run,
+    verdicts: Verdicts,
+    /// Labels that the model was asked about.
+    labels: Vec<String>,
+    dry: bool,
+    files: usize,
+    changed: usize,
+    tags: usize,
+}
+
+impl Writer {
+    /// Gives a file its tags, or says why not.
+    pub(super) fn write(
+        &mut self,
+        text: &Text,
+        outline: &Outline,
+        vocabulary: &Vocabulary,
+    ) -> Result<WrittenRecord, String> {
+        let mut record = WrittenRecord {
+            run: None,
+            added: Vec::new(),
+            removed: Vec::new(),
+            unwritable: Vec::new(),
+            diff: self.dry.then(String::new),
+        };
+        self.files += 1;
+        let Some((path, seen)) = &text.file else {
+            return Ok(record);
+        };
+        if outline.prediction.windows == 0 {
+            return Ok(record); // There was nothing to read, so nothing is known of it.
+        }
+        let rejected = self.rejected(path);
+        let tags = outline.tags.iter().map(|tag| TagWish {
+            name: vocabulary.set().label(tag.label).name.clone(),
+            score: Some(tag.score.value()),
+        });
+        let tags: Vec<TagWish> = tags.filter(|wish| !rejected(&wish.name)).collect();
+        let wish = Wish {
+            path,
+            seen: *seen,
+            tags: &tags,
+            labels: Some(&self.labels),
+        };
+        if self.dry {
+            let preview = self.ledger.preview(&self.run, &wish);
+            let preview = preview.map_err(|error| error.to_string())?;
+            // A path as it was named; but an attribute and a sidecar have names of their own.
+            let named = shown(path);
+            let target = match self.run.sink() {
+                Sink::Frontmatter => &named,
+                _ => &preview.target,
+            };
+            record.diff = Some(diff::unified(&preview, target));
+            record.added = preview.added;
+            record.removed = preview.removed;
+            record.unwritable = preview.unwritable;
+        } else {
+            let written = self.ledger.write(&self.run, &wish);
+            let written = written.map_err(|error| error.to_string())?;
+            record.run = self.run.id().map(|id| id.0).filter(|_| written.changed);
+            record.added = written.added;
+            record.removed = written.removed;
+            record.unwritable = written.unwritable;
+        }
+        let count = record.added.len() + record.removed.len();
+        self.changed += usize::from(count > 0);
+        self.tags += count;
+        Ok(record)
+    }
+
+    /// The labels that a person has rejected for a file, in an editor for instance.
+    fn rejected(&self, path: &Path) -> impl Fn(&str) -> bool + use<> {
+        let full = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let name = Uri::from_file_path(&full).map(|uri| uri.as_str().to_owned());
+        let verdict = name.and_then(|name| self.verdicts.of(&name).cloned());
+        move |label| {
+            verdict
+                .as_ref()
+                .is_some_and(|verdict| verdict.rejects(label))
+        }
+    }
+
+    /// Says on standard error what was done.
+    pub(super) fn conclude(&self) {
+        let files = format!("{} of {}", self.changed, counted(self.files, "file"));
+        let tags = counted(self.tags, "tag");
+        let message = match (self.dry, self.run.id()) {
+            (true, _) => format!("{files} would change ({tags}); nothing was written"),
+            (false, Some(run)) => {
+                format!("run {run}: {files} changed ({tags}); `gliznet undo` takes it back")
+            }
+            (false, None) => format!("{files} changed; every file has its tags already"),
+        };
+        super::super::remark(message);
+    }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    }
+}

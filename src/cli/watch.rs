@@ -1,0 +1,273 @@
+//! `gliznet watch`: which folders are watched, told to the daemon.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use super::setup::unit_interval;
+use super::{Outcome, UsageError};
+use crate::daemon::{DaemonError, Place, find_or_start};
+use crate::desk::protocol::{FolderRecord, WatchAction, WatchParams, WatchResult};
+use crate::watch::QuietHours;
+
+/// How often the daemon is asked how far it is.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// Tags the notes of folders as they are written or arrive.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  gliznet watch add ~/notes --labelset personal-notes
+  gliznet watch add ~/notes --sink frontmatter --quiet-hours 22:00-07:00
+  gliznet watch list
+
+Without --sink nothing is written: `gliznet find` and editors know what fits.
+Whatever is written can be taken back with `gliznet undo`.
+Leave files out with .gliznetignore, .ignore or .gitignore.")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Add(Add),
+    /// Watch a folder no more; its notes stay as they are
+    Remove {
+        /// The folder
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+    },
+    /// Show the watched folders, and what stands in their way
+    List {
+        /// Print an object instead of lines
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a folder rest, or all of them
+    Pause {
+        /// The folder; all where it is not given
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+    },
+    /// Go on with a folder, or with all of them
+    Resume {
+        /// The folder; all where it is not given
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+    },
+    /// Bring a folder up to date now, or all of them, even where they rest; and wait for it
+    RunOnce {
+        /// The folder; all where it is not given
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+    },
+}
+
+/// Watch a folder from now on; or set anew what holds for it
+#[derive(Debug, clap::Args)]
+struct Add {
+    /// The folder
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+
+    /// The label set where no gliznet.toml in or above a note's folder names one
+    #[arg(long, value_name = "NAME|FILE")]
+    labelset: Option<String>,
+
+    /// The lowest score, from 0 to 1, that makes a label a tag
+    #[arg(long, value_name = "SCORE", value_parser = unit_interval)]
+    threshold: Option<f32>,
+
+    /// Where tags are put: suggest (nowhere), frontmatter, xattr or sidecar
+    #[arg(long, value_name = "SINK")]
+    sink: Option<crate::sink::Sink>,
+
+    /// Which files are notes; all kinds that are known where it is not given
+    #[arg(long, value_name = "md,org", value_delimiter = ',')]
+    extensions: Vec<String>,
+
+    /// When nothing is tagged
+    #[arg(long, value_name = "22:00-07:00")]
+    quiet_hours: Option<QuietHours>,
+
+    /// How many notes are worked at at once
+    #[arg(long, value_name = "N")]
+    concurrency: Option<usize>,
+
+    /// How many seconds a note must be quiet before it is read; 2 where it is not given
+    #[arg(long, value_name = "SECONDS")]
+    settle: Option<f32>,
+
+    /// Look for changes every few seconds, where the system does not tell of them
+    #[arg(long)]
+    poll: bool,
+
+    /// All of a home folder or a disk is meant
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let at = |action: WatchAction, path: Option<&PathBuf>| -> anyhow::Result<WatchParams> {
+        Ok(WatchParams {
+            action,
+            path: path.map(|path| absolute(path)).transpose()?,
+            ..WatchParams::default()
+        })
+    };
+    let params = match &args.command {
+        Command::Add(add) => add.params()?,
+        Command::Remove { path } => at(WatchAction::Remove, Some(path))?,
+        Command::List { .. } => at(WatchAction::List, None)?,
+        Command::Pause { path } => at(WatchAction::Pause, path.as_ref())?,
+        Command::Resume { path } => at(WatchAction::Resume, path.as_ref())?,
+        Command::RunOnce { path } => at(WatchAction::RunOnce, path.as_ref())?,
+    };
+    let mut result: WatchResult = asked("gliznet/watch", &params)?;
+    if let Command::RunOnce { path } = &args.command {
+        result = wait(path.as_deref())?;
+    }
+    let mut out = std::io::stdout().lock();
+    match &args.command {
+        Command::List { json: true } => {
+            writeln!(out, "{}", serde_json::to_string_pretty(&result)?)?;
+        }
+        _ => show(&mut out, &result)?,
+    }
+    let has_faults = result.fault.is_some() || result.folders.iter().any(|f| !f.faults.is_empty());
+    let fails = matches!(args.command, Command::RunOnce { .. }) && has_faults;
+    Ok(match fails {
+        true => Outcome::SomeFailed,
+        false => Outcome::Done,
+    })
+}
+
+impl Add {
+    fn params(&self) -> anyhow::Result<WatchParams> {
+        let labelset = match &self.labelset {
+            // A file is meant from here; the daemon is elsewhere.
+            Some(name) if Path::new(name).is_file() => Some(absolute(Path::new(name))?),
+            other => other.clone(),
+        };
+        Ok(WatchParams {
+            action: WatchAction::Add,
+            path: Some(absolute(&self.path)?),
+            yes: self.yes,
+            labelset,
+            threshold: self.threshold,
+            sink: self.sink.map(|sink| sink.to_string()),
+            extensions: self.extensions.clone(),
+            quiet_hours: self.quiet_hours.map(|hours| hours.to_string()),
+            concurrency: self.concurrency,
+            settle_seconds: self.settle,
+            poll: self.poll,
+        })
+    }
+}
+
+/// A path as the daemon, which is elsewhere, understands it.
+pub(super) fn absolute(path: &Path) -> anyhow::Result<String> {
+    let absolute = std::path::absolute(path)?;
+    let text = absolute.to_str().map(str::to_owned);
+    text.ok_or_else(|| {
+        let shown = path.display();
+        UsageError(format!(
+            "{shown}: the path is no UTF-8 text; rename the folder"
+        ))
+        .into()
+    })
+}
+
+/// Asks the daemon, and starts one where none runs.
+pub(super) fn asked<P: serde::Serialize, R: serde::de::DeserializeOwned>(
+    method: &str,
+    params: &P,
+) -> anyhow::Result<R> {
+    let place = Place::of_this_build()?;
+    let params = serde_json::to_value(params)?;
+    let answer: Value = super::block_on(async {
+        let mut control = find_or_start(&place).await?;
+        control.ask_with(method, params).await
+    })?;
+    Ok(serde_json::from_value(answer).map_err(|error| DaemonError::Odd(error.to_string()))?)
+}
+
+/// Waits until there is nothing to do, and shows how far it is.
+fn wait(path: Option<&Path>) -> anyhow::Result<WatchResult> {
+    let folder = path.map(|path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf()));
+    let bar = match std::io::stderr().is_terminal() {
+        true => ProgressBar::new(0),
+        false => ProgressBar::hidden(),
+    };
+    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} notes");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let list = WatchParams::default();
+    loop {
+        let result: WatchResult = asked("gliznet/watch", &list)?;
+        let is_meant = |record: &&FolderRecord| {
+            folder
+                .as_ref()
+                .is_none_or(|folder| Path::new(&record.path) == folder)
+        };
+        let folders: Vec<&FolderRecord> = result.folders.iter().filter(is_meant).collect();
+        let notes: usize = folders.iter().map(|record| record.notes).sum();
+        let waiting: usize = folders.iter().map(|record| record.waiting).sum();
+        bar.set_length(notes.max(waiting) as u64);
+        bar.set_position(notes.saturating_sub(waiting) as u64);
+        if folders.iter().all(|record| !record.busy) {
+            bar.finish_and_clear();
+            return Ok(result);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn show(out: &mut dyn Write, result: &WatchResult) -> std::io::Result<()> {
+    if result.folders.is_empty() {
+        writeln!(
+            out,
+            "no folder is watched; `gliznet watch add PATH` adds one"
+        )?;
+    }
+    for record in &result.folders {
+        writeln!(out, "{}", record.path)?;
+        let waiting = match record.waiting {
+            0 => String::new(),
+            waiting => format!(", {waiting} wait"),
+        };
+        writeln!(
+            out,
+            "  {:<10} {} notes, {} tagged{waiting}",
+            record.state, record.notes, record.tagged
+        )?;
+        let mut set = vec![format!("sink {}", record.sink)];
+        set.extend(
+            record
+                .labelset
+                .as_ref()
+                .map(|name| format!("label set {name}")),
+        );
+        set.extend(record.threshold.map(|score| format!("threshold {score}")));
+        if !record.extensions.is_empty() {
+            set.push(format!("extensions {}", record.extensions.join(",")));
+        }
+        set.extend(
+            record
+                .quiet_hours
+                .as_ref()
+                .map(|hours| format!("quiet {hours}")),
+        );
+        writeln!(out, "  {:<10} {}", "", set.join(", "))?;
+        for fault in &record.faults {
+            writeln!(out, "  {:<10} {fault}", "notice")?;
+        }
+    }
+    match &result.fault {
+        Some(fault) => writeln!(out, "notice: {fault}"),
+        None => Ok(()),
+    }
+}

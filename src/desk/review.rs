@@ -1,0 +1,228 @@
+//! The review queue: documents in, those to look at next out, with what the model says of each.
+//!
+//! Invariant: no document that was judged is in it; a document that cannot be read is named and
+//! left out; only so many are read that a person need not wait for long. Writes nothing.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+
+use sha2::{Digest, Sha256};
+
+use super::index::text;
+use super::protocol::review::{ReviewLabel, ReviewRecord, ReviewResult};
+use super::{Choice, Desk, DeskError, Rules, Tagged, Text};
+use crate::document::{Document, Format};
+use crate::engine::scheduler::Priority;
+use crate::frontmatter;
+use crate::learn::review::{Accuracy, Candidate, Chosen, choose, doubt, is_enough};
+
+/// So many documents are read for one queue.
+const MOST_READ: usize = 200;
+/// So many that cannot be read are named.
+const MOST_FAULTS: usize = 5;
+/// A document that nobody finishes reading is shown from its beginning.
+const MOST_SHOWN: usize = 64 << 10;
+
+/// A document that may be looked at.
+#[derive(Clone, Debug)]
+pub struct Reviewable {
+    /// Its file.
+    pub path: PathBuf,
+    /// Its path as a person knows it.
+    pub name: String,
+    /// What verdicts on it are kept under.
+    pub uri: String,
+}
+
+/// What was read of a document.
+struct Read {
+    document: Reviewable,
+    source: Arc<str>,
+    title: Option<String>,
+    tagged: Tagged,
+}
+
+impl Desk {
+    /// Chooses `count` of `documents` to look at next. Dropping the future withdraws it.
+    ///
+    /// # Errors
+    /// No document can be tagged.
+    pub async fn review(
+        self: &Arc<Desk>,
+        mut documents: Vec<Reviewable>,
+        choice: &Choice,
+        count: usize,
+        seed: u64,
+    ) -> Result<ReviewResult, DeskError> {
+        let (judged, verdicts) = {
+            let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+            documents.retain(|document| verdicts.of(&document.uri).is_none());
+            (verdicts.sampled(), verdicts.count())
+        };
+        let open = documents.len();
+        // Of many documents chance takes some, so that each queue is made of others.
+        documents.sort_by_cached_key(|document| lot(seed, &document.uri));
+        documents.truncate(MOST_READ.max(count));
+        let mut faults = Vec::new();
+        let mut read = Vec::new();
+        let mut rules = HashMap::new();
+        for document in documents {
+            let name = document.name.clone();
+            match self.look_at(document, choice, &mut rules).await {
+                Ok(document) => read.push(document),
+                // What is wrong with one label set or with the model is wrong for all.
+                Err(Fault::Desk(error)) if read.is_empty() => return Err(error),
+                Err(Fault::Desk(error)) => faults.push(format!("{name}: {error}")),
+                Err(Fault::File(fact)) => faults.push(format!("{name}: {fact}")),
+            }
+        }
+        faults.truncate(MOST_FAULTS);
+        let candidates: Vec<Candidate> = read.iter().map(candidate).collect();
+        let chosen = choose(&candidates, &[], verdicts, count, seed);
+        Ok(ReviewResult {
+            queue: chosen
+                .iter()
+                .map(|chosen| record(&read[chosen.candidate], chosen))
+                .collect(),
+            open,
+            cut: open > read.len() + faults.len(),
+            accuracy: Accuracy::of(&judged),
+            enough: is_enough(&judged),
+            faults,
+        })
+    }
+
+    async fn look_at(
+        self: &Arc<Desk>,
+        document: Reviewable,
+        choice: &Choice,
+        rules: &mut HashMap<PathBuf, Rules>,
+    ) -> Result<Read, Fault> {
+        let dir = document.path.parent().unwrap_or(Path::new(".")).to_owned();
+        let of_folder = match rules.get(&dir) {
+            Some(known) => known.clone(),
+            None => {
+                let (desk, choice, folder) = (Arc::clone(self), choice.clone(), dir.clone());
+                let found = tokio::task::spawn_blocking(move || desk.rules(Some(&folder), &choice));
+                let found = found.await.map_err(|_| Fault::Desk(DeskError::Broken))?;
+                let found = found.map_err(|error| Fault::Desk(error.into()))?;
+                rules.insert(dir, found.clone());
+                found
+            }
+        };
+        let path = document.path.clone();
+        let format = Format::from_path(&path);
+        let source = tokio::task::spawn_blocking(move || {
+            let source: Arc<str> = text(&path)?.into();
+            let title = Document::parse(format, Arc::clone(&source));
+            let title = title.title().map(str::to_owned);
+            Some((source, title))
+        });
+        let source = source.await.map_err(|_| Fault::Desk(DeskError::Broken))?;
+        let (source, title) = source.ok_or(Fault::File("cannot be read as UTF-8 text"))?;
+        let asked = Text {
+            source: Arc::clone(&source),
+            format,
+            name: Some(document.uri.clone()),
+        };
+        let tagged = self.tag(asked, of_folder, Priority::Bulk).await;
+        Ok(Read {
+            document,
+            source,
+            title,
+            tagged: tagged.map_err(Fault::Desk)?,
+        })
+    }
+}
+
+enum Fault {
+    Desk(DeskError),
+    File(&'static str),
+}
+
+fn candidate(read: &Read) -> Candidate {
+    let tagged = &read.tagged;
+    let scores = tagged.answer.prediction.scores.iter();
+    let pairs = scores.filter(|score| !tagged.labels.label(score.label).manual);
+    let pairs = pairs.map(|score| {
+        let threshold = tagged.selection.threshold_of(score.label, &tagged.labels);
+        (score.logit.value(), log_odds(threshold.value()))
+    });
+    Candidate {
+        document: read.document.uri.clone(),
+        doubt: doubt(pairs),
+        embedding: None,
+    }
+}
+
+fn record(read: &Read, chosen: &Chosen) -> ReviewRecord {
+    let tagged = &read.tagged;
+    let mut labels: Vec<ReviewLabel> = tagged
+        .tags
+        .iter()
+        .map(|tag| ReviewLabel {
+            label: tag.label.clone(),
+            score: tag.score,
+            suggested: true,
+        })
+        .collect();
+    let mut others: Vec<ReviewLabel> = tagged
+        .answer
+        .prediction
+        .scores
+        .iter()
+        .map(|score| (tagged.labels.label(score.label), score.score.value()))
+        .filter(|(label, _)| tagged.tags.iter().all(|tag| tag.label != label.name))
+        .map(|(label, score)| ReviewLabel {
+            label: label.name.clone(),
+            score: Some(score),
+            suggested: false,
+        })
+        .collect();
+    others.sort_by(|a, b| b.score.unwrap_or(0.0).total_cmp(&a.score.unwrap_or(0.0)));
+    labels.extend(others);
+    // What somebody has written there fits, until they say otherwise.
+    let present = present(read);
+    for label in &mut labels {
+        label.suggested |= present.contains(&label.label);
+    }
+    labels.sort_by_key(|label| !label.suggested);
+    let cut = read.source.floor_char_boundary(MOST_SHOWN);
+    ReviewRecord {
+        uri: read.document.uri.clone(),
+        name: read.document.name.clone(),
+        title: read.title.clone(),
+        format: Format::from_path(&read.document.path).name().to_owned(),
+        text: read.source[..cut].to_owned(),
+        why: chosen.why,
+        labels,
+    }
+}
+
+/// The labels that stand in a document as tags.
+fn present(read: &Read) -> Vec<String> {
+    let format = Format::from_path(&read.document.path);
+    let settings = frontmatter::read(&read.source, format).map(|found| found.tags);
+    let settings = settings.unwrap_or_default();
+    let written = settings.iter().chain(&read.tagged.body_tags);
+    let set = &read.tagged.labels;
+    let labels = written.filter_map(|tag| set.find(tag));
+    labels.map(|id| set.label(id).name.clone()).collect()
+}
+
+fn log_odds(probability: f32) -> f32 {
+    let inside = probability.clamp(1e-6, 1.0 - 1e-6);
+    (inside / (1.0 - inside)).ln()
+}
+
+/// A number that chance gave to a document.
+fn lot(seed: u64, uri: &str) -> [u8; 8] {
+    let mut hash = Sha256::new();
+    hash.update(b"read");
+    hash.update(seed.to_le_bytes());
+    hash.update(uri.as_bytes());
+    let mut lot = [0; 8];
+    lot.copy_from_slice(&hash.finalize()[..8]);
+    lot
+}

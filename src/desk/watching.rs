@@ -1,0 +1,85 @@
+//! What edges may ask of whoever watches folders. The daemon brings the two together.
+//!
+//! Invariant: nobody here knows who watches; where nobody does, the asker is told so.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::Desk;
+use super::protocol::{
+    FindParams, FindResult, TagsParams, TagsResult, WatchParams, WatchRecord, WatchResult,
+};
+
+/// How far the watching of folders is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Notes that were read since there was nothing to do.
+    pub done: usize,
+    /// Notes that wait, or are being read.
+    pub waiting: usize,
+    /// A folder is being searched.
+    pub is_searching: bool,
+}
+
+impl Progress {
+    /// Whether there is nothing to do.
+    pub fn is_over(&self) -> bool {
+        self.waiting == 0 && !self.is_searching
+    }
+}
+
+/// Why folders are not watched, or what was asked was not done: fact and cure.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct WatchError(pub String);
+
+/// Somebody who watches folders. All but `progress` may wait for a disk.
+pub trait Watching: Send + Sync {
+    /// Adds, removes, pauses; and how the folders are after that.
+    ///
+    /// # Errors
+    /// What was asked for cannot be done.
+    fn change(&self, asked: &WatchParams) -> Result<WatchResult, WatchError>;
+    /// The notes with some tags.
+    ///
+    /// # Errors
+    /// A tag that is none.
+    fn find(&self, asked: &FindParams) -> Result<FindResult, WatchError>;
+    /// The tags of all notes.
+    ///
+    /// # Errors
+    /// There is no index.
+    fn tags(&self, asked: &TagsParams) -> Result<TagsResult, WatchError>;
+    /// How it is, for `gliznet/status`; none where no folder is watched.
+    fn status(&self) -> Option<WatchRecord>;
+    /// Whether there is a folder that the daemon should stay for.
+    fn is_watching(&self) -> bool;
+    /// How far it is, now and later.
+    fn progress(&self) -> watch::Receiver<Progress>;
+}
+
+impl Desk {
+    /// Says who watches folders.
+    pub fn set_watching(&self, watching: Option<Arc<dyn Watching>>) {
+        let mut place = self
+            .watching
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        *place = watching;
+    }
+
+    /// Who watches folders.
+    ///
+    /// # Errors
+    /// Nobody does.
+    pub fn watching(&self) -> Result<Arc<dyn Watching>, WatchError> {
+        let place = self
+            .watching
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        place.clone().ok_or_else(|| {
+            WatchError("this gliznet watches no folders; ask again when it has started".to_owned())
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! Where tags are put, and how it is taken back.
+//!
+//! Input: the tags that fit a file, and the hash of what they were found for. Output: the file
+//! with these tags, changed in its tags value alone; and a ledger of every change.
+//! Invariant: what is to be written is on disk in the ledger before it is written; a tag that a
+//! person wrote is never taken out, and one that a person took out never comes back.
+//! Knows nothing of models, watchers or editors.
+
+mod attribute;
+mod error;
+mod hash;
+mod ledger;
+mod note;
+mod past;
+mod place;
+mod plan;
+mod record;
+mod replace;
+mod sidecar;
+mod store;
+mod undo;
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+pub use crate::config::Sink;
+pub use error::SinkError;
+pub use hash::ContentHash;
+pub use ledger::{Applied, Change, FILE_NAME as LEDGER_NAME, Ledger, Preview, Written};
+pub use past::{Provenance, RunId, RunSummary};
+pub use plan::TagWish;
+pub use record::Cause;
+pub use replace::{MOST_BYTES, is_temporary};
+pub use sidecar::FILE_NAME as SIDECAR_NAME;
+pub use undo::{FileUndone, Mode, TakenBack, UndoSelection, Undone};
+
+/// One run of writing: what its files have in common. Nothing is recorded before its first write.
+#[derive(Debug)]
+pub struct Run {
+    cause: Cause,
+    sink: Sink,
+    model: String,
+    time: u64,
+    id: OnceLock<RunId>,
+}
+
+impl Run {
+    /// A run that begins at `time`, in seconds since 1970.
+    pub fn new(cause: Cause, sink: Sink, model: String, time: u64) -> Run {
+        Run {
+            cause,
+            sink,
+            model,
+            time,
+            id: OnceLock::new(),
+        }
+    }
+
+    /// Its number, once it has written something.
+    pub fn id(&self) -> Option<RunId> {
+        self.id.get().copied()
+    }
+
+    /// Where it puts the tags.
+    pub fn sink(&self) -> Sink {
+        self.sink
+    }
+}
+
+/// The tags that a file should have.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// What its bytes were when its tags were found.
+    pub seen: ContentHash,
+    /// The tags that fit it, best first.
+    pub tags: &'a [TagWish],
+    /// The labels that were asked about: tags of the machine that are none of these stay as they
+    /// are. Where it is `None`, all that do not fit are taken out.
+    pub labels: Option<&'a [String]>,
+}
+
+/// The hash and the bytes of a file, where it is small enough to be written.
+///
+/// # Errors
+/// It is no file, too large, or cannot be read.
+pub fn read(path: &Path) -> Result<(Vec<u8>, ContentHash), SinkError> {
+    let bytes = replace::read(path)?;
+    let hash = ContentHash::of(&bytes);
+    Ok((bytes, hash))
+}

@@ -1,0 +1,316 @@
+//! The ledger: every change of a file by gliznet, recorded before it is made.
+//!
+//! Input: wishes. Output: files with their tags, and a line for each in `runs.jsonl`.
+//! Invariant: an intent is on disk before its file is touched; whatever has no outcome, because its
+//! writer died, is settled by what the file holds, before anything else is done. All processes of
+//! a user share one ledger and write one after the other. Reads no clock.
+
+mod open;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::error::shown;
+use super::past::{Past, Provenance, RunSummary};
+use super::plan::key;
+use super::record::{Lossless, Record};
+use super::store::Held;
+use super::{ContentHash, Run, Sink, SinkError, Wish, replace};
+use crate::frontmatter::Edit;
+use crate::lines::{Durability, Lines};
+
+pub(super) use open::{Open, Wanted};
+
+/// The ledger's name in the data folder.
+pub const FILE_NAME: &str = "runs.jsonl";
+
+/// An open ledger. Every call waits for the disk.
+#[derive(Debug)]
+pub struct Ledger {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    lines: Lines,
+    past: Past,
+    /// What of the ledger could not be read.
+    faults: Vec<String>,
+}
+
+/// What came of a wish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Tags that the file got.
+    pub added: Vec<String>,
+    /// Tags of the machine that it lost.
+    pub removed: Vec<String>,
+    /// Tags of the machine that a person was found to have taken out.
+    pub withdrawn: Vec<String>,
+    /// Tags that cannot be written there.
+    pub unwritable: Vec<String>,
+    /// The hash of the file's own bytes now.
+    pub after: ContentHash,
+    /// Whether anything was written.
+    pub changed: bool,
+}
+
+/// What would come of a wish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// What is changed: the file, its attribute or its sidecar.
+    pub target: String,
+    /// Its bytes.
+    pub before: Vec<u8>,
+    /// What they would be.
+    pub after: Vec<u8>,
+    /// Tags that the file would get.
+    pub added: Vec<String>,
+    /// Tags of the machine that it would lose.
+    pub removed: Vec<String>,
+    /// Tags that cannot be written there.
+    pub unwritable: Vec<String>,
+}
+
+/// What is to be done to a text that is open in an editor.
+#[derive(Debug)]
+pub struct Change {
+    /// The edits, in order; none where nothing is to be done.
+    pub edits: Vec<Edit>,
+    /// Tags that the text gets.
+    pub added: Vec<String>,
+    /// Tags of the machine that it loses.
+    pub removed: Vec<String>,
+    wanted: Wanted,
+}
+
+/// That an editor made a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The hash of the text after it.
+    pub after: ContentHash,
+}
+
+impl Ledger {
+    /// Opens the ledger in folder `dir`, or begins it there, and settles what a crash has left.
+    /// The second value names what could not be read.
+    ///
+    /// # Errors
+    /// The folder or file cannot be written.
+    pub fn open(dir: &Path) -> Result<(Ledger, Vec<String>), SinkError> {
+        let path = dir.join(FILE_NAME);
+        let lines = Lines::open(&path).map_err(|cause| SinkError::Ledger { path, cause })?;
+        let ledger = Ledger {
+            inner: Mutex::new(Inner {
+                lines,
+                past: Past::default(),
+                faults: Vec::new(),
+            }),
+        };
+        let faults = ledger.locked(|open| Ok(std::mem::take(open.faults)))?;
+        Ok((ledger, faults))
+    }
+
+    /// Whether there is a ledger in folder `dir`.
+    pub fn is_in(dir: &Path) -> bool {
+        dir.join(FILE_NAME).is_file()
+    }
+
+    /// Gives a file the tags that it should have. Writes nothing where it has them.
+    ///
+    /// # Errors
+    /// The file has changed, or cannot be written; it is then as it was.
+    pub fn write(&self, run: &Run, wish: &Wish<'_>) -> Result<Written, SinkError> {
+        let path = canonical(wish.path);
+        self.locked(|open| {
+            let mut after = check_seen(&path, wish)?;
+            let held = Held::read(&path, run.sink)?;
+            let wanted = open.wanted(&held, run, wish)?;
+            let changed = !wanted.edited.places.is_empty();
+            if changed {
+                open.put(run, &held, &wanted, Vec::new())?;
+                if run.sink == Sink::Frontmatter {
+                    after = ContentHash::of(&wanted.edited.after);
+                }
+            } else {
+                open.withdraw(&path, run.sink, &wanted.withdrawn)?;
+            }
+            Ok(Written {
+                added: wanted.added.into_iter().map(|added| added.tag).collect(),
+                removed: wanted.removed,
+                withdrawn: wanted.withdrawn,
+                unwritable: wanted.edited.unwritable,
+                after,
+                changed,
+            })
+        })
+    }
+
+    /// What `write` would do.
+    ///
+    /// # Errors
+    /// As of `write`.
+    pub fn preview(&self, run: &Run, wish: &Wish<'_>) -> Result<Preview, SinkError> {
+        let path = canonical(wish.path);
+        self.locked(|open| {
+            check_seen(&path, wish)?;
+            let held = Held::read(&path, run.sink)?;
+            let wanted = open.wanted(&held, run, wish)?;
+            let changed = !wanted.edited.places.is_empty();
+            Ok(Preview {
+                target: held.target(),
+                after: match changed {
+                    true => wanted.edited.after,
+                    false => held.content.clone(),
+                },
+                before: held.content,
+                added: wanted.added.into_iter().map(|added| added.tag).collect(),
+                removed: wanted.removed,
+                unwritable: wanted.edited.unwritable,
+            })
+        })
+    }
+
+    /// What is to be done to a file whose text is open in an editor, which should do it itself.
+    /// The wish's hash is not looked at.
+    ///
+    /// # Errors
+    /// The text cannot be given its tags.
+    pub fn change(&self, run: &Run, wish: &Wish<'_>, text: &str) -> Result<Change, SinkError> {
+        let held = Held::of_text(&canonical(wish.path), text);
+        self.locked(|open| {
+            let mut wanted = open.wanted(&held, run, wish)?;
+            Ok(Change {
+                edits: std::mem::take(&mut wanted.edited.edits),
+                added: wanted.added.iter().map(|added| added.tag.clone()).collect(),
+                removed: wanted.removed.clone(),
+                wanted,
+            })
+        })
+    }
+
+    /// Records that an editor has made a change to this text.
+    ///
+    /// # Errors
+    /// It cannot be recorded.
+    pub fn applied(
+        &self,
+        run: &Run,
+        wish: &Wish<'_>,
+        text: &str,
+        change: &Change,
+    ) -> Result<Applied, SinkError> {
+        let held = Held::of_text(&canonical(wish.path), text);
+        self.locked(|open| {
+            let write = open.begin(run, &held, &change.wanted, Vec::new(), String::new())?;
+            open.append(
+                vec![Record::Outcome { write, done: true }],
+                Durability::Synced,
+            )?;
+            Ok(Applied {
+                after: ContentHash::of(&change.wanted.edited.after),
+            })
+        })
+    }
+
+    /// Whose the tags of a file are. Reads the file, to tell what a person has taken out since.
+    ///
+    /// # Errors
+    /// The ledger or the file cannot be read.
+    pub fn provenance(&self, path: &Path) -> Result<Provenance, SinkError> {
+        let path = canonical(path);
+        self.locked(|open| {
+            let mut all = open.past.provenance(&path, None);
+            for sink in open.past.sinks_of(&path) {
+                let (standing, _) = Held::read(&path, sink)?.standing()?;
+                let is_gone = |tag: &String| standing.iter().all(|other| key(other) != key(tag));
+                let machine = open.past.provenance(&path, Some(sink)).machine;
+                let gone = machine.into_iter().filter(is_gone);
+                all.withdrawn.extend(gone);
+            }
+            let withdrawn = all.withdrawn.iter().map(|tag| key(tag));
+            let withdrawn: Vec<String> = withdrawn.collect();
+            let mut seen = Vec::new(); // One tag may stand in several places.
+            all.machine.retain(|tag| {
+                let key = key(tag);
+                let is_new = !seen.contains(&key);
+                seen.push(key.clone());
+                is_new && !withdrawn.contains(&key)
+            });
+            Ok(all)
+        })
+    }
+
+    /// A file or a folder has another name now: what is known of it follows.
+    ///
+    /// # Errors
+    /// It cannot be recorded.
+    pub fn moved(&self, from: &Path, to: &Path) -> Result<(), SinkError> {
+        let (from, to) = (canonical(from), canonical(to));
+        self.locked(|open| match open.past.knows(&from) {
+            true => {
+                let moved = Record::Moved {
+                    from: Lossless::of_path(&from),
+                    to: Lossless::of_path(&to),
+                };
+                open.append(vec![moved], Durability::Synced)
+            }
+            false => Ok(()),
+        })
+    }
+
+    /// All runs that wrote something, the first one first.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunSummary>, SinkError> {
+        self.locked(|open| Ok(open.past.runs()))
+    }
+
+    /// Does something with the ledger as it is now, while no other process writes.
+    pub(super) fn locked<T>(
+        &self,
+        act: impl FnOnce(&mut Open<'_>) -> Result<T, SinkError>,
+    ) -> Result<T, SinkError> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let Inner {
+            lines,
+            past,
+            faults,
+        } = &mut *inner;
+        let path = lines.path().to_path_buf();
+        let acted = lines.locked(|lines| {
+            let mut open = Open {
+                lines,
+                past,
+                faults,
+            };
+            open.catch_up()?;
+            act(&mut open)
+        });
+        acted.map_err(|cause| SinkError::Ledger { path, cause })?
+    }
+}
+
+/// Whether the file is still the one that its tags were found for.
+fn check_seen(path: &Path, wish: &Wish<'_>) -> Result<ContentHash, SinkError> {
+    match ContentHash::of(&replace::read(path)?) {
+        now if now == wish.seen => Ok(now),
+        _ => Err(SinkError::Changed(shown(path))),
+    }
+}
+
+/// The one path by which a file is known: no link in it, whether the file is there or not.
+pub(super) fn canonical(path: &Path) -> PathBuf {
+    if let Ok(real) = path.canonicalize() {
+        return real;
+    }
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    match (
+        absolute.parent().map(Path::canonicalize),
+        absolute.file_name(),
+    ) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => absolute,
+    }
+}

@@ -1,0 +1,245 @@
+//! The ledger while it is locked: caught up, settled, and written before the files are.
+//!
+//! Input: the lines of the ledger, runs and what they want. Output: records, and files replaced.
+//! Invariant: nobody else writes meanwhile, so what has no outcome has lost its writer.
+
+use std::path::Path;
+
+use super::super::past::{Past, RunId};
+use super::super::plan::{Known, Plan, key, plan};
+use super::super::record::{Added, Lossless, Record, RunRecord, WriteRecord, parse};
+use super::super::store::{Edited, Held, draft};
+use super::super::{ContentHash, Run, Sink, SinkError, Wish, replace};
+use crate::lines::{Durability, Lines};
+
+/// What is to be written into a file.
+#[derive(Debug)]
+pub(in crate::sink) struct Wanted {
+    pub(in crate::sink) edited: Edited,
+    pub(in crate::sink) added: Vec<Added>,
+    pub(in crate::sink) removed: Vec<String>,
+    pub(in crate::sink) withdrawn: Vec<String>,
+}
+
+/// The ledger, locked and up to date.
+pub(in crate::sink) struct Open<'a> {
+    pub(super) lines: &'a mut Lines,
+    pub(in crate::sink) past: &'a mut Past,
+    pub(super) faults: &'a mut Vec<String>,
+}
+
+impl Open<'_> {
+    /// Reads what others have recorded, and settles what has no outcome: the lock is held, so its
+    /// writer is no more.
+    pub(super) fn catch_up(&mut self) -> Result<(), SinkError> {
+        let news = self.lines.news().map_err(|cause| self.fault(cause))?;
+        self.faults.extend(news.torn);
+        let mut at = news.start;
+        for line in news.bytes.split_inclusive(|byte| *byte == b'\n') {
+            match parse(line) {
+                _ if line.trim_ascii().is_empty() => {}
+                Ok(record) => self.past.apply(record, (at, line.len())),
+                Err(fault) => {
+                    let path = self.lines.path().display();
+                    self.faults.push(format!("{path}, byte {at}: {fault}"));
+                }
+            }
+            at += line.len() as u64;
+        }
+        for record in self.past.pending() {
+            let Some(path) = self.past.path_of(record.write).map(Path::to_path_buf) else {
+                continue;
+            };
+            if let Some(done) = was_done(&path, &record) {
+                let write = record.write;
+                self.append(vec![Record::Outcome { write, done }], Durability::Written)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a wish means for the bytes that hold a file's tags.
+    pub(super) fn wanted(
+        &self,
+        held: &Held,
+        run: &Run,
+        wish: &Wish<'_>,
+    ) -> Result<Wanted, SinkError> {
+        let (standing, elsewhere) = held.standing()?;
+        let provenance = self.past.provenance(&held.path, Some(run.sink));
+        let known = Known {
+            standing,
+            elsewhere,
+            machine: provenance.machine,
+            withdrawn: provenance.withdrawn,
+            undone: provenance.undone,
+        };
+        let Plan {
+            add,
+            remove,
+            withdrawn,
+        } = plan(&known, wish.tags, wish.labels, run.cause);
+        let names: Vec<String> = add.iter().map(|wish| wish.name.clone()).collect();
+        let edited = held.edited(&remove, &names)?;
+        let is_written = |tag: &str| edited.unwritable.iter().all(|other| key(other) != key(tag));
+        let added = add.into_iter().filter(|wish| is_written(&wish.name));
+        Ok(Wanted {
+            added: added
+                .map(|wish| Added {
+                    tag: wish.name,
+                    score: wish.score,
+                })
+                .collect(),
+            removed: remove.into_iter().filter(|tag| is_written(tag)).collect(),
+            withdrawn,
+            edited,
+        })
+    }
+
+    /// Records the intent, replaces the bytes, records the outcome.
+    pub(in crate::sink) fn put(
+        &mut self,
+        run: &Run,
+        held: &Held,
+        wanted: &Wanted,
+        undoes: Vec<u64>,
+    ) -> Result<(), SinkError> {
+        let temporary = replace::temporary(self.past.next().1);
+        let write = self.begin(run, held, wanted, undoes, temporary.clone())?;
+        let put = held.put(&wanted.edited.after, &temporary);
+        let done = put.is_ok();
+        // Should it be lost, the file itself tells.
+        let outcome = self.append(vec![Record::Outcome { write, done }], Durability::Written);
+        put.and(outcome)
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        run: &Run,
+        held: &Held,
+        wanted: &Wanted,
+        undoes: Vec<u64>,
+        temporary: String,
+    ) -> Result<u64, SinkError> {
+        let (next_run, write) = self.past.next();
+        let id = run.id().map_or(next_run, |id| id.0);
+        let mut records = Vec::new();
+        if !wanted.withdrawn.is_empty() {
+            records.push(withdrawn(&held.path, run.sink, &wanted.withdrawn));
+        }
+        if run.id().is_none() {
+            records.push(Record::Run(RunRecord {
+                run: id,
+                time: run.time,
+                cause: run.cause,
+                sink: run.sink,
+                model: run.model.clone(),
+            }));
+        }
+        let places = match undoes.is_empty() {
+            true => wanted
+                .edited
+                .places
+                .iter()
+                .map(|place| place.record())
+                .collect(),
+            false => Vec::new(),
+        };
+        records.push(Record::Write(Box::new(WriteRecord {
+            write,
+            run: id,
+            path: Lossless::of_path(&held.path),
+            sink: held.sink(),
+            before: held.hash(),
+            after: ContentHash::of(&wanted.edited.after),
+            places,
+            added: wanted.added.clone(),
+            removed: wanted.removed.clone(),
+            undoes,
+            temporary,
+        })));
+        self.append(records, Durability::Synced)?;
+        let _ = run.id.set(RunId(id)); // It is the same where it was set.
+        Ok(write)
+    }
+
+    pub(super) fn withdraw(
+        &mut self,
+        path: &Path,
+        sink: Sink,
+        tags: &[String],
+    ) -> Result<(), SinkError> {
+        match tags {
+            [] => Ok(()),
+            tags => self.append(vec![withdrawn(path, sink, tags)], Durability::Synced),
+        }
+    }
+
+    pub(super) fn append(
+        &mut self,
+        records: Vec<Record>,
+        durability: Durability,
+    ) -> Result<(), SinkError> {
+        let lines: Vec<Vec<u8>> = records.iter().map(Record::line).collect();
+        let appended = self.lines.append(&lines.concat(), durability);
+        let mut at = appended.map_err(|cause| self.fault(cause))?;
+        for (record, line) in records.into_iter().zip(lines) {
+            self.past.apply(record, (at, line.len()));
+            at += line.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// The full record of a write.
+    pub(in crate::sink) fn record_at(
+        &mut self,
+        line: (u64, usize),
+    ) -> Result<WriteRecord, SinkError> {
+        let bytes = self.lines.at(line.0, line.1);
+        let bytes = bytes.map_err(|cause| self.fault(cause))?;
+        match parse(&bytes) {
+            Ok(Record::Write(record)) => Ok(*record),
+            _ => Err(self.fault(std::io::Error::other("its lines have changed"))),
+        }
+    }
+
+    fn fault(&self, cause: std::io::Error) -> SinkError {
+        SinkError::Ledger {
+            path: self.lines.path().to_path_buf(),
+            cause,
+        }
+    }
+}
+
+fn withdrawn(path: &Path, sink: Sink, tags: &[String]) -> Record {
+    Record::Withdrawn {
+        path: Lossless::of_path(path),
+        sink,
+        tags: tags.to_vec(),
+    }
+}
+
+/// Whether a write whose writer died was done; `None` where that cannot be told yet.
+fn was_done(path: &Path, record: &WriteRecord) -> Option<bool> {
+    if !record.temporary.is_empty() {
+        // What stands there was never renamed.
+        let _ = std::fs::remove_file(draft(path, &record.temporary));
+    }
+    let held = match Held::read(path, record.sink) {
+        Ok(held) => held,
+        // A file is gone for good only if its folder is there: that one may be mounted again.
+        Err(SinkError::Gone(_)) => return path.parent()?.is_dir().then_some(false),
+        Err(_) => return None,
+    };
+    match held.hash() {
+        now if now == record.after => Some(true),
+        now if now == record.before => Some(false),
+        // Somebody has changed it since. What stands there now was written.
+        _ => {
+            let (standing, _) = held.standing().ok()?;
+            let stands = |tag: &String| standing.iter().any(|other| key(other) == key(tag));
+            let is_in = record.added.iter().all(|added| stands(&added.tag));
+            Some(is_in && !record.removed.iter().any(stands))
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! What was ever done: records in order in; which tags are whose, and which writes stand, out.
+//!
+//! Invariant: a write counts only once its outcome is known; the same records give the same past.
+//! Pure: reads no files, not even the ledger's own.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+
+use super::Sink;
+use super::plan::key;
+use super::record::{Cause, Record, RunRecord, WriteRecord};
+
+/// The number of a run, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(pub u64);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Whose the tags of a file are, as far as the ledger knows. Tags that stand in the file and are
+/// named nowhere here are a person's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// Tags that gliznet wrote and that still stand.
+    pub machine: Vec<String>,
+    /// Tags that gliznet wrote and a person took out: they never return to this file.
+    pub withdrawn: Vec<String>,
+    /// Tags that an undo took back: they do not return by themselves.
+    pub undone: Vec<String>,
+}
+
+/// A run, for a list of runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunSummary {
+    /// Its number.
+    pub id: RunId,
+    /// When it began, in seconds since 1970.
+    pub time: u64,
+    /// Who wanted it.
+    pub cause: Cause,
+    /// Where it put the tags.
+    pub sink: Sink,
+    /// Which model found them.
+    pub model: String,
+    /// How many files it wrote.
+    pub files: usize,
+    /// In how many of them that still stands.
+    pub standing: usize,
+    /// How many tags it added, in all files.
+    pub added: usize,
+    /// How many tags it took out.
+    pub removed: usize,
+    /// One of its files.
+    pub example: Option<PathBuf>,
+}
+
+/// Everything that was done.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    runs: BTreeMap<u64, Run>,
+    writes: BTreeMap<u64, Write>,
+    /// Writes without an outcome: a writer died, or they are just being done.
+    pending: BTreeMap<u64, WriteRecord>,
+    files: Vec<File>,
+    by_path: BTreeMap<PathBuf, usize>,
+    /// Also of writes that came to nothing.
+    last_write: u64,
+}
+
+#[derive(Debug)]
+struct Run {
+    record: RunRecord,
+    writes: Vec<u64>,
+    added: usize,
+    removed: usize,
+}
+
+/// A write that was done.
+#[derive(Clone, Debug)]
+pub(super) struct Write {
+    pub(super) run: u64,
+    file: usize,
+    pub(super) sink: Sink,
+    /// Where its line stands in the ledger.
+    line: (u64, usize),
+    /// An undo, or undone.
+    is_over: bool,
+}
+
+#[derive(Debug, Default)]
+struct File {
+    path: PathBuf,
+    /// With the place that they are in.
+    machine: Vec<(Sink, String)>,
+    withdrawn: Vec<String>,
+    undone: Vec<String>,
+    writes: Vec<u64>,
+}
+
+impl Past {
+    /// Adds a record that stands at `line` of the ledger.
+    pub(super) fn apply(&mut self, record: Record, line: (u64, usize)) {
+        match record {
+            Record::Run(record) => {
+                let run = Run {
+                    record,
+                    writes: Vec::new(),
+                    added: 0,
+                    removed: 0,
+                };
+                self.runs.insert(run.record.run, run);
+            }
+            Record::Write(record) => {
+                let file = self.file(&record.path.clone().into_path());
+                let write = Write {
+                    run: record.run,
+                    file,
+                    sink: record.sink,
+                    line,
+                    is_over: !record.undoes.is_empty(),
+                };
+                self.last_write = self.last_write.max(record.write);
+                self.writes.insert(record.write, write);
+                self.pending.insert(record.write, *record);
+            }
+            Record::Outcome { write, done } => {
+                if let Some(record) = self.pending.remove(&write) {
+                    match done {
+                        true => self.done(record),
+                        false => drop(self.writes.remove(&write)),
+                    }
+                }
+            }
+            Record::Withdrawn { path, sink, tags } => {
+                let file = self.file(&path.into_path());
+                for tag in tags {
+                    self.files[file].withdraw(tag, sink);
+                }
+            }
+            Record::Moved { from, to } => self.moved(&from.into_path(), to.into_path()),
+        }
+    }
+
+    fn done(&mut self, record: WriteRecord) {
+        let Some(write) = self.writes.get(&record.write) else {
+            return;
+        };
+        let file = &mut self.files[write.file];
+        for tag in &record.removed {
+            file.forget(tag, record.sink);
+            if !record.undoes.is_empty() {
+                file.undone.push(tag.clone());
+            }
+        }
+        for added in &record.added {
+            let key = key(&added.tag);
+            file.withdrawn.retain(|tag| self::key(tag) != key);
+            file.undone.retain(|tag| self::key(tag) != key);
+            file.machine.push((record.sink, added.tag.clone()));
+        }
+        file.writes.push(record.write);
+        if let Some(run) = self.runs.get_mut(&record.run) {
+            run.writes.push(record.write);
+            run.added += record.added.len();
+            run.removed += record.removed.len();
+        }
+        for undone in &record.undoes {
+            if let Some(write) = self.writes.get_mut(undone) {
+                write.is_over = true;
+            }
+        }
+    }
+
+    fn file(&mut self, path: &Path) -> usize {
+        if let Some(file) = self.by_path.get(path) {
+            return *file;
+        }
+        self.files.push(File {
+            path: path.to_path_buf(),
+            ..File::default()
+        });
+        let file = self.files.len() - 1;
+        self.by_path.insert(path.to_path_buf(), file);
+        file
+    }
+
+    /// A file, or all files of a folder, are known by another path from now on.
+    fn moved(&mut self, from: &Path, to: PathBuf) {
+        let range = (Bound::Included(from), Bound::Unbounded);
+        let below = self.by_path.range::<Path, _>(range);
+        let below = below.take_while(|(path, _)| path.starts_with(from));
+        let moved: Vec<(PathBuf, usize)> =
+            below.map(|(path, file)| (path.clone(), *file)).collect();
+        for (old, file) in moved {
+            let rest = old.strip_prefix(from).unwrap_or(Path::new(""));
+            let new = match rest.as_os_str().is_empty() {
+                true => to.clone(), // Joining an empty path would add a slash.
+                false => to.join(rest),
+            };
+            self.by_path.remove(&old);
+            self.files[file].path = new.clone();
+            self.by_path.insert(new, file);
+        }
+    }
+
+    /// Whether anything is known of this path, or below it.
+    pub(super) fn knows(&self, path: &Path) -> bool {
+        let range = (Bound::Included(path), Bound::Unbounded);
+        let mut from = self.by_path.range::<Path, _>(range);
+        from.next()
+            .is_some_and(|(known, _)| known.starts_with(path))
+    }
+
+    /// Whose the tags of a file are, in one place or in all.
+    pub(super) fn provenance(&self, path: &Path, sink: Option<Sink>) -> Provenance {
+        let Some(file) = self.by_path.get(path).map(|file| &self.files[*file]) else {
+            return Provenance::default();
+        };
+        let is_there = |place: &Sink| sink.is_none_or(|sink| sink == *place);
+        let machine = file.machine.iter().filter(|(place, _)| is_there(place));
+        Provenance {
+            machine: machine.map(|(_, tag)| tag.clone()).collect(),
+            withdrawn: file.withdrawn.clone(),
+            undone: file.undone.clone(),
+        }
+    }
+
+    /// The places that the machine's tags of a file are in.
+    pub(super) fn sinks_of(&self, path: &Path) -> Vec<Sink> {
+        let file = self.by_path.get(path).map(|file| &self.files[*file]);
+        let tags = file.into_iter().flat_map(|file| &file.machine);
+        let mut sinks: Vec<Sink> = tags.map(|(sink, _)| *sink).collect();
+        sinks.sort_unstable();
+        sinks.dedup();
+        sinks
+    }
+
+    /// All runs that wrote something, the first one first.
+    pub(super) fn runs(&self) -> Vec<RunSummary> {
+        let summary = |(id, run): (&u64, &Run)| {
+            let writes = run.writes.iter().filter_map(|id| self.writes.get(id));
+            let mut files: Vec<usize> = writes.clone().map(|write| write.file).collect();
+            let example = files.first().map(|file| self.files[*file].path.clone());
+            let count = |files: &mut Vec<usize>| {
+                files.sort_unstable();
+                files.dedup();
+                files.len()
+            };
+            let standing = writes.filter(|write| !write.is_over);
+            let mut standing: Vec<usize> = standing.map(|write| write.file).collect();
+            RunSummary {
+                id: RunId(*id),
+                time: run.record.time,
+                cause: run.record.cause,
+                sink: run.record.sink,
+                model: run.record.model.clone(),
+                files: count(&mut files),
+                standing: count(&mut standing),
+                added: run.added,
+                removed: run.removed,
+                example,
+            }
+        };
+        let runs = self.runs.iter().filter(|(_, run)| !run.writes.is_empty());
+        runs.map(summary).collect()
+    }
+
+    /// The writes that stand, newest first, of each file that has any.
+    pub(super) fn standing(&self) -> impl Iterator<Item = (&Path, Vec<(u64, &Write)>)> {
+        let of = |file: &File| {
+            let writes = file.writes.iter().rev();
+            let writes = writes.filter_map(|id| Some((*id, self.writes.get(id)?)));
+            writes
+                .filter(|(_, write)| !write.is_over)
+                .collect::<Vec<_>>()
+        };
+        self.by_path.iter().filter_map(move |(path, file)| {
+            let writes = of(&self.files[*file]);
+            (!writes.is_empty()).then_some((path.as_path(), writes))
+        })
+    }
+
+    /// When a run began.
+    pub(super) fn time_of(&self, run: u64) -> Option<u64> {
+        self.runs.get(&run).map(|run| run.record.time)
+    }
+
+    /// Writes that have no outcome.
+    pub(super) fn pending(&self) -> Vec<WriteRecord> {
+        self.pending.values().cloned().collect()
+    }
+
+    /// Where the file of a pending write is now.
+    pub(super) fn path_of(&self, write: u64) -> Option<&Path> {
+        let write = self.writes.get(&write)?;
+        Some(&self.files[write.file].path)
+    }
+
+    /// Where the line of a write stands, if the write does.
+    pub(super) fn line_of(&self, write: u64) -> Option<(u64, usize)> {
+        let write = self.writes.get(&write)?;
+        (!write.is_over).then_some(write.line)
+    }
+
+    /// The number of the next run, and of the next write.
+    pub(super) fn next(&self) -> (u64, u64) {
+        let run = self.runs.last_key_value().map_or(0, |(id, _)| *id);
+        (run + 1, self.last_write + 1)
+    }
+}
+
+impl File {
+    fn forget(&mut self, tag: &str, sink: Sink) {
+        let key = key(tag);
+        let is_it = |other: &(Sink, String)| other.0 == sink && self::key(&other.1) == key;
+        self.machine.retain(|other| !is_it(other));
+    }
+
+    fn withdraw(&mut self, tag: String, sink: Sink) {
+        self.forget(&tag, sink);
+        let key = key(&tag);
+        if self.withdrawn.iter().all(|other| self::key(other) != key) {
+            self.withdrawn.push(tag);
+        }
+    }
+}

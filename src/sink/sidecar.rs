@@ -1,0 +1,165 @@
+//! Tags in a file beside the files of a folder: one JSON line each, sorted by name.
+//!
+//! Input: the sidecar's bytes, a file's name and a plan. Output: the place that changes.
+//! Invariant: lines of other files, and lines that are not ours, stay byte by byte; nothing but
+//! the tags is in a line, so that two machines write the same bytes. Pure.
+
+use std::ffi::OsStr;
+use std::ops::Range;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::place::{Place, as_lines};
+use super::plan::key;
+use super::record::Lossless;
+
+/// The sidecar's name in each folder.
+pub const FILE_NAME: &str = ".gliznet-tags.jsonl";
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    file: Lossless,
+    tags: Vec<String>,
+}
+
+fn line_of(bytes: &[u8]) -> Option<Line> {
+    serde_json::from_slice(bytes).ok()
+}
+
+fn lossless(name: &OsStr) -> Lossless {
+    Lossless::of_path(Path::new(name))
+}
+
+/// The tags of a file.
+pub(super) fn standing(content: &[u8], name: &OsStr) -> Vec<String> {
+    let name = lossless(name);
+    let lines = content.split(|byte| *byte == b'\n').filter_map(line_of);
+    let mut of_file = lines.filter(|line| line.file == name);
+    of_file.next().map_or(Vec::new(), |line| line.tags)
+}
+
+/// The place that changes where tags go and come; none where nothing does.
+pub(super) fn edited(
+    content: &[u8],
+    name: &OsStr,
+    remove: &[String],
+    add: &[String],
+) -> Option<Place> {
+    let mut tags = standing(content, name);
+    let before = tags.clone();
+    let goes = |tag: &String| remove.iter().any(|other| key(other) == key(tag));
+    tags.retain(|tag| !goes(tag));
+    for tag in add {
+        if tags.iter().all(|other| key(other) != key(tag)) {
+            tags.push(tag.clone());
+        }
+    }
+    if tags == before {
+        return None;
+    }
+    let file = lossless(name);
+    let mut after = Vec::new();
+    if !tags.is_empty() {
+        let line = Line {
+            file: file.clone(),
+            tags,
+        };
+        after = serde_json::to_vec(&line).unwrap_or_default(); // Strings cannot fail.
+        after.push(b'\n');
+    }
+    let mut at = 0;
+    let mut behind = None;
+    for line in content.split_inclusive(|byte| *byte == b'\n') {
+        match line_of(line) {
+            Some(old) if old.file == file => {
+                return Some(Place {
+                    at,
+                    before: line.to_vec(),
+                    after,
+                });
+            }
+            Some(old) if behind.is_none() && sorts_behind(&old.file, &file) => behind = Some(at),
+            _ => {}
+        }
+        at += line.len();
+    }
+    if behind.is_none() && !content.is_empty() && !content.ends_with(b"\n") {
+        after.insert(0, b'\n');
+    }
+    Some(Place {
+        at: behind.unwrap_or(content.len()),
+        before: Vec::new(),
+        after,
+    })
+}
+
+fn sorts_behind(one: &Lossless, other: &Lossless) -> bool {
+    one.clone().into_path() > other.clone().into_path()
+}
+
+/// Where the line of a change stands now; `None` where it has changed itself.
+pub(super) fn located(content: &[u8], places: &[Place]) -> Option<Vec<Range<usize>>> {
+    let [place] = places else { return None };
+    match as_lines(content, &place.after).as_slice() {
+        [one] => Some(vec![one.clone()]),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::place::{applied, taken_back};
+
+    fn strings(tags: &[&str]) -> Vec<String> {
+        tags.iter().map(|tag| (*tag).to_owned()).collect()
+    }
+
+    #[track_caller]
+    fn check(before: &str, name: &str, remove: &[&str], add: &[&str], after: &str) {
+        let name = OsStr::new(name);
+        let place = edited(before.as_bytes(), name, &strings(remove), &strings(add)).unwrap();
+        let places = [place];
+        let made = applied(before.as_bytes(), &places).unwrap();
+        assert_eq!(String::from_utf8(made.clone()).unwrap(), after);
+        assert_eq!(taken_back(&made, &places).unwrap(), before.as_bytes());
+        assert_eq!(edited(&made, name, &strings(remove), &strings(add)), None);
+    }
+
+    #[test]
+    fn lines_are_sorted_and_those_of_others_stay() {
+        let b = "{\"file\":\"b.md\",\"tags\":[\"x\"]}\n";
+        check("", "b.md", &[], &["x"], b);
+        let a = "{\"file\":\"a.md\",\"tags\":[\"y\",\"z\"]}\n";
+        check(b, "a.md", &[], &["y", "z"], &format!("{a}{b}"));
+        let odd = format!("# mine\n{{ \"file\": \"a.md\" , \"tags\": [] }}\n{b}");
+        check(
+            &odd,
+            "b.md",
+            &["X"],
+            &["y"],
+            "# mine\n{ \"file\": \"a.md\" , \"tags\": [] }\n{\"file\":\"b.md\",\"tags\":[\"y\"]}\n",
+        );
+        check(b, "b.md", &["x"], &[], "");
+        check(
+            "no line",
+            "c",
+            &[],
+            &["x"],
+            "no line\n{\"file\":\"c\",\"tags\":[\"x\"]}\n",
+        );
+    }
+
+    #[test]
+    fn a_line_is_found_though_others_came_and_changed() {
+        let place = edited(b"", OsStr::new("b\n.md"), &[], &strings(&["x"])).unwrap();
+        let places = [place];
+        let line = "{\"file\":\"b\\n.md\",\"tags\":[\"x\"]}\n";
+        let now = format!("{{\"file\":\"a\",\"tags\":[]}}\n{line}");
+        let found = located(now.as_bytes(), &places).and_then(|mut ranges| ranges.pop());
+        assert_eq!(found, Some(23..23 + line.len()));
+        let changed = now.replace("[\"x\"]", "[\"x\",\"mine\"]");
+        assert_eq!(located(changed.as_bytes(), &places), None);
+    }
+}

@@ -1,0 +1,216 @@
+//! The places that tags are put in, as one: read, planned, written and taken back alike.
+//!
+//! Input: a sink and a path. Output: the bytes that hold the tags, and those bytes replaced.
+//! Invariant: what is replaced is what was read, or nothing is. Knows nothing of the ledger.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::place::{Place, applied, exchanged, taken_back};
+use super::plan::key;
+use super::{ContentHash, Sink, SinkError};
+use super::{attribute, note, replace, sidecar};
+use crate::frontmatter::Edit;
+
+/// The bytes that hold the tags of a file: its own, its attribute's or its sidecar's.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) path: PathBuf,
+    sink: Sink,
+    pub(super) content: Vec<u8>,
+    /// The sidecar is there.
+    exists: bool,
+}
+
+/// A change of them.
+#[derive(Debug)]
+pub(super) struct Edited {
+    pub(super) places: Vec<Place>,
+    pub(super) after: Vec<u8>,
+    /// Of the file's text, where that is what is changed.
+    pub(super) edits: Vec<Edit>,
+    pub(super) unwritable: Vec<String>,
+}
+
+impl Held {
+    pub(super) fn read(path: &Path, sink: Sink) -> Result<Held, SinkError> {
+        let (content, exists) = match sink {
+            Sink::Frontmatter => (replace::read(path)?, true),
+            Sink::Xattr => {
+                let read = attribute::read(path);
+                let read = read
+                    .map_err(|cause| SinkError::io(path, "its attributes cannot be read", cause));
+                (read?, true)
+            }
+            Sink::Sidecar => match replace::read(&sidecar_of(path)) {
+                Ok(content) => (content, true),
+                Err(SinkError::Gone(_)) => (Vec::new(), false),
+                Err(error) => return Err(error),
+            },
+            Sink::Suggest | Sink::Stdout => return Err(SinkError::NoFileSink(sink)),
+        };
+        Ok(Held {
+            path: path.to_path_buf(),
+            sink,
+            content,
+            exists,
+        })
+    }
+
+    /// The same place with other bytes: a text that is open in an editor.
+    pub(super) fn of_text(path: &Path, text: &str) -> Held {
+        Held {
+            path: path.to_path_buf(),
+            sink: Sink::Frontmatter,
+            content: text.as_bytes().to_vec(),
+            exists: true,
+        }
+    }
+
+    /// The same place with other bytes.
+    pub(super) fn with(&self, content: Vec<u8>) -> Held {
+        Held {
+            path: self.path.clone(),
+            content,
+            ..*self
+        }
+    }
+
+    pub(super) fn hash(&self) -> ContentHash {
+        ContentHash::of(&self.content)
+    }
+
+    pub(super) fn sink(&self) -> Sink {
+        self.sink
+    }
+
+    /// What the bytes are of, for a person.
+    pub(super) fn target(&self) -> String {
+        match self.sink {
+            Sink::Sidecar => super::error::shown(&sidecar_of(&self.path)),
+            Sink::Xattr => format!("{} ({})", super::error::shown(&self.path), attribute::NAME),
+            _ => super::error::shown(&self.path),
+        }
+    }
+
+    /// The tags that stand in this place, and those that the file has elsewhere.
+    pub(super) fn standing(&self) -> Result<(Vec<String>, Vec<String>), SinkError> {
+        match self.sink {
+            Sink::Frontmatter => note::standing(&self.path, &self.content),
+            Sink::Xattr => Ok((
+                self.attribute()?.into_iter().map(uncoloured).collect(),
+                Vec::new(),
+            )),
+            _ => Ok((sidecar::standing(&self.content, self.name()), Vec::new())),
+        }
+    }
+
+    pub(super) fn edited(&self, remove: &[String], add: &[String]) -> Result<Edited, SinkError> {
+        match self.sink {
+            Sink::Frontmatter => note::edited(&self.path, &self.content, remove, add),
+            Sink::Xattr => {
+                let mut tags = self.attribute()?;
+                let goes = |tag: &String| remove.iter().any(|other| key(other) == key(tag));
+                tags.retain(|tag| !goes(&uncoloured(tag.clone())));
+                tags.extend_from_slice(add);
+                let (after, unwritable) = attribute::bytes(&tags);
+                let changed = after != self.content;
+                let place = Place {
+                    at: 0,
+                    before: self.content.clone(),
+                    after: after.clone(),
+                };
+                Ok(Edited {
+                    places: changed.then_some(place).into_iter().collect(),
+                    after,
+                    edits: Vec::new(),
+                    unwritable,
+                })
+            }
+            _ => {
+                let place = sidecar::edited(&self.content, self.name(), remove, add);
+                let places: Vec<Place> = place.into_iter().collect();
+                Ok(Edited {
+                    after: applied(&self.content, &places).unwrap_or_default(),
+                    places,
+                    edits: Vec::new(),
+                    unwritable: Vec::new(),
+                })
+            }
+        }
+    }
+
+    /// The bytes before a change, though others may have changed since; `None` where those have.
+    pub(super) fn taken_back(&self, places: &[Place], after: ContentHash) -> Option<Vec<u8>> {
+        if self.hash() == after {
+            return taken_back(&self.content, places);
+        }
+        let ranges = match self.sink {
+            Sink::Frontmatter => note::located(&self.path, &self.content, places)?,
+            Sink::Sidecar => sidecar::located(&self.content, places)?,
+            _ => return None, // An attribute is one place.
+        };
+        let before: Vec<&[u8]> = places.iter().map(|place| &place.before[..]).collect();
+        exchanged(&self.content, &ranges, &before)
+    }
+
+    /// Replaces the bytes; refuses where they are no longer those that were read.
+    pub(super) fn put(&self, after: &[u8], temporary: &str) -> Result<(), SinkError> {
+        let before = self.exists.then_some(&self.content[..]);
+        if after == self.content {
+            return Ok(());
+        }
+        match self.sink {
+            Sink::Xattr => {
+                let io =
+                    |cause| SinkError::io(&self.path, "its attributes cannot be written", cause);
+                match attribute::read(&self.path).map_err(io)? == self.content {
+                    true => attribute::write(&self.path, after).map_err(io),
+                    false => Err(SinkError::Changed(super::error::shown(&self.path))),
+                }
+            }
+            Sink::Sidecar if after.is_empty() => {
+                let sidecar = sidecar_of(&self.path);
+                match replace::read(&sidecar)? == self.content {
+                    true => replace::remove(&sidecar),
+                    false => Err(SinkError::Changed(super::error::shown(&sidecar))),
+                }
+            }
+            Sink::Sidecar => replace::replace(&sidecar_of(&self.path), before, after, temporary),
+            _ => replace::replace(&self.path, before, after, temporary),
+        }
+    }
+
+    fn name(&self) -> &OsStr {
+        self.path.file_name().unwrap_or_default()
+    }
+
+    fn attribute(&self) -> Result<Vec<String>, SinkError> {
+        attribute::tags(&self.content).ok_or_else(|| SinkError::Encoding {
+            path: super::error::shown(&self.path),
+            fact: format!(
+                "its attribute {} cannot be read; mend or remove it",
+                attribute::NAME
+            ),
+        })
+    }
+}
+
+/// A tag of the Finder may have a colour.
+fn uncoloured(tag: String) -> String {
+    match tag.split_once('\n') {
+        Some((name, _)) => name.to_owned(),
+        None => tag,
+    }
+}
+
+/// The sidecar of a file's folder.
+fn sidecar_of(path: &Path) -> PathBuf {
+    path.with_file_name(sidecar::FILE_NAME)
+}
+
+/// The file that the new bytes of a place are written to first.
+pub(super) fn draft(path: &Path, temporary: &str) -> PathBuf {
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    target.with_file_name(temporary)
+}

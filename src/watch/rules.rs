@@ -1,0 +1,160 @@
+//! Which labels hold for the notes of a folder, without reading the settings for every note.
+//!
+//! Input: a watched folder and a folder in it. Output: rules, and a number that is another one as
+//! soon as they mean something else.
+//! Invariant: a `gliznet.toml` in or above a note's folder goes before what was said when the
+//! folder was added, and that before the user's own. Blocks.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+
+use super::roots::Folder;
+use crate::config::{FILE_NAME, Folders, Settings};
+use crate::desk::{Choice, Desk, Rules};
+use crate::score::Score;
+use crate::sink::Sink;
+
+/// What holds for some notes.
+#[derive(Debug)]
+pub(super) struct InForce {
+    pub(super) rules: Rules,
+    /// Tells labels, thresholds and sink from others.
+    pub(super) print: u64,
+}
+
+/// Rules that were read.
+pub(super) struct RuleBook {
+    desk: Arc<Desk>,
+    folders: Folders,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// By watched folder and the folder in it.
+    known: HashMap<(PathBuf, PathBuf), Result<Arc<InForce>, String>>,
+    /// The files outside the watched folders that they came from, as they were then.
+    sources: BTreeMap<PathBuf, Option<(SystemTime, u64)>>,
+}
+
+impl RuleBook {
+    pub(super) fn new(desk: Arc<Desk>, folders: Folders) -> RuleBook {
+        RuleBook {
+            desk,
+            folders,
+            state: Mutex::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What holds in `dir`, a folder in `folder` or that itself; or why nothing does.
+    pub(super) fn of(&self, folder: &Folder, dir: &Path) -> Result<Arc<InForce>, String> {
+        let key = (folder.path.clone(), dir.to_path_buf());
+        if let Some(known) = self.lock().known.get(&key) {
+            return known.clone();
+        }
+        let choice = self.choice(folder, dir);
+        let mut sources = BTreeMap::new();
+        let read = choice.and_then(|choice| {
+            // Looked at before they are read, so that no change falls between.
+            for file in self.desk.settings_files(dir, &choice) {
+                // The system tells of those in the folder.
+                if folder.poll || !file.starts_with(&folder.path) {
+                    let look = look(&file);
+                    sources.insert(file, look);
+                }
+            }
+            let rules = self.desk.rules(Some(dir), &choice);
+            rules.map_err(|error| error.to_string())
+        });
+        let read = read.map(|rules| {
+            let print = print(&rules, folder.sink);
+            Arc::new(InForce { rules, print })
+        });
+        let state = &mut *self.lock();
+        state.sources.extend(sources);
+        state.known.insert(key, read.clone());
+        read
+    }
+
+    fn choice(&self, folder: &Folder, dir: &Path) -> Result<Choice, String> {
+        let settings = Settings::load(&self.folders, dir).map_err(|error| error.to_string())?;
+        let of_user = self.folders.config.join(FILE_NAME);
+        let of_workspace = settings.labelset.filter(|chosen| chosen.file != of_user);
+        Ok(Choice {
+            labelset: match of_workspace {
+                Some(_) => None,
+                None => folder.labelset.clone(),
+            },
+            threshold: folder.threshold.and_then(Score::new),
+            ..Choice::default()
+        })
+    }
+
+    /// Reads all rules again when they are asked for.
+    pub(super) fn forget(&self) {
+        *self.lock() = State::default();
+    }
+
+    /// Looks at the files outside the watched folders; says whether one has changed, and then all
+    /// is forgotten.
+    pub(super) fn look_again(&self) -> bool {
+        let known = self.lock().sources.clone();
+        let has_changed = known.iter().any(|(file, then)| look(file) != *then);
+        if has_changed {
+            self.forget();
+        }
+        has_changed
+    }
+
+    /// What is wrong with the rules of a watched folder, each once.
+    pub(super) fn faults(&self, folder: &Path) -> Vec<String> {
+        let state = self.lock();
+        let known = state.known.iter();
+        // Their order is made by the set below.
+        let faults = known
+            .filter(|((root, _), _)| root == folder)
+            .filter_map(|(_, rules)| rules.as_ref().err().cloned());
+        let faults: BTreeSet<String> = faults.collect();
+        faults.into_iter().collect()
+    }
+
+    /// The names of all labels that hold somewhere.
+    pub(super) fn labels(&self) -> BTreeSet<String> {
+        let state = self.lock();
+        let mut labels = BTreeSet::new();
+        for rules in state.known.values().flatten() {
+            let set = &rules.rules.labels;
+            labels.extend(set.labels().iter().map(|label| label.name.clone()));
+        }
+        labels
+    }
+}
+
+fn look(file: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = std::fs::metadata(file).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+fn print(rules: &Rules, sink: Sink) -> u64 {
+    let threshold = rules.threshold.map(Score::value);
+    number(&format!(
+        "{} {threshold:?} {sink:?}",
+        rules.labels.fingerprint()
+    ))
+}
+
+/// A text as a number that another text does not have.
+pub(super) fn number(text: &str) -> u64 {
+    let digest = Sha256::digest(text.as_bytes());
+    let (head, _) = digest.split_at(8);
+    head.iter()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
+}

@@ -1,0 +1,191 @@
+//! What the supervisor makes of paths: which notes are to be read, which only have another name,
+//! and which are gone.
+//!
+//! Invariant: a note that is gone is remembered for a while, so that one that comes back under
+//! another name keeps what was said of it.
+
+use std::path::{Path, PathBuf};
+
+use super::{GRACE, Supervisor};
+use crate::desk::ignored::RULE_FILES;
+use crate::watch::coalesce::{Moment, Ready};
+use crate::watch::index::below;
+use crate::watch::note::Stamp;
+use crate::watch::queue::Urgency;
+use crate::watch::root::{Root, is_settings};
+use crate::watch::scan::renamed;
+
+impl Supervisor {
+    /// Looks at paths that were quiet.
+    pub(super) fn look_into(&mut self, at: usize, ready: Ready) {
+        let now = self.now();
+        let root_path = self.roots[at].folder.path.clone();
+        if ready.everything {
+            self.roots[at].look_at(&root_path, now);
+            return;
+        }
+        for (from, to) in &ready.moves {
+            let is_moved = std::fs::symlink_metadata(from).is_err() && to.exists();
+            if is_moved {
+                self.rename_all(from, to);
+            }
+        }
+        let mut come: Vec<(PathBuf, Stamp)> = Vec::new();
+        let mut settings_changed = false;
+        for path in &ready.paths {
+            let root = &mut self.roots[at];
+            let name = path.file_name().unwrap_or_default();
+            if RULE_FILES.iter().any(|rules| name == *rules) {
+                root.ignored.forget();
+                root.look_at(&root_path, now);
+                continue;
+            }
+            settings_changed |= is_settings(path);
+            let metadata = std::fs::symlink_metadata(path);
+            match metadata {
+                Err(_) => {
+                    if *path == root_path {
+                        root.look_at(&root_path, now);
+                        continue;
+                    }
+                    self.notifier.forget(path);
+                    self.miss(path, now);
+                }
+                Ok(metadata) if metadata.is_dir() => {
+                    if !root.ignored.is_ignored(path, true) {
+                        // It may be another folder than the one that was watched.
+                        self.notifier.forget(path);
+                        root.look_at(path, now);
+                    }
+                }
+                Ok(metadata) => {
+                    let is_note = metadata.is_file()
+                        && root.folder.is_note(path)
+                        && !root.ignored.is_ignored(path, false);
+                    let stamp = Stamp::of(&metadata);
+                    let known = self.index.notes().get(path).map(|note| note.stamp);
+                    if !is_note {
+                        if known.is_some() {
+                            self.miss(path, now);
+                        }
+                    } else if known != Some(stamp) {
+                        come.push((path.clone(), stamp));
+                    }
+                }
+            }
+        }
+        self.push(at, come, &ready.moves, Urgency::Fresh, now);
+        if settings_changed {
+            self.tagger.rules.forget();
+            self.check_behind();
+        }
+    }
+
+    /// Notes that are new or look other than they did are to be read, unless they only have
+    /// another name.
+    pub(super) fn push(
+        &mut self,
+        at: usize,
+        come: Vec<(PathBuf, Stamp)>,
+        told: &[(PathBuf, PathBuf)],
+        urgency: Urgency,
+        earliest: Moment,
+    ) {
+        let is_new = |(path, _): &&(PathBuf, Stamp)| !self.index.notes().contains_key(path);
+        let new: Vec<(PathBuf, Stamp)> = come.iter().filter(is_new).cloned().collect();
+        if !new.is_empty() && !self.missing.is_empty() {
+            let mut gone: Vec<(PathBuf, Stamp)> = self
+                .missing
+                .iter()
+                .map(|(path, (_, stamp))| (path.clone(), *stamp))
+                .collect();
+            gone.sort_by(|a, b| a.0.cmp(&b.0));
+            for (from, to) in renamed(&gone, &new, told) {
+                self.rename_all(&from, &to);
+            }
+        }
+        let crowd = come.len();
+        for (path, stamp) in come {
+            self.missing.remove(&path);
+            // After a rename it may be known by its look.
+            let known = self.index.notes().get(&path).map(|note| note.stamp);
+            if known != Some(stamp) {
+                self.roots[at].push(&path, urgency, earliest, crowd);
+            }
+        }
+    }
+
+    /// A path, and all that is known below it, has another name.
+    fn rename_all(&mut self, from: &Path, to: &Path) {
+        let below = self.index.below(from);
+        for old in &below {
+            let rest = old.strip_prefix(from).unwrap_or(Path::new(""));
+            let new = match rest.as_os_str().is_empty() {
+                true => to.to_path_buf(),
+                false => to.join(rest),
+            };
+            self.missing.remove(old);
+            if let Some(root) = self.root_of(old) {
+                root.queue.forget(old);
+            }
+            if let Some(note) = self.index.remove(old)
+                && self.root_of(&new).is_some()
+            {
+                self.index.put(&new, note);
+                self.is_dirty = true;
+            }
+        }
+        if !below.is_empty() {
+            tracing::info!(from = %from.display(), to = %to.display(), notes = below.len(), "renamed");
+            self.tagger.moved(from, to, &below);
+        }
+    }
+
+    /// A path is not there. Its notes are remembered for a while.
+    pub(super) fn miss(&mut self, path: &Path, now: Moment) {
+        let notes = self.index.notes();
+        let below: Vec<(PathBuf, Stamp)> = below(&notes, path)
+            .map(|(path, note)| (path.clone(), note.stamp))
+            .collect();
+        drop(notes);
+        for (path, stamp) in below {
+            if let Some(root) = self.root_of(&path) {
+                root.queue.forget(&path);
+            }
+            self.missing.entry(path).or_insert((now, stamp));
+        }
+    }
+
+    /// Forgets what did not come back.
+    pub(super) fn let_go(&mut self, now: Moment) {
+        if self.missing.is_empty() || self.roots.iter().any(Root::is_looking) {
+            return;
+        }
+        let longest = self
+            .roots
+            .iter()
+            .map(Root::window)
+            .max()
+            .unwrap_or_default();
+        let mut over: Vec<PathBuf> = self
+            .missing
+            .extract_if(|_, (since, _)| *since + GRACE + longest <= now)
+            .map(|(path, _)| path)
+            .collect();
+        over.sort();
+        for path in over {
+            if std::fs::symlink_metadata(&path).is_err() || !self.is_note(&path) {
+                self.index.remove(&path);
+                self.is_dirty = true;
+            }
+        }
+    }
+
+    fn is_note(&self, path: &Path) -> bool {
+        let root = self
+            .roots
+            .iter()
+            .find(|root| path.starts_with(&root.folder.path));
+        root.is_some_and(|root| root.folder.is_note(path) && !root.ignored.is_ignored(path, false))
+    }
+}

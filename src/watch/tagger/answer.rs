@@ -1,0 +1,139 @@
+//! A note that was read and what the model said of it, as values: what to wish for, what to
+//! remember, what a person said.
+//!
+//! Invariant: a tag is ours only where the ledger says so. Writes nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::desk;
+use crate::desk::name::uri_of;
+use crate::sink::{Provenance, TagWish};
+use crate::watch::corrections::{Change, Verdict, verdict};
+use crate::watch::index::Index;
+use crate::watch::note::{Basis, Fit, Held, Note, Stamp};
+use crate::watch::read::Text;
+use crate::watch::roots::Folder;
+use crate::watch::rules::InForce;
+use crate::watch::search::is_same;
+
+/// A note that was read, with what is known of it.
+pub(super) struct Opened {
+    pub(super) text: Text,
+    pub(super) known: Option<Note>,
+    pub(super) rules: Result<Arc<InForce>, String>,
+    pub(super) provenance: Provenance,
+    /// What a person said by changing it.
+    pub(super) verdict: Verdict,
+    /// It is what it was when it was tagged.
+    pub(super) is_same: bool,
+}
+
+/// What the model said of a note.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answer {
+    pub(super) basis: Option<Basis>,
+    pub(super) fits: Vec<(String, Option<f32>)>,
+    pub(super) fault: Option<String>,
+}
+
+impl Answer {
+    pub(super) fn wishes(&self) -> Vec<TagWish> {
+        let wish = |(name, score): &(String, Option<f32>)| TagWish {
+            name: name.clone(),
+            score: *score,
+        };
+        self.fits.iter().map(wish).collect()
+    }
+}
+
+impl Opened {
+    pub(super) fn note(&self, index: &Index, stamp: Stamp, answer: &Answer) -> Note {
+        let ours = &self.provenance.machine;
+        let is_ours = |tag: &str| ours.iter().any(|ours| is_same(ours, tag));
+        let mut tags: Vec<Held> = Vec::new();
+        for tag in self.text.tags.iter().chain(ours) {
+            if !tags.iter().any(|held| is_same(&held.name, tag)) {
+                tags.push(Held {
+                    name: index.name(tag),
+                    is_ours: is_ours(tag),
+                });
+            }
+        }
+        let fits = answer.fits.iter().map(|(name, score)| Fit {
+            name: index.name(name),
+            score: score.unwrap_or(1.0), // A person said so.
+        });
+        Note {
+            stamp,
+            content: self.text.content,
+            tags: tags.into(),
+            fits: fits.collect(),
+            basis: answer.basis,
+            fault: answer.fault.as_deref().map(|fault| index.name(fault)),
+        }
+    }
+}
+
+/// The note after some tags were added and others taken out.
+pub(super) fn changed(index: &Index, note: Note, added: &[String], removed: &[String]) -> Note {
+    let mut tags = note.tags.into_vec();
+    tags.retain(|tag| !removed.iter().any(|removed| is_same(removed, &tag.name)));
+    tags.extend(added.iter().map(|tag| Held {
+        name: index.name(tag),
+        is_ours: true,
+    }));
+    Note {
+        tags: tags.into(),
+        ..note
+    }
+}
+
+/// What a person said by changing a note.
+pub(super) fn said(
+    folder: &Folder,
+    known: &Note,
+    text: &Text,
+    provenance: &Provenance,
+    rules: &InForce,
+    crowd: usize,
+) -> Verdict {
+    if text.is_broken {
+        return Verdict::default(); // Nobody knows which tags it has.
+    }
+    let before: Vec<String> = known.tags.iter().map(|tag| tag.name.to_string()).collect();
+    let mut ours = provenance.machine.clone();
+    ours.extend(provenance.withdrawn.iter().cloned());
+    // Tags beside the file are not in its text, and nobody took them out of it.
+    let mut now = text.tags.clone();
+    now.extend(provenance.machine.iter().cloned());
+    let expected: Vec<String> = match folder.sink.writes() {
+        true => known.fits.iter().map(|fit| fit.name.to_string()).collect(),
+        false => Vec::new(),
+    };
+    let change = Change {
+        before: Some(&before),
+        now: &now,
+        ours: &ours,
+        expected: &expected,
+        crowd,
+    };
+    verdict(&change, &rules.rules.labels)
+}
+
+pub(super) fn names(rules: &InForce) -> Vec<String> {
+    let labels = rules.rules.labels.labels().iter();
+    labels.map(|label| label.name.clone()).collect()
+}
+
+pub(super) fn desk_text(path: &Path, text: &Text) -> desk::Text {
+    desk::Text {
+        source: Arc::clone(&text.source),
+        format: text.format,
+        name: Some(uri_of(path)),
+    }
+}
+
+pub(super) fn text_stamp(path: &Path) -> Stamp {
+    std::fs::symlink_metadata(path).map_or(Stamp::default(), |metadata| Stamp::of(&metadata))
+}

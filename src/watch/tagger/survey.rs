@@ -1,0 +1,91 @@
+//! What the tagger knows of all notes of a folder: which are behind, how many are up to date, and
+//! why some are left out.
+//!
+//! Invariant: settings are read while nobody waits for the index. Opens no note.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Tagger;
+use crate::watch::index::below;
+use crate::watch::note::Note;
+use crate::watch::roots::Folder;
+
+/// So many reasons are told at once.
+const MOST_REASONS: usize = 20;
+
+impl Tagger {
+    /// The notes of a folder that should be tagged again. Reads settings.
+    pub(in crate::watch) fn behind(&self, folder: &Folder, cancelled: &AtomicBool) -> Vec<PathBuf> {
+        let dirs: BTreeSet<PathBuf> = {
+            let notes = self.index.notes();
+            let dirs = below(&notes, &folder.path).filter_map(|(path, _)| path.parent());
+            dirs.map(Path::to_path_buf).collect()
+        };
+        // Settings are read while nobody waits for the index.
+        let mut rules = HashMap::new();
+        for dir in dirs {
+            if cancelled.load(Ordering::Relaxed) {
+                return Vec::new();
+            }
+            let of_dir = self.rules.of(folder, &dir);
+            rules.insert(
+                dir,
+                of_dir.ok().map(|rules| (rules.print, self.basis(&rules))),
+            );
+        }
+        let notes = self.index.notes();
+        let is_behind = |path: &Path, note: &Note| {
+            if note.fault.is_some() && note.basis.is_none() {
+                return false; // It could not even be read.
+            }
+            match path.parent().and_then(|dir| rules.get(dir)) {
+                Some(Some((_, Some(basis)))) => note.basis != Some(*basis),
+                // While there is no model, it may be the one that was asked before.
+                Some(Some((print, None))) => note.basis.is_some_and(|basis| basis.rules != *print),
+                Some(None) => note.basis.is_some(),
+                None => false,
+            }
+        };
+        below(&notes, &folder.path)
+            .filter(|(path, note)| is_behind(path, note))
+            .map(|(path, _)| path.clone())
+            .collect()
+    }
+
+    /// How many notes of a folder are up to date, and how many there are.
+    pub(in crate::watch) fn counts(&self, folder: &Path) -> (usize, usize) {
+        let notes = self.index.notes();
+        let (mut tagged, mut all) = (0, 0);
+        for (_, note) in below(&notes, folder) {
+            all += 1;
+            tagged += usize::from(note.basis.is_some() && note.fault.is_none());
+        }
+        (tagged, all)
+    }
+
+    /// Why some notes of a folder have no tags: each reason once, with a note.
+    pub(in crate::watch) fn left_out(&self, folder: &Path) -> Vec<String> {
+        let notes = self.index.notes();
+        let mut reasons: BTreeMap<Arc<str>, (PathBuf, usize)> = BTreeMap::new();
+        for (path, note) in below(&notes, folder) {
+            if let Some(fault) = &note.fault {
+                let (_, count) = reasons
+                    .entry(Arc::clone(fault))
+                    .or_insert_with(|| (path.clone(), 0));
+                *count += 1;
+            }
+        }
+        let shown = reasons.into_iter().map(|(reason, (path, count))| {
+            let name = path.display();
+            match count {
+                1 if reason.contains(&*name.to_string()) => reason.to_string(),
+                1 => format!("{name}: {reason}"),
+                more => format!("{name} and {} more: {reason}", more - 1),
+            }
+        });
+        shown.take(MOST_REASONS).collect()
+    }
+}

@@ -1,0 +1,156 @@
+//! What was written is taken back, byte for byte, or the file is left alone.
+
+use gliznet::sink::{Cause, Mode, Run, RunId, Sink, UndoSelection};
+
+use crate::{Vault, everything};
+
+fn of_run(run: u64) -> UndoSelection {
+    UndoSelection {
+        run: Some(RunId(run)),
+        ..UndoSelection::default()
+    }
+}
+
+#[test]
+fn the_latest_run_is_taken_back_then_the_one_before_it() {
+    let vault = Vault::new();
+    vault.put("a.md", "Text");
+    vault.write(Sink::Frontmatter, "a.md", &["a"]).unwrap();
+    let one = vault.get("a.md");
+    vault.write(Sink::Frontmatter, "a.md", &["a", "b"]).unwrap();
+    let latest = UndoSelection::default();
+    assert_eq!(vault.undo(&latest), [""; 0]);
+    assert_eq!(vault.get("a.md"), one);
+    assert_eq!(vault.undo(&latest), [""; 0]);
+    assert_eq!(vault.get("a.md"), "Text");
+    let nothing = vault.ledger.undo(&latest, 9, Mode::Do).unwrap();
+    assert!(nothing.files.is_empty() && nothing.runs.is_empty());
+}
+
+#[test]
+fn tags_that_a_run_took_out_come_back_as_the_machines() {
+    let vault = Vault::new();
+    vault.put("a.md", "---\ntags: [a, x] # why\n---\n");
+    vault.write(Sink::Frontmatter, "a.md", &["b"]).unwrap();
+    vault.write(Sink::Frontmatter, "a.md", &["c"]).unwrap();
+    assert_eq!(vault.get("a.md"), "---\ntags: [a, x, c] # why\n---\n");
+    assert_eq!(vault.undo(&of_run(2)), [""; 0]);
+    assert_eq!(vault.get("a.md"), "---\ntags: [a, x, b] # why\n---\n");
+    let provenance = vault.ledger.provenance(&vault.path("a.md")).unwrap();
+    assert_eq!(
+        (provenance.machine, provenance.undone),
+        (vec!["b".to_owned()], vec!["c".to_owned()])
+    );
+}
+
+#[test]
+fn an_older_run_below_a_newer_one_is_refused_with_the_cure() {
+    let vault = Vault::new();
+    vault.put("a.md", "---\ntags: [a]\n---\n");
+    vault.write(Sink::Frontmatter, "a.md", &["b"]).unwrap();
+    vault.write(Sink::Frontmatter, "a.md", &["b", "c"]).unwrap();
+    let now = vault.get("a.md");
+    let faults = vault.undo(&of_run(1));
+    assert!(
+        faults[0].ends_with("undo that one first (`gliznet undo --run 2`)"),
+        "{faults:?}"
+    );
+    assert_eq!(vault.get("a.md"), now);
+    let both = UndoSelection {
+        file: Some(vault.path("a.md")),
+        ..UndoSelection::default()
+    };
+    assert_eq!(vault.undo(&both), [""; 0]);
+    assert_eq!(vault.get("a.md"), "---\ntags: [a]\n---\n");
+}
+
+#[test]
+fn edits_elsewhere_stay_and_edits_there_are_left_alone() {
+    let vault = Vault::new();
+    for name in ["kept.md", "changed.md", "gone.md", "reverted.md"] {
+        vault.put(name, "---\ntitle: x\ntags:\n- mine\n---\nText\n");
+    }
+    let run = Run::new(Cause::Watch, Sink::Frontmatter, "m".to_owned(), 1_000);
+    for name in ["kept.md", "changed.md", "gone.md", "reverted.md"] {
+        vault.write_in(&run, name, &["a"]).unwrap();
+    }
+    let text = vault.get("kept.md");
+    vault.put("kept.md", text.replace("title: x", "title: y") + "More\n");
+    let changed = text.replace("- a", "- apple");
+    vault.put("changed.md", &changed);
+    std::fs::remove_file(vault.path("gone.md")).unwrap();
+    vault.put("reverted.md", "---\ntitle: x\ntags:\n- mine\n---\nText\n");
+    let mut faults = vault.undo(&UndoSelection::default());
+    faults.sort();
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(
+        faults[0].contains("changed.md: its tags have been changed since"),
+        "{faults:?}"
+    );
+    assert!(faults[1].contains("gone.md: it is gone"), "{faults:?}");
+    assert_eq!(
+        vault.get("kept.md"),
+        "---\ntitle: y\ntags:\n- mine\n---\nText\nMore\n"
+    );
+    assert_eq!(vault.get("changed.md"), changed);
+    // What was not taken back still stands, and can be taken back when that is possible again.
+    vault.put("changed.md", &text);
+    assert_eq!(vault.undo(&of_run(1)).len(), 1);
+    assert_eq!(
+        vault.get("changed.md"),
+        "---\ntitle: x\ntags:\n- mine\n---\nText\n"
+    );
+}
+
+#[test]
+fn a_dry_undo_shows_what_would_be() {
+    let vault = Vault::new();
+    vault.put("a.md", "Text");
+    vault.write(Sink::Frontmatter, "a.md", &["a"]).unwrap();
+    let now = vault.get("a.md");
+    let undone = vault.ledger.undo(&everything(), 9, Mode::Preview).unwrap();
+    let back = undone.files[0].outcome.as_ref().unwrap();
+    assert_eq!(
+        (back.removed.join(","), back.preview.after.as_slice()),
+        ("a".to_owned(), &b"Text"[..])
+    );
+    assert_eq!(vault.get("a.md"), now);
+    assert_eq!(vault.undo(&everything()), [""; 0]);
+}
+
+#[test]
+fn conditions_add_up() {
+    let vault = Vault::new();
+    for (name, time) in [("a.md", 100), ("b.md", 200), ("c.md", 300)] {
+        vault.put(name, "Text");
+        let run = Run::new(Cause::Watch, Sink::Frontmatter, "m".to_owned(), time);
+        vault.write_in(&run, name, &["a"]).unwrap();
+    }
+    let since = UndoSelection {
+        since: Some(200),
+        file: Some(vault.path("b.md")),
+        run: None,
+    };
+    assert_eq!(vault.undo(&since), [""; 0]);
+    let is_tagged = |name: &str| vault.get(name) != "Text";
+    assert_eq!(["a.md", "b.md", "c.md"].map(is_tagged), [true, false, true]);
+    let error = vault.ledger.undo(&of_run(9), 1, Mode::Do).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no run 9; `gliznet log` lists them"
+    );
+}
+
+#[test]
+fn a_line_of_a_sidecar_is_taken_back_among_others() {
+    let vault = Vault::new();
+    for name in ["a.txt", "b.txt", "c.txt"] {
+        vault.put(name, "Text");
+        vault.write(Sink::Sidecar, name, &["x"]).unwrap();
+    }
+    assert_eq!(vault.undo(&of_run(2)), [""; 0]);
+    let left = "{\"file\":\"a.txt\",\"tags\":[\"x\"]}\n{\"file\":\"c.txt\",\"tags\":[\"x\"]}\n";
+    assert_eq!(vault.get(".gliznet-tags.jsonl"), left);
+    assert_eq!(vault.undo(&everything()), [""; 0]);
+    assert_eq!(vault.files(), ["a.txt", "b.txt", "c.txt"]);
+}
