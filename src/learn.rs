@@ -3,7 +3,9 @@
 pub mod calibrate;
 pub mod dataset;
 pub mod evaluation;
+pub mod gate;
 pub mod journal;
 pub mod review;
 pub mod scoring;
 pub mod train;
+pub mod versions;

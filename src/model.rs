@@ -10,6 +10,7 @@ mod bundled;
 pub mod calibration;
 pub mod checkpoint;
 pub mod config;
+pub mod delta;
 pub mod device;
 mod encoder;
 mod head;
@@ -31,9 +32,11 @@ use crate::model::calibration::Calibration;
 use batch::{Batch, BatchOptions};
 use checkpoint::{CheckpointError, CheckpointFiles};
 use config::{BackboneConfig, ModelConfig};
+use delta::Delta;
 use encoder::{Encoder, EncoderInput, FusedBert};
 use head::{ScoringHead, StateRows};
 use sequence::Sequence;
+use store::ModelSource;
 use tokenizer::Tokenizer;
 use weights::Reader;
 
@@ -130,6 +133,38 @@ impl Model {
         Err(CheckpointError::NoFile {
             path: store::BUNDLED_NAME.into(),
         })
+    }
+
+    /// Loads the model at `source`, with what version `number` has learnt on top of it.
+    ///
+    /// # Errors
+    /// As `load`; a version that was learnt on top of another model.
+    pub fn with_version(
+        source: &ModelSource,
+        version: Option<(u32, Delta)>,
+        options: &LoadOptions,
+    ) -> Result<Model, CheckpointError> {
+        let mut files = CheckpointFiles::of(source)?;
+        let mut name = match source {
+            ModelSource::Bundled => store::BUNDLED_NAME.to_owned(),
+            ModelSource::Folder(dir) => dir.file_name().map_or_else(
+                || "model".to_owned(),
+                |name| name.to_string_lossy().into_owned(),
+            ),
+        };
+        if let Some((number, delta)) = version {
+            name = format!("{name}+{number}");
+            files.delta = Some(delta);
+        }
+        Model::from_files(&name, &files, options)
+    }
+
+    /// The fingerprint that the model at `source` has without any version on top. Reads all of it.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn fingerprint_of(source: &ModelSource) -> Result<String, CheckpointError> {
+        Ok(CheckpointFiles::of(source)?.fingerprint())
     }
 
     fn from_files(

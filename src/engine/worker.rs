@@ -2,8 +2,11 @@
 //!
 //! The model is loaded on this thread too, so nobody waits for it who has no question. A question
 //! whose answer is in the cache never waits behind others.
-//! Invariant: every question gets one answer, an error included; one that nobody waits for any
-//! more is not computed. Knows nothing of documents, editors or files.
+//! Invariant: every question gets one answer, an error included, of one model; one that nobody
+//! waits for any more is not computed. Another model takes over between two questions.
+//! Knows nothing of documents, editors or files.
+//!
+//! Length: what the thread does and how it is asked share one state.
 
 mod bench;
 mod question;
@@ -40,8 +43,23 @@ type Queue = Scheduler<Key, Job, oneshot::Sender<Reply>>;
 
 struct State {
     queue: Queue,
+    /// The model that answers the next question.
+    next: Option<Next>,
     /// What everybody is told from now on; the thread ends.
     refusal: Option<WorkerError>,
+}
+
+/// A model that is to take over, and who waits for it.
+struct Next {
+    model: Arc<Model>,
+    told: oneshot::Sender<ModelFacts>,
+}
+
+/// What the thread does next.
+enum Turn {
+    Job(Key, Job),
+    Swap(Next),
+    End,
 }
 
 struct Shared {
@@ -81,6 +99,7 @@ impl Worker {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 queue: Scheduler::new(options.limits),
+                next: None,
                 refusal: None,
             }),
             wake: Condvar::new(),
@@ -152,7 +171,25 @@ impl Worker {
         rx.await.unwrap_or(Err(WorkerError::Stopping))
     }
 
-    /// How far the model is, now and later.
+    /// Lets another model answer, from the question after the running one on. A model that waits to
+    /// take over and is overtaken never answers; whoever handed it in is told it is stopping.
+    ///
+    /// # Errors
+    /// The worker ends, or a newer model was handed in meanwhile.
+    pub async fn swap(&self, model: Arc<Model>) -> Result<ModelFacts, WorkerError> {
+        let (told, facts) = oneshot::channel();
+        {
+            let mut state = self.shared.lock();
+            if let Some(refusal) = &state.refusal {
+                return Err(refusal.clone());
+            }
+            state.next = Some(Next { model, told });
+        }
+        self.shared.wake.notify_one();
+        facts.await.map_err(|_| WorkerError::Stopping)
+    }
+
+    /// How far the model is, now and later; after a swap, the new one.
     pub fn loading(&self) -> watch::Receiver<Loading> {
         self.loading.clone()
     }
@@ -194,6 +231,7 @@ impl Shared {
         let waiting = {
             let mut state = self.lock();
             state.refusal = Some(refusal.clone());
+            state.next = None;
             state.queue.clear()
         };
         self.wake.notify_all();
@@ -221,18 +259,8 @@ fn run(
 ) {
     let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(load))
         .unwrap_or_else(|_| Err("the checkpoint could not be read; use another model".to_owned()));
-    let (engine, facts) = match loaded {
-        Ok((model, device)) => {
-            let short: String = model.fingerprint().chars().take(8).collect();
-            let engine = Engine::new(Arc::clone(&model), options);
-            let facts = ModelFacts {
-                name: format!("{}@{short}", model.name()).into(),
-                fingerprint: model.fingerprint().into(),
-                device: device.into(),
-                default_threshold: engine.default_threshold(),
-            };
-            (engine, facts)
-        }
+    let (engine, mut facts) = match loaded {
+        Ok((model, device)) => prepared(&model, &options, device.into()),
         Err(reason) => {
             let reason: Arc<str> = reason.into();
             tracing::error!(%reason, "no model");
@@ -243,7 +271,20 @@ fn run(
     tracing::info!(model = %facts.name, device = %facts.device, "the model is ready");
     tell.send_replace(Loading::Ready(facts.clone()));
     let mut bench = Bench::new(engine);
-    while let Some((key, job)) = wait(shared) {
+    loop {
+        let (key, job) = match wait(shared) {
+            Turn::Job(key, job) => (key, job),
+            Turn::Swap(Next { model, told }) => {
+                let (engine, other) = prepared(&model, &options, Arc::clone(&facts.device));
+                // Vocabularies were made ready for the old one, so they go with it.
+                (bench, facts) = (Bench::new(engine), other);
+                tracing::info!(model = %facts.name, "another version of the model answers");
+                tell.send_replace(Loading::Ready(facts.clone()));
+                let _ = told.send(facts.clone()); // Whoever asked may have left.
+                continue;
+            }
+            Turn::End => return,
+        };
         let reply = match &job {
             Job::Score(question) => answer(shared, &mut bench, &facts, &key, question),
             Job::Explain(asked) => bench
@@ -257,15 +298,31 @@ fn run(
     }
 }
 
-/// The next question, or `None` when the worker is to end.
-fn wait(shared: &Shared) -> Option<(Key, Job)> {
+/// The engine of a model, and what everybody is told of it.
+fn prepared(model: &Arc<Model>, options: &EngineOptions, device: Arc<str>) -> (Engine, ModelFacts) {
+    let short: String = model.fingerprint().chars().take(8).collect();
+    let engine = Engine::new(Arc::clone(model), options.clone());
+    let facts = ModelFacts {
+        name: format!("{}@{short}", model.name()).into(),
+        fingerprint: model.fingerprint().into(),
+        device,
+        default_threshold: engine.default_threshold(),
+    };
+    (engine, facts)
+}
+
+/// What is to be done next: a new model before the next question.
+fn wait(shared: &Shared) -> Turn {
     let mut state = shared.lock();
     loop {
         if state.refusal.is_some() {
-            return None;
+            return Turn::End;
         }
-        if let Some(next) = state.queue.next(oneshot::Sender::is_closed) {
-            return Some(next);
+        if let Some(next) = state.next.take() {
+            return Turn::Swap(next);
+        }
+        if let Some((key, job)) = state.queue.next(oneshot::Sender::is_closed) {
+            return Turn::Job(key, job);
         }
         state = shared
             .wake
@@ -308,6 +365,9 @@ mod tests {
     use super::*;
     use crate::label::LabelSet;
     use crate::model::LoadOptions;
+    use crate::model::delta::Delta;
+    use crate::model::store::ModelSource;
+    use std::collections::HashMap;
     use std::path::Path;
 
     fn tiny() -> Result<(Arc<Model>, String), String> {
@@ -377,6 +437,70 @@ mod tests {
         go.send(()).unwrap();
         assert!(first.await.unwrap().is_ok());
         assert!(third.await.unwrap().is_ok());
+        worker.stop();
+    }
+
+    /// The tiny model with another bias, as a version of it would be.
+    fn version(number: u32) -> Arc<Model> {
+        let dir =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity/bert-isolated-proj");
+        let name = "aggregator.text_projector.1.bias".to_owned();
+        let bias = candle_core::Tensor::full(number as f32 / 10.0, 24, &candle_core::Device::Cpu);
+        let delta = Delta::of(&[(name, bias.unwrap())].into(), None).unwrap();
+        let source = ModelSource::Folder(dir);
+        let options = LoadOptions::default();
+        Arc::new(Model::with_version(&source, Some((number, delta)), &options).unwrap())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_swap_under_load_fails_no_question_and_mixes_no_two_models() {
+        let worker = Arc::new(Worker::start(options(None, 64), tiny).unwrap());
+        let mut askers = tokio::task::JoinSet::new();
+        for asker in 0..4 {
+            let worker = Arc::clone(&worker);
+            askers.spawn(async move {
+                let mut answers = Vec::new();
+                for _ in 0..40 {
+                    let text = format!("Roses need pruning, says {asker}.");
+                    answers.push(worker.ask(question(&text)).await.unwrap());
+                    tokio::task::yield_now().await;
+                }
+                (asker, answers)
+            });
+        }
+        for number in 1..=5 {
+            let model = version(number);
+            let facts = worker.swap(Arc::clone(&model)).await.unwrap();
+            assert_eq!(&*facts.fingerprint, model.fingerprint());
+            assert_eq!(*worker.loading().borrow(), Loading::Ready(facts));
+        }
+        while let Some(asked) = askers.join_next().await {
+            let (asker, answers) = asked.unwrap();
+            // What each model says of this text when it is asked alone.
+            let mut alone: HashMap<Arc<str>, Arc<crate::engine::Prediction>> = HashMap::new();
+            for answer in answers {
+                let known = alone
+                    .entry(Arc::clone(&answer.model.fingerprint))
+                    .or_insert_with(|| Arc::clone(&answer.prediction));
+                assert_eq!(*known, answer.prediction, "asker {asker}");
+            }
+        }
+        let last = worker.ask(question("At the end.")).await.unwrap();
+        assert!(last.model.name.contains("+5@"), "{}", last.model.name);
+        worker.stop();
+        assert!(worker.swap(version(6)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn answers_of_the_old_model_are_not_taken_from_the_cache() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path(), 1 << 20).unwrap();
+        let worker = Worker::start(options(Some(cache), 4), tiny).unwrap();
+        let old = worker.ask(question("Roses.")).await.unwrap();
+        worker.swap(version(3)).await.unwrap();
+        let new = worker.ask(question("Roses.")).await.unwrap();
+        assert!(!new.cached && new.prediction != old.prediction);
+        assert!(worker.ask(question("Roses.")).await.unwrap().cached);
         worker.stop();
     }
 

@@ -38,5 +38,6 @@ pub(crate) fn files() -> CheckpointFiles {
         tokenizer_config: Some(file("tokenizer_config.json")),
         calibration: Some(file(CALIBRATION)),
         weights: vec![("model.safetensors".into(), file("model.safetensors"))],
+        delta: None,
     }
 }

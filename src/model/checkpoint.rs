@@ -16,7 +16,9 @@ use sha2::{Digest, Sha256};
 
 use super::calibration::{self, Calibration};
 use super::config::{ConfigError, ModelConfig};
+use super::delta::Delta;
 use super::encoder::word_embedding_name;
+use super::store::ModelSource;
 use super::tokenizer::Tokenizer;
 use super::weights::Weights;
 
@@ -32,6 +34,8 @@ pub(crate) struct CheckpointFiles {
     pub(crate) calibration: Option<Bytes>,
     /// File names and contents of the weights.
     pub(crate) weights: Vec<(String, Bytes)>,
+    /// What was learnt on top.
+    pub(crate) delta: Option<Delta>,
 }
 
 /// Contents of a file.
@@ -67,7 +71,21 @@ impl CheckpointFiles {
             tokenizer_config: read(&dir.join("tokenizer_config.json"))?,
             calibration: read(&dir.join(calibration::FILE_NAME))?,
             weights: weights(dir)?,
+            delta: None,
         })
+    }
+
+    /// The files of a model, wherever they are.
+    pub(crate) fn of(source: &ModelSource) -> Result<CheckpointFiles, CheckpointError> {
+        match source {
+            ModelSource::Folder(dir) => CheckpointFiles::open(dir),
+            #[cfg(feature = "bundled-model")]
+            ModelSource::Bundled => Ok(super::bundled::files()),
+            #[cfg(not(feature = "bundled-model"))]
+            ModelSource::Bundled => Err(CheckpointError::NoFile {
+                path: super::store::BUNDLED_NAME.into(),
+            }),
+        }
     }
 
     /// The parsed `config.json`.
@@ -146,11 +164,17 @@ impl CheckpointFiles {
             weights.insert(&name, grown);
             config.backbone.set_vocab_size(needed);
         }
+        if let Some(delta) = &self.delta {
+            delta.apply(&mut weights, device).map_err(fail)?;
+        }
         Ok(weights)
     }
 
     /// What turns similarities into probabilities, where it was fitted.
     pub(crate) fn calibration(&self) -> Result<Option<Calibration>, CheckpointError> {
+        if let Some(learnt) = self.delta.as_ref().and_then(Delta::calibration) {
+            return Ok(Some(learnt.clone()));
+        }
         let Some(bytes) = &self.calibration else {
             return Ok(None);
         };
@@ -169,6 +193,10 @@ impl CheckpointFiles {
     /// Hash over everything that scores depend on, 16 hex digits.
     pub(crate) fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            hash.update((bytes.len() as u64).to_le_bytes()); // So that parts cannot run into each other.
+            hash.update(bytes);
+        };
         for part in [
             Some(&self.config),
             Some(&self.tokenizer),
@@ -178,9 +206,12 @@ impl CheckpointFiles {
         .into_iter()
         .chain(self.weights.iter().map(|(_, bytes)| Some(bytes)))
         {
-            let bytes: &[u8] = part.map_or(&[], |bytes| bytes);
-            hash.update((bytes.len() as u64).to_le_bytes()); // So that parts cannot run into each other.
-            hash.update(bytes);
+            add(part.map_or(&[], |bytes| bytes));
+        }
+        if let Some(delta) = &self.delta {
+            add(delta.weights());
+            let calibration = delta.calibration().map(Calibration::to_json);
+            add(calibration.unwrap_or_default().as_bytes());
         }
         hash.finalize()
             .iter()
@@ -294,6 +325,7 @@ mod tests {
             tokenizer_config: Some(bytes("settings")),
             calibration: None,
             weights: vec![("model.safetensors".into(), bytes("weights"))],
+            delta: None,
         }
     }
 
@@ -306,12 +338,13 @@ mod tests {
 
     #[test]
     fn the_fingerprint_follows_every_file_and_not_the_folder() {
-        let changes: [fn(&mut CheckpointFiles); 6] = [
+        let changes: [fn(&mut CheckpointFiles); 7] = [
             |files| files.config = bytes("other"),
             |files| files.tokenizer = bytes("other"),
             |files| files.tokenizer_config = None,
             |files| files.calibration = Some(bytes("other")),
             |files| files.weights[0].1 = bytes("other"),
+            |files| files.delta = Some(Delta::new(*b"learnt", None)),
             // A byte that moves from one file to the next.
             |files| (files.config, files.tokenizer) = (bytes("configt"), bytes("okenizer")),
         ];
@@ -325,6 +358,6 @@ mod tests {
         let mut prints = [vec![original], changes.map(print).to_vec()].concat();
         prints.sort();
         prints.dedup();
-        assert_eq!(prints.len(), 7);
+        assert_eq!(prints.len(), 8);
     }
 }

@@ -76,6 +76,29 @@ impl Encoder {
         !matches!(self, Encoder::Deberta(_))
     }
 
+    /// What the embeddings and the `layers` lowest layers make of the input, `[batch, token, hidden]`.
+    pub(crate) fn lower(&self, input: &EncoderInput, layers: usize) -> Result<Tensor> {
+        match self {
+            Encoder::Bert(encoder) => encoder.lower(input, layers),
+            Encoder::ModernBert(encoder) => encoder.lower(input, layers),
+            Encoder::Deberta(_) => candle_core::bail!("this encoder reads whole batches only"),
+        }
+    }
+
+    /// What the layers above those make of it.
+    pub(crate) fn upper(
+        &self,
+        states: Tensor,
+        input: &EncoderInput,
+        layers: usize,
+    ) -> Result<Tensor> {
+        match self {
+            Encoder::Bert(encoder) => encoder.upper(states, input, layers),
+            Encoder::ModernBert(encoder) => encoder.upper(states, input, layers),
+            Encoder::Deberta(_) => candle_core::bail!("this encoder reads whole batches only"),
+        }
+    }
+
     /// The last hidden states, `[batch, token, hidden]`.
     pub(crate) fn forward(&self, input: &EncoderInput) -> Result<Tensor> {
         match self {

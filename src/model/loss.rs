@@ -155,16 +155,23 @@ fn repulsion(labels: &Tensor, row_of_label: &[u32], threshold: f64) -> Result<Te
 
 /// Mean over the known labels of the cross-entropy, in the form that no logit overflows.
 fn bce(logits: &Tensor, targets: &[f32]) -> Result<Tensor> {
-    let known = targets.iter().filter(|target| **target != UNKNOWN).count();
-    if known == 0 {
+    let known = targets
+        .iter()
+        .map(|target| f32::from(u8::from(*target != UNKNOWN)));
+    weighted_bce(logits, targets, &known.collect::<Vec<f32>>())
+}
+
+/// Mean cross-entropy, in which each decision counts as much as its weight; 0 without any weight.
+///
+/// # Errors
+/// Of the tensor library.
+pub fn weighted_bce(logits: &Tensor, targets: &[f32], weights: &[f32]) -> Result<Tensor> {
+    let sum: f32 = weights.iter().sum();
+    if sum <= 0.0 {
         return Tensor::zeros((), DType::F32, logits.device());
     }
     let device = logits.device();
-    let share = targets.iter().map(|target| {
-        let is_known = *target != UNKNOWN;
-        if is_known { 1.0 / known as f32 } else { 0.0 }
-    });
-    let share = Tensor::from_iter(share, device)?;
+    let share = Tensor::from_iter(weights.iter().map(|weight| weight / sum), device)?;
     let truth = Tensor::from_iter(targets.iter().map(|target| target.max(0.0)), device)?;
     let tail = (logits.abs()?.neg()?.exp()? + 1.0)?.log()?;
     let each = ((logits.relu()? - (logits * truth)?)? + tail)?;

@@ -5,6 +5,7 @@
 //! values move, the model is not built again.
 
 mod save;
+mod views;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,16 +16,19 @@ use serde_json::Value;
 use super::batch::{Batch, BatchOptions};
 use super::checkpoint::{CheckpointError, CheckpointFiles};
 use super::config::{Layout, ModelConfig};
+use super::delta::Delta;
 use super::encoder::{Dropout, Encoder, EncoderInput};
 use super::head::{ScoringHead, StateRows};
 use super::loss::{LossWeights, Losses, Temperatures, losses};
 use super::random::Random;
 use super::sequence::Sequence;
+use super::store::ModelSource;
 use super::tokenizer::Tokenizer;
 use super::weights::{Reader, Weights};
 use save::{config_json, write};
 
-pub use save::{SaveError, write_tensors};
+pub use save::{SaveError, tensor_bytes, write_tensors};
+pub use views::{Prepared, Views};
 
 const BCE_SCALE: &str = "loss_fn.bce_scale";
 const LOGIT_SCALE: &str = "aggregator.similarity_head.logit_scale";
@@ -87,6 +91,7 @@ pub struct Trainee {
     weights: Weights,
     device: Device,
     dtype: DType,
+    frozen_layers: usize,
 }
 
 /// What the model says of a batch, with everything that gradients need.
@@ -103,7 +108,27 @@ impl Trainee {
     /// # Errors
     /// As loading it for inference.
     pub fn load(dir: &Path, options: &TraineeOptions) -> Result<Trainee, CheckpointError> {
-        let files = CheckpointFiles::open(dir)?;
+        Trainee::from_files(&CheckpointFiles::open(dir)?, options)
+    }
+
+    /// Loads the model at `source`, with what was learnt on top of it.
+    ///
+    /// # Errors
+    /// As `load`.
+    pub fn with_delta(
+        source: &ModelSource,
+        delta: Option<Delta>,
+        options: &TraineeOptions,
+    ) -> Result<Trainee, CheckpointError> {
+        let mut files = CheckpointFiles::of(source)?;
+        files.delta = delta;
+        Trainee::from_files(&files, options)
+    }
+
+    fn from_files(
+        files: &CheckpointFiles,
+        options: &TraineeOptions,
+    ) -> Result<Trainee, CheckpointError> {
         let mut config = files.model_config()?;
         let tokenizer = files.tokenizer(&config, false)?;
         let device = &options.device;
@@ -147,7 +172,7 @@ impl Trainee {
         let bce_scale = reader.get(BCE_SCALE, &[]).map_err(tensor)?;
         reader.finish().map_err(fail)?;
         Ok(Trainee {
-            config_json: config_json(&files, &config),
+            config_json: config_json(files, &config),
             files: [
                 Some(("tokenizer.json", files.tokenizer.to_vec())),
                 files
@@ -167,6 +192,7 @@ impl Trainee {
             weights,
             device: device.clone(),
             dtype: options.dtype,
+            frozen_layers: options.freeze_layers,
         })
     }
 

@@ -55,6 +55,11 @@ impl Bert {
     }
 
     pub(crate) fn forward(&self, input: &EncoderInput) -> Result<Tensor> {
+        self.upper(self.lower(input, 0)?, input, 0)
+    }
+
+    /// The embeddings and the `layers` lowest layers.
+    pub(super) fn lower(&self, input: &EncoderInput, layers: usize) -> Result<Tensor> {
         let mut positions = input.positions.clone();
         if self.first_position > 0.0 {
             positions = (positions + self.first_position)?;
@@ -64,7 +69,20 @@ impl Bert {
             states = states.broadcast_add(token_type)?;
         }
         states = input.enter(self.norm.forward(&states)?)?; // [batch, token, hidden]
-        for layer in &self.layers {
+        for layer in self.layers.iter().take(layers) {
+            states = layer.forward(&states, input)?;
+        }
+        Ok(states)
+    }
+
+    /// The layers above the `layers` lowest.
+    pub(super) fn upper(
+        &self,
+        mut states: Tensor,
+        input: &EncoderInput,
+        layers: usize,
+    ) -> Result<Tensor> {
+        for layer in self.layers.iter().skip(layers) {
             states = layer.forward(&states, input)?;
         }
         Ok(states)

@@ -48,19 +48,50 @@ impl ModernBert {
     }
 
     pub(crate) fn forward(&self, input: &EncoderInput) -> Result<Tensor> {
+        self.upper(self.lower(input, 0)?, input, 0)
+    }
+
+    /// The embeddings and the `layers` lowest layers.
+    pub(super) fn lower(&self, input: &EncoderInput, layers: usize) -> Result<Tensor> {
         let states = self.norm.forward(&self.word.forward(input.ids)?)?;
-        let mut states = input.enter(states)?; // [batch, token, hidden]
+        let states = input.enter(states)?; // [batch, token, hidden]
+        Self::through(
+            self.layers.iter().take(layers),
+            states,
+            input,
+            self.head_dim,
+        )
+    }
+
+    /// The layers above the `layers` lowest, and the norm.
+    pub(super) fn upper(
+        &self,
+        states: Tensor,
+        input: &EncoderInput,
+        layers: usize,
+    ) -> Result<Tensor> {
+        let layers = self.layers.iter().skip(layers);
+        let states = Self::through(layers, states, input, self.head_dim)?;
+        self.final_norm.forward(&states)
+    }
+
+    fn through<'a>(
+        layers: impl Iterator<Item = &'a Layer>,
+        mut states: Tensor,
+        input: &EncoderInput,
+        head_dim: usize,
+    ) -> Result<Tensor> {
         let mut rotations: Vec<(f64, Rotation)> = Vec::new();
-        for layer in &self.layers {
+        for layer in layers {
             let theta = layer.kind.theta;
             if !rotations.iter().any(|(known, _)| *known == theta) {
-                rotations.push((theta, Rotation::new(input, theta, self.head_dim)?));
+                rotations.push((theta, Rotation::new(input, theta, head_dim)?));
             }
             for (_, rotation) in rotations.iter().filter(|(known, _)| *known == theta) {
                 states = layer.forward(&states, rotation, input)?;
             }
         }
-        self.final_norm.forward(&states)
+        Ok(states)
     }
 }
 

@@ -44,6 +44,23 @@ pub fn write_tensors<'a>(
     path: &Path,
     tensors: impl Iterator<Item = (&'a str, &'a Tensor)>,
 ) -> Result<(), SaveError> {
+    let archive = tensor_bytes(tensors).map_err(|error| match error {
+        SaveError::Format { error, .. } => SaveError::Format {
+            path: path.to_owned(),
+            error,
+        },
+        other => other,
+    })?;
+    write(path, &archive)
+}
+
+/// Float32 tensors in the safetensors format.
+///
+/// # Errors
+/// Of the tensor library.
+pub fn tensor_bytes<'a>(
+    tensors: impl Iterator<Item = (&'a str, &'a Tensor)>,
+) -> Result<Vec<u8>, SaveError> {
     let mut bytes: Vec<(&str, Vec<usize>, Vec<u8>)> = Vec::new();
     for (name, tensor) in tensors {
         let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
@@ -54,7 +71,7 @@ pub fn write_tensors<'a>(
         bytes.push((name, tensor.dims().to_vec(), data));
     }
     let format = |error| SaveError::Format {
-        path: path.to_owned(),
+        path: "model.safetensors".into(),
         error,
     };
     let views: Vec<(&str, TensorView)> = bytes
@@ -68,8 +85,7 @@ pub fn write_tensors<'a>(
     let metadata = [("format".to_owned(), "pt".to_owned())]
         .into_iter()
         .collect();
-    let archive = safetensors::serialize(views, Some(metadata)).map_err(format)?;
-    write(path, &archive)
+    safetensors::serialize(views, Some(metadata)).map_err(format)
 }
 
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), SaveError> {

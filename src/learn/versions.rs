@@ -1,0 +1,429 @@
+//! The versions of a model: what was learnt on top of the shipped one, in folders that never change.
+//!
+//! ```text
+//! versions/current        one line a shipped model: its fingerprint and the version that serves
+//! versions/0007/          delta.safetensors, manifest.json
+//! ```
+//!
+//! Invariant: a folder with a number is whole or not there, `current` is the old one or the new one,
+//! and both are on the disk before anybody is told; whatever is missing or broken, something loads.
+//! Knows nothing of how a version is made.
+
+mod load;
+pub mod manifest;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::config::{Folders, replace};
+use crate::model::delta::{Delta, FILE_NAME as DELTA};
+
+pub use load::Loaded;
+pub use manifest::Manifest;
+use manifest::Outcome;
+
+const MANIFEST: &str = "manifest.json";
+const CURRENT: &str = "current";
+/// How a folder begins that is not whole yet.
+const UNFINISHED: &str = ".new-";
+/// Weights of so many versions are kept, whichever serves.
+const KEPT: usize = 5;
+
+/// Why versions cannot be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum VersionError {
+    /// The system refuses.
+    #[error("{path}: {cause}; make room or make the folder writable, and try again")]
+    Io {
+        /// Which file or folder.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// There is no such version.
+    #[error("there is no version {number} of this model; `gliznet model history` shows all")]
+    Unknown {
+        /// Its number.
+        number: u32,
+    },
+    /// A version that did not pass the gate, or whose weights are gone.
+    #[error(
+        "version {number} has no weights ({fact}); choose another from `gliznet model history`"
+    )]
+    NoWeights {
+        /// Its number.
+        number: u32,
+        /// Why.
+        fact: String,
+    },
+    /// The shipped model serves.
+    #[error("the shipped model serves, and there is nothing before it")]
+    Nothing,
+}
+
+/// The versions of all models of this user.
+#[derive(Clone, Debug)]
+pub struct Versions {
+    folder: PathBuf,
+}
+
+/// A version as it is found on the disk.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its number.
+    pub number: u32,
+    /// What is known of it, or why nothing is.
+    pub manifest: Result<Manifest, String>,
+    /// Whether its weights are there.
+    pub has_weights: bool,
+}
+
+impl Versions {
+    /// The versions in this user's data folder.
+    pub fn new(folders: &Folders) -> Versions {
+        Versions {
+            folder: folders.data.join("versions"),
+        }
+    }
+
+    /// The folder that holds them.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether anything was ever learnt here.
+    pub fn any(&self) -> bool {
+        self.folder.exists()
+    }
+
+    /// The version that serves on top of the shipped model `base`; 0 is that model itself.
+    pub fn current(&self, base: &str) -> u32 {
+        let pointers = fs::read_to_string(self.folder.join(CURRENT)).unwrap_or_default();
+        let own = pointers
+            .lines()
+            .find_map(|line| line.strip_prefix(base)?.trim().parse().ok());
+        own.unwrap_or(0)
+    }
+
+    /// Lets version `number` serve on top of the shipped model `base`.
+    ///
+    /// # Errors
+    /// The system refuses; the old pointer stays.
+    pub fn point(&self, base: &str, number: u32) -> Result<(), VersionError> {
+        let _lock = self.lock()?;
+        let path = self.folder.join(CURRENT);
+        let old = fs::read_to_string(&path).unwrap_or_default();
+        let others = old
+            .lines()
+            .filter(|line| !line.starts_with(base) && !line.trim().is_empty());
+        let mut lines: Vec<String> = others.map(str::to_owned).collect();
+        lines.push(format!("{base} {number}"));
+        let content = lines.join("\n") + "\n";
+        replace(&path, content.as_bytes()).map_err(|cause| VersionError::Io { path, cause })
+    }
+
+    /// All versions, by number.
+    pub fn list(&self) -> Vec<Found> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut numbers: Vec<u32> = entries
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect();
+        numbers.sort_unstable();
+        let found = numbers.into_iter().map(|number| Found {
+            number,
+            manifest: self.manifest(number),
+            has_weights: self.of(number).join(DELTA).is_file(),
+        });
+        found.collect()
+    }
+
+    /// The manifest of a version, or why it cannot be read.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn manifest(&self, number: u32) -> Result<Manifest, String> {
+        let path = self.of(number).join(MANIFEST);
+        let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let read = serde_json::from_slice::<Manifest>(&bytes);
+        read.map_err(|error| format!("{}: no manifest ({error})", path.display()))
+    }
+
+    /// Stores a version and gives it the next number. When this returns, it is on the disk.
+    ///
+    /// # Errors
+    /// The system refuses; nothing with a number was left.
+    pub fn add(
+        &self,
+        mut manifest: Manifest,
+        delta: Option<&Delta>,
+    ) -> Result<Manifest, VersionError> {
+        let _lock = self.lock()?;
+        self.sweep();
+        let all = self.list();
+        let pointed = self.current(&manifest.base);
+        let last = all.last().map_or(0, |found| found.number).max(pointed);
+        manifest.number = last + 1;
+        manifest.v = manifest::VERSION;
+        manifest.sha256 = delta.map(|delta| hexadecimal(&Sha256::digest(delta.weights())));
+        let calibration = delta.and_then(Delta::calibration);
+        manifest.calibration = calibration.and_then(|c| serde_json::from_str(&c.to_json()).ok());
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |cause| VersionError::Io { path, cause }
+        };
+        let unfinished = tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .tempdir_in(&self.folder)
+            .map_err(io(&self.folder))?;
+        if let Some(delta) = delta {
+            let path = unfinished.path().join(DELTA);
+            write(&path, delta.weights()).map_err(io(&path))?;
+        }
+        let path = unfinished.path().join(MANIFEST);
+        let mut json = serde_json::to_vec_pretty(&manifest).unwrap_or_default(); // Values cannot fail.
+        json.push(b'\n');
+        write(&path, &json).map_err(io(&path))?;
+        sync(unfinished.path()).map_err(io(&self.folder))?;
+        let place = self.of(manifest.number);
+        fs::rename(unfinished.path(), &place).map_err(io(&place))?;
+        let _ = unfinished.keep(); // It has another name now.
+        sync(&self.folder).map_err(io(&self.folder))?;
+        Ok(manifest)
+    }
+
+    /// Removes the weights of all versions of `base` but the last five and the one that serves.
+    /// Their manifests stay.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn prune(&self, base: &str) -> Result<(), VersionError> {
+        let _lock = self.lock()?;
+        let current = self.current(base);
+        let all = self.list();
+        let of_base = |found: &&Found| {
+            found.has_weights && found.manifest.as_ref().is_ok_and(|m| m.base == base)
+        };
+        let kept: Vec<u32> = all.iter().filter(of_base).map(|f| f.number).collect();
+        let (old, _) = kept.split_at(kept.len().saturating_sub(KEPT));
+        for number in old.iter().filter(|number| **number != current) {
+            let path = self.of(*number).join(DELTA);
+            fs::remove_file(&path).map_err(|cause| VersionError::Io { path, cause })?;
+        }
+        Ok(())
+    }
+
+    /// Goes back to version `to` of the shipped model `base`, or to the one before that which serves.
+    /// Says which version serves now.
+    ///
+    /// # Errors
+    /// There is no such version, it has no weights, or the system refuses.
+    pub fn rollback(&self, base: &str, to: Option<u32>) -> Result<u32, VersionError> {
+        let current = self.current(base);
+        let to = match to {
+            Some(to) => to,
+            None if current == 0 => return Err(VersionError::Nothing),
+            None => self.before(base, current),
+        };
+        if to > 0 {
+            self.loadable(base, to)?;
+        }
+        self.point(base, to)?;
+        Ok(to)
+    }
+
+    /// Whether a version may serve on top of `base`.
+    fn loadable(&self, base: &str, number: u32) -> Result<Manifest, VersionError> {
+        if !self.of(number).is_dir() {
+            return Err(VersionError::Unknown { number });
+        }
+        let none = |fact: String| VersionError::NoWeights { number, fact };
+        let manifest = self.manifest(number).map_err(none)?;
+        if manifest.base != base {
+            return Err(none(format!("it was learnt on top of {}", manifest.model)));
+        }
+        if manifest.outcome == Outcome::Refused {
+            return Err(none("it did not pass the gate".to_owned()));
+        }
+        if !self.of(number).join(DELTA).is_file() {
+            return Err(none("only the last five are kept".to_owned()));
+        }
+        Ok(manifest)
+    }
+
+    /// The version to serve where `number` cannot: its parent, or the next older one that can.
+    fn before(&self, base: &str, number: u32) -> u32 {
+        let parent = self.manifest(number).ok().map(|manifest| manifest.parent);
+        if let Some(parent) = parent
+            && (parent == 0 || self.loadable(base, parent).is_ok())
+        {
+            return parent;
+        }
+        let older = (1..number).rev();
+        older
+            .into_iter()
+            .find(|number| self.loadable(base, *number).is_ok())
+            .unwrap_or(0)
+    }
+
+    /// Holds off other processes that change versions, until it is dropped.
+    fn lock(&self) -> Result<File, VersionError> {
+        let path = self.folder.join("lock");
+        let open = || {
+            fs::create_dir_all(&self.folder)?;
+            let file = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        open().map_err(|cause| VersionError::Io {
+            path: path.clone(),
+            cause,
+        })
+    }
+
+    /// Removes what a process left that was killed while it wrote. The lock is held.
+    fn sweep(&self) {
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let is_unfinished = entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| name.starts_with(UNFINISHED));
+            if is_unfinished {
+                let _ = fs::remove_dir_all(entry.path()); // It will be tried again.
+            }
+        }
+    }
+
+    fn of(&self, number: u32) -> PathBuf {
+        self.folder.join(format!("{number:04}"))
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes what was created or renamed in a folder durable.
+fn sync(folder: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = folder; // Here the system does so by itself.
+    Ok(())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn versions() -> (tempfile::TempDir, Versions) {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("versions");
+        (dir, Versions { folder })
+    }
+
+    fn accepted(versions: &Versions, base: &str) -> u32 {
+        let manifest = Manifest {
+            base: base.to_owned(),
+            parent: versions.current(base),
+            outcome: Outcome::Accepted,
+            ..Manifest::default()
+        };
+        let delta = Delta::new(*b"weights", None);
+        let number = versions.add(manifest, Some(&delta)).unwrap().number;
+        versions.point(base, number).unwrap();
+        versions.prune(base).unwrap();
+        number
+    }
+
+    #[test]
+    fn each_shipped_model_has_its_own_current_version() {
+        let (_dir, versions) = versions();
+        assert_eq!(versions.current("aaaa"), 0);
+        accepted(&versions, "aaaa");
+        accepted(&versions, "bbbb");
+        accepted(&versions, "aaaa");
+        assert_eq!((versions.current("aaaa"), versions.current("bbbb")), (3, 2));
+        let path = versions.folder.join(CURRENT);
+        std::fs::write(&path, "nonsense\naaaa x\n\n").unwrap();
+        assert_eq!(versions.current("aaaa"), 0);
+    }
+
+    #[test]
+    fn the_last_five_keep_their_weights_and_all_keep_their_manifests() {
+        let (_dir, versions) = versions();
+        for _ in 0..7 {
+            accepted(&versions, "aaaa");
+        }
+        let kept = |versions: &Versions| -> Vec<u32> {
+            let all = versions.list();
+            assert!(all.iter().all(|found| found.manifest.is_ok()));
+            all.iter()
+                .filter(|f| f.has_weights)
+                .map(|f| f.number)
+                .collect()
+        };
+        assert_eq!(kept(&versions), [3, 4, 5, 6, 7]);
+        versions.rollback("aaaa", Some(3)).unwrap();
+        let manifest = Manifest {
+            base: "aaaa".to_owned(),
+            outcome: Outcome::Accepted,
+            ..Manifest::default()
+        };
+        let delta = Delta::new(*b"weights", None);
+        versions.add(manifest, Some(&delta)).unwrap();
+        versions.prune("aaaa").unwrap();
+        assert_eq!(
+            kept(&versions),
+            [3, 4, 5, 6, 7, 8],
+            "the one that serves stays"
+        );
+    }
+
+    #[test]
+    fn going_back_goes_to_the_parent_or_where_it_is_told() {
+        let (_dir, versions) = versions();
+        for _ in 0..3 {
+            accepted(&versions, "aaaa");
+        }
+        assert_eq!(versions.rollback("aaaa", None).unwrap(), 2);
+        assert_eq!(versions.rollback("aaaa", Some(3)).unwrap(), 3);
+        assert_eq!(versions.rollback("aaaa", Some(0)).unwrap(), 0);
+        let message = |to| versions.rollback("aaaa", to).unwrap_err().to_string();
+        assert!(message(None).contains("nothing before it"));
+        assert!(message(Some(9)).starts_with("there is no version 9"));
+        let refused = versions.add(Manifest::default(), None).unwrap().number;
+        assert!(message(Some(refused)).contains("learnt on top of"));
+        std::fs::remove_dir_all(versions.of(2)).unwrap();
+        versions.rollback("aaaa", Some(3)).unwrap();
+        assert_eq!(versions.rollback("aaaa", None).unwrap(), 1, "2 is gone");
+    }
+
+    #[test]
+    fn a_number_is_never_given_twice_and_what_was_cut_off_is_swept() {
+        let (_dir, versions) = versions();
+        accepted(&versions, "aaaa");
+        accepted(&versions, "aaaa");
+        std::fs::remove_dir_all(versions.of(2)).unwrap();
+        let torn = versions.folder.join(".new-torn");
+        std::fs::create_dir(&torn).unwrap();
+        assert_eq!(accepted(&versions, "aaaa"), 3);
+        assert!(!torn.exists());
+        let read = versions.manifest(3).unwrap();
+        assert_eq!((read.number, read.parent, read.v), (3, 2, 1));
+        let digest = "9a129038";
+        assert!(read.sha256.is_some_and(|hash| hash.starts_with(digest)));
+    }
+}
