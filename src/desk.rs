@@ -12,6 +12,7 @@ pub mod index;
 mod labelsets;
 pub mod name;
 pub mod protocol;
+mod remembering;
 pub mod review;
 mod status;
 pub mod tally;
@@ -22,17 +23,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 use crate::config::Folders;
 use crate::correction::{CorrectionFault, Verdicts};
 use crate::document::{Document, Format, body_tags};
-use crate::engine::Passage;
 use crate::engine::explain::Evidence;
 use crate::engine::scheduler::Priority;
 use crate::engine::worker::{Answer, Explanation, Loading, Question, Worker, WorkerError};
+use crate::engine::{Passage, Prediction};
 use crate::label::{LabelId, LabelSet};
 use crate::learn::journal::{Journal, JournalError};
+use crate::learn::memory::{Memory, Recall};
 use crate::tag::{Selection, select};
 
 use editors::Editors;
@@ -51,6 +53,10 @@ pub struct Desk {
     journal: Mutex<Result<Journal, JournalError>>,
     /// Written under the journal's lock, so that both tell the same story.
     verdicts: RwLock<Verdicts>,
+    /// What verdicts mean for other texts.
+    memory: RwLock<Memory>,
+    /// The memory has something to learn.
+    unlearnt: Notify,
     build: String,
     started: Instant,
     clients: AtomicUsize,
@@ -79,8 +85,10 @@ pub struct Tagged {
     pub tags: Vec<TagRecord>,
     /// The labels that were asked about.
     pub labels: Arc<LabelSet>,
-    /// All that the model said.
+    /// The scores of all labels, with what is remembered of corrections.
     pub answer: Answer,
+    /// What the model said by itself.
+    pub raw: Arc<Prediction>,
     /// From which scores labels are tags.
     pub selection: Selection,
     /// The tags in the body of the text.
@@ -111,12 +119,14 @@ impl Desk {
     /// Opens the journal in the data folder and serves from now on.
     pub fn new(worker: Worker, folders: Folders, build: String) -> Desk {
         let mut verdicts = Verdicts::default();
+        let mut memory = Memory::default();
         let journal = Journal::open(&folders.data).map(|(journal, replay)| {
             for fault in &replay.faults {
                 tracing::warn!("journal: {fault}");
             }
             for entry in &replay.entries {
                 verdicts.apply(&entry.correction);
+                memory.add(entry.sequence, &entry.correction);
             }
             journal
         });
@@ -128,6 +138,8 @@ impl Desk {
             folders,
             journal: Mutex::new(journal),
             verdicts: RwLock::new(verdicts),
+            memory: RwLock::new(memory),
+            unlearnt: Notify::new(),
             build,
             started: Instant::now(),
             clients: AtomicUsize::new(0),
@@ -165,7 +177,7 @@ impl Desk {
         rules: Rules,
         priority: Priority,
     ) -> Result<Tagged, DeskError> {
-        let name = text.name.clone();
+        let (name, source) = (text.name.clone(), Arc::clone(&text.source));
         // A long document takes milliseconds to parse, which no other client should wait for.
         let parse = move || {
             let document = Document::parse(text.format, text.source);
@@ -180,21 +192,26 @@ impl Desk {
             labels: Arc::clone(&rules.labels),
             priority,
         };
-        let answer = self.worker.ask(question).await?;
+        let mut answer = self.worker.ask(question).await?;
         let selection = Selection {
             threshold: rules.threshold,
             default_threshold: answer.model.default_threshold,
             top: None,
             multi_class: false,
         };
-        let tags = self.decide(&answer, &rules.labels, &selection, name.as_deref());
-        Ok(Tagged {
-            tags,
+        let raw = Arc::clone(&answer.prediction);
+        let (prediction, recall) = self.recalled(&source, &answer, &rules.labels);
+        answer.prediction = prediction;
+        let mut tagged = Tagged {
+            tags: Vec::new(),
             labels: rules.labels,
             answer,
+            raw,
             selection,
             body_tags,
-        })
+        };
+        tagged.tags = self.decide(&tagged, &recall, name.as_deref());
+        Ok(tagged)
     }
 
     /// The two sentences that speak for a label, best first. Dropping the future withdraws it.
@@ -220,19 +237,23 @@ impl Desk {
     }
 
     /// The tags of an answer: what passes its threshold and was not rejected, and what was accepted.
-    fn decide(
-        &self,
-        answer: &Answer,
-        set: &LabelSet,
-        selection: &Selection,
-        name: Option<&str>,
-    ) -> Vec<TagRecord> {
+    fn decide(&self, tagged: &Tagged, recall: &Recall, name: Option<&str>) -> Vec<TagRecord> {
+        let (set, selection, answer) = (&*tagged.labels, &tagged.selection, &tagged.answer);
+        let by_itself = select(&tagged.raw.scores, set, selection);
+        let is_of_model = |label| {
+            let is_pinned = recall.pinned.contains_key(&label);
+            !is_pinned && by_itself.iter().any(|tag| tag.label == label)
+        };
         let mut tags: Vec<TagRecord> = select(&answer.prediction.scores, set, selection)
             .into_iter()
             .map(|tag| TagRecord {
                 label: set.label(tag.label).name.clone(),
                 score: Some(tag.score.value()),
-                origin: Origin::Model,
+                origin: if is_of_model(tag.label) {
+                    Origin::Model
+                } else {
+                    Origin::Memory
+                },
             })
             .collect();
         let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);

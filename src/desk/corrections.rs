@@ -43,12 +43,10 @@ impl Desk {
         let source = text.source.to_string();
         let mut correction = Correction::new(source, text.format, &rules.labels, said)?;
         correction.document = text.name.clone();
-        correction.shown = self
-            .answered(text, rules)
-            .await
-            .map(|tagged| shown(&tagged, &correction));
+        let answered = self.answered(text, rules).await;
+        correction.shown = answered.as_ref().map(|tagged| shown(tagged, &correction));
         let desk = Arc::clone(self);
-        let written = tokio::task::spawn_blocking(move || desk.write(correction));
+        let written = tokio::task::spawn_blocking(move || desk.write(correction, answered));
         written.await.unwrap_or(Err(DeskError::Broken))
     }
 
@@ -61,8 +59,12 @@ impl Desk {
         tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()
     }
 
-    /// Writes a correction down. Waits for the disk.
-    fn write(&self, correction: Correction) -> Result<(u64, Correction), DeskError> {
+    /// Writes a correction down, and learns from it. Waits for the disk.
+    fn write(
+        &self,
+        correction: Correction,
+        answered: Option<Tagged>,
+    ) -> Result<(u64, Correction), DeskError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = now.map_or(0, |since| since.as_secs());
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
@@ -82,8 +84,11 @@ impl Desk {
             .unwrap_or_else(PoisonError::into_inner);
         for entry in &recorded.missed.entries {
             verdicts.apply(&entry.correction);
+            self.memorise(entry.sequence, &entry.correction, None);
         }
         verdicts.apply(&correction);
+        drop(verdicts);
+        self.memorise(recorded.sequence, &correction, answered.as_ref());
         if let Some(name) = &correction.document {
             let _ = self.corrected.send(name.as_str().into()); // Nobody may listen.
         }
@@ -99,6 +104,7 @@ impl Desk {
         *verdicts = Verdicts::default();
         for entry in &replay.entries {
             verdicts.apply(&entry.correction);
+            self.memorise(entry.sequence, &entry.correction, None);
         }
         Ok(journal)
     }

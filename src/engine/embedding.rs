@@ -49,6 +49,12 @@ impl Embedding {
         &self.codes
     }
 
+    /// Its vector, of length 1.
+    pub fn unit(&self) -> impl Iterator<Item = f32> {
+        let length = (f64::from(self.square)).sqrt() as f32;
+        self.codes.iter().map(move |code| f32::from(*code) / length)
+    }
+
     /// How much alike two directions are, from -1 to 1; 0 where they are not of the same space.
     pub fn cosine(&self, other: &Embedding) -> f32 {
         if self.codes.len() != other.codes.len() {

@@ -170,6 +170,20 @@ impl Journal {
     }
 }
 
+/// All that the journal in folder `dir` holds, read without its lock: a record that is being
+/// written now may be missing.
+///
+/// # Errors
+/// The system refuses; a journal that is not there is an empty one.
+pub fn read(dir: &Path) -> Result<Replay, JournalError> {
+    let path = dir.join(FILE_NAME);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(replay(&bytes).0),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Replay::default()),
+        Err(cause) => Err(JournalError::Io { path, cause }),
+    }
+}
+
 /// What of a journal's bytes cannot be read.
 pub fn faults(bytes: &[u8]) -> Vec<String> {
     let (replay, whole) = replay(bytes);
