@@ -1,6 +1,7 @@
 //! Measuring and improving a model: data sets, evaluation, fitting.
 
 pub mod calibrate;
+pub mod consolidate;
 pub mod dataset;
 pub mod evaluation;
 pub mod gate;

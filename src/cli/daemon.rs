@@ -1,6 +1,5 @@
 //! `gliznet daemon`: the process that keeps the model warm, in the foreground.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,8 @@ use crate::engine::EngineOptions;
 use crate::engine::cache::Cache;
 use crate::engine::scheduler::Limits;
 use crate::engine::worker::{Worker, WorkerOptions};
-use crate::model::store::{ModelSource, Store};
+use crate::learn::versions::Versions;
+use crate::model::store::Store;
 use crate::model::{LoadOptions, Model, device};
 use crate::telemetry::{self, LogFormat};
 
@@ -117,9 +117,9 @@ fn load(folders: &Folders, settings: &Settings) -> anyhow::Result<(Arc<Model>, S
         device: chosen.device,
         ..LoadOptions::default()
     };
-    let model = match &store.current(settings)?.source {
-        ModelSource::Bundled => Model::bundled(&options)?,
-        ModelSource::Folder(dir) => Model::load(Path::new(dir), &options)?,
-    };
-    Ok((Arc::new(model), name))
+    let loaded = Versions::new(folders).load(&store.current(settings)?.source, &options)?;
+    for note in &loaded.notes {
+        tracing::warn!("{note}");
+    }
+    Ok((Arc::new(loaded.model), name))
 }

@@ -14,8 +14,10 @@ use crate::model::store::{Entry, ModelSource, Store};
 
 mod calibrate;
 mod choose;
+mod history;
 mod list;
 mod pull;
+mod rollback;
 mod show;
 mod verify;
 
@@ -34,6 +36,8 @@ enum Command {
     Use(choose::Args),
     Verify(verify::Args),
     Calibrate(calibrate::Args),
+    History(history::Args),
+    Rollback(rollback::Args),
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
@@ -44,6 +48,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         Command::Use(args) => choose::run(args, &Here::find()?),
         Command::Verify(args) => verify::run(args),
         Command::Calibrate(args) => calibrate::run(args),
+        Command::History(args) => history::run(args, &Here::find()?),
+        Command::Rollback(args) => rollback::run(args, &Here::find()?),
     }
 }
 

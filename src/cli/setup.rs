@@ -7,11 +7,12 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::ValueEnum;
 
-use super::{UsageError, labelset};
+use super::{UsageError, complain, labelset};
 use crate::config::{Device as DeviceChoice, Folders, Settings};
 use crate::label::LabelSet;
+use crate::learn::versions::Versions;
 use crate::model::device;
-use crate::model::store::{ModelSource, Store};
+use crate::model::store::Store;
 use crate::model::{LoadOptions, Model};
 use crate::score::Score;
 
@@ -21,6 +22,11 @@ pub(crate) struct ModelArgs {
     /// The model: a name from `gliznet model list`, or a checkpoint folder
     #[arg(long, value_name = "NAME|DIR", help_heading = "Model")]
     pub(crate) model: Option<String>,
+
+    /// The version of the model that `gliznet model history` lists, 0 for the shipped one; what
+    /// serves if not given
+    #[arg(long, value_name = "N", help_heading = "Model")]
+    pub(crate) model_version: Option<u32>,
 
     /// Where the model runs
     #[arg(long, value_enum, value_name = "DEVICE", help_heading = "Model")]
@@ -102,11 +108,23 @@ impl ModelArgs {
             compat: self.compat,
             ..LoadOptions::default()
         };
-        let model = match &entry.source {
-            ModelSource::Bundled => Model::bundled(&options)?,
-            ModelSource::Folder(dir) => Model::load(dir, &options)?,
+        if self.compat {
+            // What the reference says is said of the shipped weights.
+            return Ok(Arc::new(Model::with_version(
+                &entry.source,
+                None,
+                &options,
+            )?));
+        }
+        let versions = Versions::new(&surroundings.folders);
+        let loaded = match self.model_version {
+            Some(number) => versions.load_number(&entry.source, number, &options)?,
+            None => versions.load(&entry.source, &options)?,
         };
-        Ok(Arc::new(model))
+        for note in &loaded.notes {
+            complain(note);
+        }
+        Ok(Arc::new(loaded.model))
     }
 }
 

@@ -1,33 +1,46 @@
-//! `gliznet train`: a recipe into a checkpoint, with progress on standard error.
+//! `gliznet train`: a recipe into a checkpoint, with progress on standard error; below it, what
+//! learns from corrections.
+
+mod job;
+mod now;
 
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::setup::DeviceArg;
-use super::{Outcome, complain};
+use super::{Outcome, UsageError, complain};
 use crate::learn::train::recipe::Recipe;
 use crate::learn::train::{Event, Faults, StepRecord, TrainOptions, train};
 use crate::model::device::choose;
 
-/// Trains a model on labelled texts, as a recipe says.
+/// Trains a model on labelled texts as a recipe says, or on your own corrections.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "train/recipes/README.md lists every key of a recipe.
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "train/recipes/README.md lists every key of a recipe.
 
 Examples:
   gliznet train --recipe train/recipes/sample.toml --out runs/first
-  gliznet train --recipe train/recipes/sample.toml --out runs/first --resume")]
+  gliznet train --recipe train/recipes/sample.toml --out runs/first --resume
+  gliznet train now"
+)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// The recipe, a TOML file
-    #[arg(long, value_name = "FILE")]
-    recipe: PathBuf,
+    #[arg(long, value_name = "FILE", required = true)]
+    recipe: Option<PathBuf>,
 
     /// The folder for checkpoints, metrics, report and the result
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", required = true)]
+    out: Option<PathBuf>,
 
     /// The checkpoint to start from; the recipe's `init` if not given
     #[arg(long, value_name = "CHECKPOINT")]
@@ -50,8 +63,21 @@ pub(crate) struct Args {
     write_batches: Option<PathBuf>,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    Now(now::Args),
+}
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let (mut recipe, recipe_text) = Recipe::read(&args.recipe)?;
+    match &args.command {
+        Some(Command::Now(args)) => return now::run(args),
+        None => {}
+    }
+    let (Some(recipe), Some(out)) = (&args.recipe, &args.out) else {
+        let message = "give --recipe FILE and --out DIR, or run `gliznet train now`";
+        return Err(UsageError(message.to_owned()).into());
+    };
+    let (mut recipe, recipe_text) = Recipe::read(recipe)?;
     if let Some(init) = &args.init {
         recipe.init = Some(init.clone());
     }
@@ -67,7 +93,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let options = TrainOptions {
         recipe,
         recipe_text,
-        out: args.out.clone(),
+        out: out.clone(),
         resume: args.resume,
         device: device.device,
         write_batches: args.write_batches.clone(),

@@ -355,7 +355,7 @@ mod tests {
             ["a/b.md", "closed/c.md"]
         );
         let closed = dir.path().join("closed");
-        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o0)).unwrap();
         let mut said = Vec::new();
         Ignored::new(dir.path()).walk(dir.path(), &mut |entry| {
             if let Entry::Closed(path, _) = entry {

@@ -9,7 +9,7 @@ mod corpus;
 mod error;
 mod measure;
 mod metrics;
-mod optimizer;
+pub(in crate::learn) mod optimizer;
 mod passes;
 pub mod recipe;
 mod report;

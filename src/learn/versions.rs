@@ -8,6 +8,8 @@
 //! Invariant: a folder with a number is whole or not there, `current` is the old one or the new one,
 //! and both are on the disk before anybody is told; whatever is missing or broken, something loads.
 //! Knows nothing of how a version is made.
+//!
+//! Length: what is written and what is read of a folder must be seen together.
 
 mod load;
 pub mod manifest;
@@ -21,7 +23,7 @@ use sha2::{Digest, Sha256};
 use crate::config::{Folders, replace};
 use crate::model::delta::{Delta, FILE_NAME as DELTA};
 
-pub use load::Loaded;
+pub use load::{LoadError, Loaded};
 pub use manifest::Manifest;
 use manifest::Outcome;
 

@@ -3,6 +3,8 @@
 //! Invariant: what is frozen is no variable, so nothing is computed for its gradient, and below the
 //! lowest trained layer no graph is kept at all. The same tensors serve measuring in between: their
 //! values move, the model is not built again.
+//!
+//! Length: loading and what training asks of it share its fields.
 
 mod save;
 mod views;

@@ -15,7 +15,7 @@ use super::recipe::OptimizerRecipe;
 const BLOCK: usize = 1 << 14;
 
 /// The optimiser with its state.
-pub(super) struct AdamW {
+pub(in crate::learn) struct AdamW {
     recipe: OptimizerRecipe,
     steps: usize,
     moments: BTreeMap<String, Moments>,
@@ -28,7 +28,7 @@ enum Moments {
 }
 
 impl AdamW {
-    pub(super) fn new(
+    pub(in crate::learn) fn new(
         recipe: &OptimizerRecipe,
         variables: &BTreeMap<String, Var>,
     ) -> Result<AdamW> {
@@ -51,7 +51,7 @@ impl AdamW {
 
     /// Moves every variable that has a gradient. Each gradient is multiplied by `factor` first;
     /// learning rates by `share`.
-    pub(super) fn step(
+    pub(in crate::learn) fn step(
         &mut self,
         variables: &BTreeMap<String, Var>,
         gradients: &BTreeMap<String, Tensor>,
@@ -107,12 +107,12 @@ impl AdamW {
     }
 
     /// Number of steps made.
-    pub(super) fn steps(&self) -> usize {
+    pub(in crate::learn) fn steps(&self) -> usize {
         self.steps
     }
 
     /// The moments as tensors, `first.NAME` and `second.NAME`.
-    pub(super) fn state(
+    pub(in crate::learn) fn state(
         &self,
         variables: &BTreeMap<String, Var>,
     ) -> Result<BTreeMap<String, Tensor>> {
@@ -138,7 +138,11 @@ impl AdamW {
     }
 
     /// Takes up a saved state after `steps` steps.
-    pub(super) fn restore(&mut self, steps: usize, state: &BTreeMap<String, Tensor>) -> Result<()> {
+    pub(in crate::learn) fn restore(
+        &mut self,
+        steps: usize,
+        state: &BTreeMap<String, Tensor>,
+    ) -> Result<()> {
         self.steps = steps;
         for (name, moments) in &mut self.moments {
             let (Some(first), Some(second)) = (
@@ -251,7 +255,7 @@ impl InplaceOp2 for OnCpu<'_> {
 }
 
 /// The norm of all gradients together; not finite where one of them is not.
-pub(super) fn norm(gradients: &BTreeMap<String, Tensor>) -> Result<f64> {
+pub(in crate::learn) fn norm(gradients: &BTreeMap<String, Tensor>) -> Result<f64> {
     let mut sum = 0.0;
     for gradient in gradients.values() {
         sum += if gradient.device().is_cpu() {

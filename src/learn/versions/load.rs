@@ -23,7 +23,41 @@ pub struct Loaded {
     pub notes: Vec<String>,
 }
 
+/// Why a version cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// What was learnt on top.
+    #[error("{0}; choose another version from `gliznet model history`")]
+    Version(String),
+}
+
 impl Versions {
+    /// Loads version `number` of the model at `source`, and no other.
+    ///
+    /// # Errors
+    /// It is not there, or broken.
+    pub fn load_number(
+        &self,
+        source: &ModelSource,
+        number: u32,
+        options: &LoadOptions,
+    ) -> Result<Loaded, LoadError> {
+        let base = Model::fingerprint_of(source)?;
+        let version = match number {
+            0 => None,
+            n => Some((n, self.delta(&base, n).map_err(LoadError::Version)?.0)),
+        };
+        Ok(Loaded {
+            model: Model::with_version(source, version, options)?,
+            number,
+            base,
+            notes: Vec::new(),
+        })
+    }
+
     /// Loads the version of the model at `source` that serves.
     ///
     /// # Errors
