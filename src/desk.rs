@@ -6,6 +6,7 @@
 //! Knows no protocol: URIs, versions and positions are its callers' business.
 
 mod corrections;
+pub mod decision;
 pub mod editors;
 pub mod ignored;
 pub mod index;
@@ -35,10 +36,12 @@ use crate::engine::{Passage, Prediction};
 use crate::label::{LabelId, LabelSet};
 use crate::learn::journal::{Journal, JournalError};
 use crate::learn::memory::{Memory, Recall};
-use crate::tag::{Selection, select};
+use crate::score::Score;
+use crate::tag::Selection;
 
+use decision::{Decision, Facts, decide};
 use editors::Editors;
-use protocol::{Origin, ScoreRecord, TagRecord, TagResult};
+use protocol::{ScoreRecord, TagRecord, TagResult};
 use watching::Watching;
 
 pub use labelsets::{Choice, Listed, Rules, RulesError, Shown};
@@ -236,52 +239,22 @@ impl Desk {
         Ok(self.worker.explain(asked).await?)
     }
 
-    /// The tags of an answer: what passes its threshold and was not rejected, and what was accepted.
     fn decide(&self, tagged: &Tagged, recall: &Recall, name: Option<&str>) -> Vec<TagRecord> {
-        let (set, selection, answer) = (&*tagged.labels, &tagged.selection, &tagged.answer);
-        let by_itself = select(&tagged.raw.scores, set, selection);
-        let is_of_model = |label| {
-            let is_pinned = recall.pinned.contains_key(&label);
-            !is_pinned && by_itself.iter().any(|tag| tag.label == label)
-        };
-        let mut tags: Vec<TagRecord> = select(&answer.prediction.scores, set, selection)
-            .into_iter()
-            .map(|tag| TagRecord {
-                label: set.label(tag.label).name.clone(),
-                score: Some(tag.score.value()),
-                origin: if is_of_model(tag.label) {
-                    Origin::Model
-                } else {
-                    Origin::Memory
-                },
-            })
-            .collect();
+        let set = &*tagged.labels;
         let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(verdict) = name.and_then(|name| verdicts.of(name)) else {
-            return tags;
+        let facts = Facts {
+            raw: &tagged.raw.scores,
+            adjusted: &tagged.answer.prediction.scores,
+            recall,
+            said: name.and_then(|name| verdicts.of(name)),
         };
-        tags.retain(|tag| !verdict.rejects(&tag.label));
-        for tag in tags.iter_mut().filter(|tag| verdict.accepts(&tag.label)) {
-            tag.origin = Origin::You;
-        }
-        let missing = set
-            .labels()
-            .iter()
-            .filter(|label| verdict.accepts(&label.name));
-        for label in missing {
-            if tags.iter().all(|tag| tag.label != label.name) {
-                let mut scores = answer.prediction.scores.iter();
-                let score = scores.find(|s| set.label(s.label).name == label.name);
-                tags.push(TagRecord {
-                    label: label.name.clone(),
-                    score: score.map(|s| s.score.value()),
-                    origin: Origin::You,
-                });
-            }
-        }
-        // What a person said comes first, then what the model is surest of.
-        tags.sort_by_key(|tag| tag.origin != Origin::You);
-        tags
+        let record = |decision: Decision| TagRecord {
+            label: set.label(decision.label).name.clone(),
+            score: decision.score.map(Score::value),
+            origin: decision.origin,
+        };
+        let decisions = decide(set, &tagged.selection, facts).into_iter();
+        decisions.map(record).collect()
     }
 
     /// Whether a person said that a label does not fit a document.
@@ -319,6 +292,7 @@ impl Desk {
     /// Counts a client until the guard is dropped.
     pub fn enter(self: &Arc<Desk>) -> Presence {
         self.clients.fetch_add(1, Ordering::Relaxed);
+        self.unlearnt.notify_one(); // Who comes may correct: the memory gets ready.
         Presence(Arc::clone(self))
     }
 

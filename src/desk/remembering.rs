@@ -4,6 +4,7 @@
 //! them. Invariant: nobody waits for the memory to learn, but the one who corrects; while another
 //! model takes over, only the verdicts on the same text hold, so nothing counts twice.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -53,6 +54,9 @@ impl Desk {
     }
 
     async fn catch_up(&self, facts: &ModelFacts) -> Result<(), Halt> {
+        if self.memory().is_empty() && self.clients.load(Ordering::Relaxed) == 0 {
+            return Ok(()); // Nothing is remembered, and there is nobody who could correct anything.
+        }
         if self.memory().model() != &*facts.fingerprint {
             let mut background = Vec::new();
             let names = ["note".to_owned()]; // Any label will do: the vector does not depend on it.

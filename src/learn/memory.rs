@@ -9,7 +9,9 @@
 //! the same model, so nothing counts twice after the model has learnt it.
 //! Pure: no files, clocks or models.
 
+pub mod impressions;
 mod neighbours;
+mod recollect;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -22,6 +24,7 @@ use crate::score::{Logit, Score};
 
 pub use neighbours::Constants;
 use neighbours::{Background, Likeness};
+pub use recollect::{RecollectError, recollect};
 pub use text::TextKey;
 
 /// So many texts are remembered; those that were not used for longest go first.

@@ -28,11 +28,11 @@ impl Default for Constants {
     fn default() -> Constants {
         Constants {
             duplicate: 0.98,
-            least: 0.35,
-            fade: 0.2,
+            least: 0.25,
+            fade: 0.15,
             strength: 20.0,
             doubt: 0.01,
-            ordinary: 1.0,
+            ordinary: 0.7,
         }
     }
 }
