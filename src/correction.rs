@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use crate::document::Format;
-use crate::label::LabelSet;
+use crate::label::{Label, LabelSet};
 use crate::score::Score;
 
 /// A person's verdict on some labels of one document.
@@ -334,6 +334,20 @@ impl Verdict {
     pub fn accepts(&self, label: &str) -> bool {
         self.accepted.contains(&label.to_lowercase())
     }
+
+    /// What a person said of a label here, under whatever name it has now or had before: whether
+    /// it fits. Of labels that became one it is enough that one fits.
+    pub fn of(&self, label: &Label) -> Option<bool> {
+        if self.accepts(&label.name) {
+            return Some(true);
+        }
+        if self.rejects(&label.name) {
+            return Some(false);
+        }
+        let fits = label.aliases.iter().any(|alias| self.accepts(alias));
+        let fits_not = || label.aliases.iter().any(|alias| self.rejects(alias));
+        fits.then_some(true).or_else(|| fits_not().then_some(false))
+    }
 }
 
 #[cfg(test)]
@@ -407,5 +421,18 @@ mod tests {
         verdicts.apply(&correct(&["tax"], &["garden"]).unwrap());
         let verdict = verdicts.of("a.md").unwrap();
         assert!(!verdict.rejects("tax") && verdict.accepts("tax") && verdict.rejects("garden"));
+    }
+
+    #[test]
+    fn what_was_said_of_a_label_holds_under_its_new_name() {
+        let mut verdicts = Verdicts::default();
+        verdicts.apply(&correct(&["garden"], &["tax"]).unwrap());
+        let verdict = verdicts.of("a.md").unwrap();
+        let toml = "[[label]]\nname = 'beds'\naliases = ['Garden', 'tax']\n[[label]]\nname = 'duty'\naliases = ['tax2', 'TAX3']\n[[label]]\nname = 'tax4'\naliases = ['TAX5']\n";
+        let set = LabelSet::parse(&toml.replace("TAX5", "x")).unwrap();
+        let said: Vec<Option<bool>> = set.labels().iter().map(|l| verdict.of(l)).collect();
+        assert_eq!(said, [Some(true), None, None]);
+        let set = LabelSet::parse("[[label]]\nname = 'duty'\naliases = ['Tax']\n").unwrap();
+        assert_eq!(verdict.of(&set.labels()[0]), Some(false));
     }
 }

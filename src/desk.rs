@@ -6,12 +6,14 @@
 //! Knows no protocol: URIs, versions and positions are its callers' business.
 
 mod corrections;
+pub mod decision;
 pub mod editors;
 pub mod ignored;
 pub mod index;
 mod labelsets;
 pub mod name;
 pub mod protocol;
+mod remembering;
 pub mod review;
 mod status;
 pub mod tally;
@@ -23,21 +25,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 use crate::config::Folders;
 use crate::correction::{CorrectionFault, Verdicts};
 use crate::document::{Document, Format, body_tags};
-use crate::engine::Passage;
 use crate::engine::explain::Evidence;
 use crate::engine::scheduler::Priority;
 use crate::engine::worker::{Answer, Explanation, Loading, Question, Worker, WorkerError};
+use crate::engine::{Passage, Prediction};
 use crate::label::{LabelId, LabelSet};
 use crate::learn::journal::{self, Journal, JournalError};
-use crate::tag::{Selection, select};
+use crate::learn::memory::{Memory, Recall};
+use crate::score::Score;
+use crate::tag::Selection;
 
+use decision::{Decision, Facts, decide};
 use editors::Editors;
-use protocol::{Origin, ScoreRecord, TagRecord, TagResult};
+use protocol::{ScoreRecord, TagRecord, TagResult};
 use watching::Watching;
 
 pub use labelsets::{Choice, Listed, Rules, RulesError, Shown};
@@ -53,6 +58,10 @@ pub struct Desk {
     journal: Mutex<Result<Journal, JournalError>>,
     /// Written under the journal's lock, so that both tell the same story.
     verdicts: RwLock<Verdicts>,
+    /// What verdicts mean for other texts.
+    memory: RwLock<Memory>,
+    /// The memory has something to learn.
+    unlearnt: Notify,
     build: String,
     started: Instant,
     clients: AtomicUsize,
@@ -81,8 +90,10 @@ pub struct Tagged {
     pub tags: Vec<TagRecord>,
     /// The labels that were asked about.
     pub labels: Arc<LabelSet>,
-    /// All that the model said.
+    /// The scores of all labels, with what is remembered of corrections.
     pub answer: Answer,
+    /// What the model said by itself.
+    pub raw: Arc<Prediction>,
     /// From which scores labels are tags.
     pub selection: Selection,
     /// The tags in the body of the text.
@@ -113,18 +124,19 @@ impl Desk {
     /// Opens the journal in the data folder and serves from now on.
     pub fn new(worker: Worker, folders: Folders, build: String) -> Desk {
         let mut verdicts = Verdicts::default();
+        let mut memory = Memory::default();
         let journal = Journal::open(&folders.data).map(|(journal, replay)| {
             for fault in &replay.faults {
                 tracing::warn!("journal: {fault}");
             }
-            corrections::hear(&mut verdicts, &replay);
+            corrections::hear(&mut verdicts, &mut memory, &replay);
             journal
         });
         if let Err(error) = &journal {
             tracing::warn!("{error}");
             // Where nothing can be written, what was said before still holds.
             if let Ok(replay) = journal::read(&folders.data) {
-                corrections::hear(&mut verdicts, &replay);
+                corrections::hear(&mut verdicts, &mut memory, &replay);
             }
         }
         Desk {
@@ -132,6 +144,8 @@ impl Desk {
             folders,
             journal: Mutex::new(journal),
             verdicts: RwLock::new(verdicts),
+            memory: RwLock::new(memory),
+            unlearnt: Notify::new(),
             build,
             started: Instant::now(),
             clients: AtomicUsize::new(0),
@@ -169,7 +183,7 @@ impl Desk {
         rules: Rules,
         priority: Priority,
     ) -> Result<Tagged, DeskError> {
-        let name = text.name.clone();
+        let (name, source) = (text.name.clone(), Arc::clone(&text.source));
         // A long document takes milliseconds to parse, which no other client should wait for.
         let parse = move || {
             let document = Document::parse(text.format, text.source);
@@ -184,21 +198,26 @@ impl Desk {
             labels: Arc::clone(&rules.labels),
             priority,
         };
-        let answer = self.worker.ask(question).await?;
+        let mut answer = self.worker.ask(question).await?;
         let selection = Selection {
             threshold: rules.threshold,
             default_threshold: answer.model.default_threshold,
             top: None,
             multi_class: false,
         };
-        let tags = self.decide(&answer, &rules.labels, &selection, name.as_deref());
-        Ok(Tagged {
-            tags,
+        let raw = Arc::clone(&answer.prediction);
+        let (prediction, recall) = self.recalled(&source, &answer, &rules.labels);
+        answer.prediction = prediction;
+        let mut tagged = Tagged {
+            tags: Vec::new(),
             labels: rules.labels,
             answer,
+            raw,
             selection,
             body_tags,
-        })
+        };
+        tagged.tags = self.decide(&tagged, &recall, name.as_deref());
+        Ok(tagged)
     }
 
     /// The two sentences that speak for a label, best first. Dropping the future withdraws it.
@@ -223,48 +242,22 @@ impl Desk {
         Ok(self.worker.explain(asked).await?)
     }
 
-    /// The tags of an answer: what passes its threshold and was not rejected, and what was accepted.
-    fn decide(
-        &self,
-        answer: &Answer,
-        set: &LabelSet,
-        selection: &Selection,
-        name: Option<&str>,
-    ) -> Vec<TagRecord> {
-        let mut tags: Vec<TagRecord> = select(&answer.prediction.scores, set, selection)
-            .into_iter()
-            .map(|tag| TagRecord {
-                label: set.label(tag.label).name.clone(),
-                score: Some(tag.score.value()),
-                origin: Origin::Model,
-            })
-            .collect();
+    fn decide(&self, tagged: &Tagged, recall: &Recall, name: Option<&str>) -> Vec<TagRecord> {
+        let set = &*tagged.labels;
         let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(verdict) = name.and_then(|name| verdicts.of(name)) else {
-            return tags;
+        let facts = Facts {
+            raw: &tagged.raw.scores,
+            adjusted: &tagged.answer.prediction.scores,
+            recall,
+            said: name.and_then(|name| verdicts.of(name)),
         };
-        tags.retain(|tag| !verdict.rejects(&tag.label));
-        for tag in tags.iter_mut().filter(|tag| verdict.accepts(&tag.label)) {
-            tag.origin = Origin::You;
-        }
-        let missing = set
-            .labels()
-            .iter()
-            .filter(|label| verdict.accepts(&label.name));
-        for label in missing {
-            if tags.iter().all(|tag| tag.label != label.name) {
-                let mut scores = answer.prediction.scores.iter();
-                let score = scores.find(|s| set.label(s.label).name == label.name);
-                tags.push(TagRecord {
-                    label: label.name.clone(),
-                    score: score.map(|s| s.score.value()),
-                    origin: Origin::You,
-                });
-            }
-        }
-        // What a person said comes first, then what the model is surest of.
-        tags.sort_by_key(|tag| tag.origin != Origin::You);
-        tags
+        let record = |decision: Decision| TagRecord {
+            label: set.label(decision.label).name.clone(),
+            score: decision.score.map(Score::value),
+            origin: decision.origin,
+        };
+        let decisions = decide(set, &tagged.selection, facts).into_iter();
+        decisions.map(record).collect()
     }
 
     /// Whether a person said that a label does not fit a document.
@@ -293,6 +286,7 @@ impl Desk {
     /// Counts a client until the guard is dropped.
     pub fn enter(self: &Arc<Desk>) -> Presence {
         self.clients.fetch_add(1, Ordering::Relaxed);
+        self.unlearnt.notify_one(); // Who comes may correct: the memory gets ready.
         Presence(Arc::clone(self))
     }
 

@@ -11,6 +11,7 @@
 pub mod aggregate;
 pub mod batcher;
 pub mod cache;
+mod embedding;
 pub mod explain;
 mod pass;
 mod passage;
@@ -31,6 +32,7 @@ use crate::tag::LabelScore;
 
 use pass::{Pass, Plan, plan};
 
+pub use embedding::Embedding;
 pub use passage::Passage;
 pub use vocabulary::{Unscored, Vocabulary};
 
@@ -49,6 +51,9 @@ pub struct EngineOptions {
     pub multi_class: bool,
     /// Cut and score as the reference implementation does: one window, no calibration.
     pub compat: bool,
+    /// Predictions hold the text's embedding, at the cost of one more pass where labels and text
+    /// see each other.
+    pub embedding: bool,
 }
 
 impl Default for EngineOptions {
@@ -60,6 +65,7 @@ impl Default for EngineOptions {
             label_text: LabelText::Name,
             multi_class: false,
             compat: false,
+            embedding: false,
         }
     }
 }
@@ -91,6 +97,8 @@ pub struct Prediction {
     pub windows: usize,
     /// Whether the text is longer than what was read.
     pub cut: bool,
+    /// What the text is about, whatever the labels; where the engine was asked for it.
+    pub embedding: Option<Embedding>,
 }
 
 /// Both views of a text and a label, before calibration.
@@ -118,6 +126,8 @@ pub struct PassageViews {
     pub windows: Vec<Vec<Option<View>>>,
     /// Whether the text is longer than what was read.
     pub cut: bool,
+    /// The plain embedding of each window, where it was computed.
+    texts: Vec<Vec<f32>>,
 }
 
 /// A model with the options it is run under.
@@ -216,7 +226,7 @@ impl Engine {
                     request.passage,
                     request.vocabulary,
                     &self.options,
-                    embedded && !isolated,
+                    (embedded || self.options.embedding) && !isolated,
                 )
             })
             .collect::<Result<_, _>>()?;
@@ -226,6 +236,7 @@ impl Engine {
             .map(|(request, plan)| PassageViews {
                 windows: vec![vec![None; request.vocabulary.labels.len()]; plan.windows],
                 cut: plan.cut,
+                texts: Vec::new(),
             })
             .collect();
         let passes: Vec<(usize, &Pass)> = plans
@@ -249,6 +260,8 @@ impl Engine {
                 texts.push((request, pass.window, output.embedding));
             }
         })?;
+        // However they were batched: a sum of floats depends on its order.
+        texts.sort_by_key(|(request, window, _)| (*request, *window));
         for (request, window, text) in texts {
             let labels = requests[request].vocabulary.labels.iter();
             for (label, view) in labels.zip(&mut views[request].windows[window]) {
@@ -256,6 +269,7 @@ impl Engine {
                     view.embed = Some(dot(&text, embedding));
                 }
             }
+            views[request].texts.push(text);
         }
         Ok(views)
     }
@@ -333,6 +347,11 @@ impl Engine {
             unscored,
             windows: views.windows.len(),
             cut: views.cut,
+            embedding: if self.options.embedding {
+                Embedding::mean(&views.texts)
+            } else {
+                None
+            },
         })
     }
 }

@@ -6,6 +6,7 @@ pub mod dataset;
 pub mod evaluation;
 pub mod gate;
 pub mod journal;
+pub mod memory;
 pub mod review;
 pub mod scoring;
 pub mod train;

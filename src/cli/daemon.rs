@@ -95,7 +95,10 @@ fn desk(folders: Folders, settings: Settings, build: String) -> Result<Desk, Dae
         opened.inspect_err(|error| tracing::warn!("{error}")).ok()
     };
     let options = WorkerOptions {
-        engine: EngineOptions::default(),
+        engine: EngineOptions {
+            embedding: true, // The memory looks texts up by it.
+            ..EngineOptions::default()
+        },
         limits: LIMITS,
         cache,
     };

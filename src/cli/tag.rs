@@ -6,6 +6,7 @@ mod jsonl;
 mod print;
 mod read;
 mod record;
+mod remembered;
 mod render;
 mod write;
 
@@ -18,10 +19,11 @@ use clap::ValueEnum;
 
 use super::setup::{LabelArgs, ModelArgs, Surroundings, unit_interval};
 use super::{Outcome, UsageError};
+use crate::desk::decision::{Decision, Facts, decide};
 use crate::engine::{Engine, EngineError, EngineOptions, Passage, Prediction, Request, Vocabulary};
-use crate::label::LabelSet;
 use crate::score::Score;
-use crate::tag::{Selection, Tag, select};
+use crate::tag::Selection;
+use remembered::Remembered;
 
 /// Tags notes with your own labels.
 #[derive(Debug, clap::Args)]
@@ -54,6 +56,10 @@ pub(crate) struct Args {
     /// Let labels exclude each other: scores add up to 1, the best label is the tag
     #[arg(long, help_heading = "Tags")]
     multi_class: bool,
+
+    /// Leave out what corrections of other texts mean for these: the model answers by itself
+    #[arg(long, help_heading = "Tags")]
+    no_memory: bool,
 
     /// Show the score of every label
     #[arg(long, conflicts_with = "write", help_heading = "Output")]
@@ -128,21 +134,42 @@ struct Tagger {
     engine: Engine,
     model: String,
     selection: Selection,
+    remembered: Remembered,
+}
+
+/// What is to be tagged.
+#[derive(Clone, Copy)]
+struct Item<'a> {
+    passage: &'a Passage,
+    vocabulary: &'a Vocabulary,
+    /// The text as a person corrects it.
+    source: &'a str,
+    /// The document's name in the journal.
+    document: Option<&'a Arc<str>>,
 }
 
 /// A prediction with its tags.
 struct Outline {
     prediction: Prediction,
-    tags: Vec<Tag>,
+    tags: Vec<Decision>,
 }
 
 impl Tagger {
     fn new(args: &Args, surroundings: &Surroundings) -> anyhow::Result<Tagger> {
         let model = args.model.load(surroundings)?;
         let name = format!("{}@{}", model.name(), &model.fingerprint()[..8]);
+        let is_exact = args.model.compat;
+        let folders = &surroundings.folders;
+        let entries = match is_exact {
+            true => Vec::new(),
+            false => remembered::entries(&folders.data),
+        };
+        // Where labels exclude each other, a verdict on one is not one on its score.
+        let has_memory = !(entries.is_empty() || args.no_memory || args.multi_class);
         let options = EngineOptions {
             multi_class: args.multi_class,
-            compat: args.model.compat,
+            compat: is_exact,
+            embedding: has_memory,
             ..EngineOptions::default()
         };
         let engine = Engine::new(model, options);
@@ -155,15 +182,20 @@ impl Tagger {
             top: args.top.map(NonZeroUsize::get),
             multi_class: args.multi_class,
         };
+        let mut remembered = Remembered::of_documents(&entries);
+        if has_memory {
+            remembered = remembered.with_memory(&entries, &engine, &folders.cache);
+        }
         Ok(Tagger {
             engine,
             model: name,
             selection,
+            remembered,
         })
     }
 
     /// Tags a group of passages, each with its own vocabulary; where one fails, only that one.
-    fn tag(&self, group: &[(&Passage, &Vocabulary)]) -> Vec<Result<Outline, EngineError>> {
+    fn tag(&self, group: &[Item]) -> Vec<Result<Outline, EngineError>> {
         match self.tag_all(group) {
             Ok(outlines) => outlines.into_iter().map(Ok).collect(),
             // The engine fails a whole group; its other passages shall not suffer for one.
@@ -172,28 +204,33 @@ impl Tagger {
         }
     }
 
-    fn tag_all(&self, group: &[(&Passage, &Vocabulary)]) -> Result<Vec<Outline>, EngineError> {
+    fn tag_all(&self, group: &[Item]) -> Result<Vec<Outline>, EngineError> {
         let requests: Vec<Request> = group
             .iter()
-            .map(|(passage, vocabulary)| Request {
-                passage,
-                vocabulary,
+            .map(|item| Request {
+                passage: item.passage,
+                vocabulary: item.vocabulary,
             })
             .collect();
-        let predictions = self.engine.score(&requests)?;
-        let outline = |(prediction, request): (Prediction, &Request)| {
-            let tags = self.select(&prediction, request.vocabulary.set());
-            Outline { prediction, tags }
-        };
-        Ok(predictions
-            .into_iter()
-            .zip(&requests)
-            .map(outline)
+        let predictions = self.engine.score(&requests)?.into_iter();
+        let outlines = predictions.zip(group);
+        Ok(outlines
+            .map(|(raw, item)| self.outline(raw, item))
             .collect())
     }
 
-    fn select(&self, prediction: &Prediction, set: &LabelSet) -> Vec<Tag> {
-        select(&prediction.scores, set, &self.selection)
+    fn outline(&self, raw: Prediction, item: &Item) -> Outline {
+        let set = item.vocabulary.set();
+        let recall = self.remembered.recall(item.source, &raw, set);
+        let prediction = recall.applied_to(&raw);
+        let facts = Facts {
+            raw: &raw.scores,
+            adjusted: &prediction.scores,
+            recall: &recall,
+            said: self.remembered.said(item.document),
+        };
+        let tags = decide(set, &self.selection, facts);
+        Outline { prediction, tags }
     }
 }
 

@@ -48,6 +48,7 @@ pub fn run(
     runtime.block_on(async {
         let listener = Listener::bind(place).map_err(|cause| place.io(cause))?;
         let desk = Arc::new(desk()?);
+        tokio::spawn(Arc::clone(&desk).remember());
         let folders = desk.folders().clone();
         let watch = Watch::start(Arc::clone(&desk), folders, Handle::current());
         desk.set_watching(Some(Arc::clone(&watch) as Arc<dyn Watching>));

@@ -12,6 +12,7 @@ use crate::correction::{Correction, CorrectionFault, Said, Shown, Verdicts};
 use crate::engine::scheduler::Priority;
 use crate::engine::worker::Loading;
 use crate::learn::journal::{Journal, JournalError, Moved, Replay};
+use crate::learn::memory::Memory;
 
 /// How long a verdict waits for the scores it is about. Mostly they are known; where the model is
 /// busy, the verdict matters more than they do.
@@ -46,12 +47,10 @@ impl Desk {
         }
         let mut correction = Correction::new(source, text.format, &rules.labels, said)?;
         correction.document = text.name.clone();
-        correction.shown = self
-            .answered(text, rules)
-            .await
-            .map(|tagged| shown(&tagged, &correction));
+        let answered = self.answered(text, rules).await;
+        correction.shown = answered.as_ref().map(|tagged| shown(tagged, &correction));
         let desk = Arc::clone(self);
-        let written = tokio::task::spawn_blocking(move || desk.write(correction));
+        let written = tokio::task::spawn_blocking(move || desk.write(correction, answered));
         written.await.unwrap_or(Err(DeskError::Broken))
     }
 
@@ -64,8 +63,12 @@ impl Desk {
         tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()
     }
 
-    /// Writes a correction down. Waits for the disk.
-    fn write(&self, correction: Correction) -> Result<(u64, Correction), DeskError> {
+    /// Writes a correction down, and learns from it. Waits for the disk.
+    fn write(
+        &self,
+        correction: Correction,
+        answered: Option<Tagged>,
+    ) -> Result<(u64, Correction), DeskError> {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         if journal.is_err() {
             // What stood in the way, a full disk for instance, may be gone.
@@ -81,9 +84,10 @@ impl Desk {
             .verdicts
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        hear(&mut verdicts, &recorded.missed);
+        hear(&mut verdicts, &mut self.memory_mut(), &recorded.missed);
         verdicts.apply(&correction);
         drop(verdicts);
+        self.memorise(recorded.sequence, &correction, answered.as_ref());
         if let Some(name) = &correction.document {
             let _ = self.corrected.send(name.as_str().into()); // Nobody may listen.
         }
@@ -100,7 +104,7 @@ impl Desk {
             .verdicts
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        hear(&mut verdicts, &all);
+        hear(&mut verdicts, &mut self.memory_mut(), &all);
         Ok(journal)
     }
 
@@ -126,7 +130,8 @@ impl Desk {
             .verdicts
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        hear(&mut verdicts, &news);
+        hear(&mut verdicts, &mut self.memory_mut(), &news);
+        self.unlearnt.notify_one(); // Texts that are new here are to be looked at.
         for name in verdicts.changed_since(&before) {
             let _ = self.corrected.send(name.into()); // Nobody may listen.
         }
@@ -156,26 +161,31 @@ impl Desk {
             Err(error) => Err(error.to_string()),
         };
         match written {
-            Ok(missed) => hear(&mut verdicts, &missed),
+            Ok(missed) => hear(&mut verdicts, &mut self.memory_mut(), &missed),
             Err(error) => tracing::warn!(error, "that a document has another name is not recorded"),
         }
         for moved in &judged {
             verdicts.rename(&moved.from, &moved.to);
+            self.memory_mut().rename(&moved.from, &moved.to);
         }
     }
 }
 
 /// What the journal says counts from now on.
-pub(super) fn hear(verdicts: &mut Verdicts, replay: &Replay) {
+pub(super) fn hear(verdicts: &mut Verdicts, memory: &mut Memory, replay: &Replay) {
     if replay.was_replaced {
+        // Of what was forgotten nothing may stay; the rest is learnt again.
         *verdicts = Verdicts::default();
+        *memory = Memory::default();
     } else {
         for moved in &replay.moved {
             verdicts.rename(&moved.from, &moved.to);
+            memory.rename(&moved.from, &moved.to);
         }
     }
     for entry in &replay.entries {
         verdicts.apply(&entry.correction);
+        memory.add(entry.sequence, &entry.correction);
     }
 }
 

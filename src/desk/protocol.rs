@@ -95,6 +95,8 @@ pub struct TagRecord {
 pub enum Origin {
     /// The model.
     Model,
+    /// Corrections of this text or of texts like it; the model alone would not.
+    Memory,
     /// A person, by an earlier correction of this document.
     You,
 }

@@ -100,6 +100,10 @@ impl Cache {
         if lock.try_lock().is_err() {
             return Err(CacheError::Taken(dir.to_path_buf()));
         }
+        for form in 1..FORM {
+            // What an older build kept can be read by nobody any more.
+            let _ = std::fs::remove_dir_all(dir.join(format!("predictions-{form}")));
+        }
         let folder = dir.join(format!("predictions-{FORM}"));
         let opened = open_database(&folder).and_then(|db| {
             let size = db.size_on_disk().map_err(|error| error.to_string())?;
@@ -254,7 +258,7 @@ fn move_aside(folder: &Path) -> std::io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Unscored;
+    use crate::engine::{Embedding, Unscored};
     use crate::label::LabelId;
     use crate::score::Logit;
     use crate::tag::LabelScore;
@@ -276,6 +280,7 @@ mod tests {
             }],
             windows: n as usize,
             cut: n % 2 == 1,
+            embedding: Embedding::new(&vec![0.5; n as usize % 3]),
         }
     }
 
@@ -314,7 +319,7 @@ mod tests {
     #[test]
     fn a_broken_cache_is_moved_aside_and_begun_anew() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = dir.path().join("predictions-1");
+        let folder = dir.path().join(format!("predictions-{FORM}"));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("conf"), "no configuration at all").unwrap();
         std::fs::write(folder.join("db"), [7u8; 9000]).unwrap();
@@ -359,7 +364,7 @@ mod tests {
 
     #[test]
     fn forty_labels_take_half_a_kilobyte() {
-        assert_eq!(encode(&prediction(40)).len(), 14 + 40 * 12 + 8 + 17);
+        assert_eq!(encode(&prediction(40)).len(), 14 + 40 * 12 + 8 + 17 + 4 + 1);
     }
 
     proptest! {

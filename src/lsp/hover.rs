@@ -73,6 +73,9 @@ impl Session {
             .find(|tag| tag.label == label.name);
         lines.push(match said.map(|tag| tag.origin) {
             Some(Origin::You) => "You said that it fits.".to_owned(),
+            Some(Origin::Memory) => {
+                "You said so of notes like this one; the model alone would not.".to_owned()
+            }
             Some(Origin::Model) => {
                 format!(
                     "The model finds it too ({}).",

@@ -63,7 +63,9 @@ pub(super) fn lenses(open: &Open, reading: &Reading, encoding: Encoding) -> Vec<
 pub(super) fn shown(tag: &TagRecord) -> String {
     match (tag.origin, tag.score.and_then(Score::new)) {
         (Origin::You, _) | (_, None) => tag.label.clone(),
-        (Origin::Model, Some(score)) => format!("{} {}", tag.label, percent(score)),
+        (Origin::Model | Origin::Memory, Some(score)) => {
+            format!("{} {}", tag.label, percent(score))
+        }
     }
 }
 

@@ -11,7 +11,7 @@ export interface Tag {
   label: string;
   /** From 0 to 1; null where the model could not score a label that a person accepted. */
   score: number | null;
-  origin: 'model' | 'you';
+  origin: 'model' | 'memory' | 'you';
   /** The document's own tags hold it already. */
   present?: boolean;
 }

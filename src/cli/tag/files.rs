@@ -15,7 +15,7 @@ use super::read::{Purpose, Read, Text, read};
 use super::record::{Explained, Tagged};
 use super::render::Style;
 use super::write::Writer;
-use super::{Args, Outline, Tagger, paths};
+use super::{Args, Item, Outline, Tagger, paths};
 use crate::engine::Vocabulary;
 
 /// A group is tagged when it has so many documents or bytes of text.
@@ -103,7 +103,12 @@ impl Run<'_> {
         let readable: Vec<_> = group
             .iter()
             .filter_map(|read| read.text.as_ref().ok())
-            .map(|text| (&text.passage, self.vocabulary))
+            .map(|text| Item {
+                passage: &text.passage,
+                vocabulary: self.vocabulary,
+                source: text.document.source(),
+                document: text.name.as_ref(),
+            })
             .collect();
         let mut outlines = self.tagger.tag(&readable).into_iter();
         for read in group {

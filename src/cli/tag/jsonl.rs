@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::super::setup::{io_fact, shown};
 use super::super::{Outcome, complain};
 use super::record::{FailedLine, Tagged};
-use super::{Args, Tagger, paths};
+use super::{Args, Item, Tagger, paths};
 use crate::engine::{Passage, Vocabulary};
 use crate::label::{LabelSet, NameFault};
 use kept::Kept;
@@ -187,10 +187,15 @@ impl Filter<'_> {
     fn flush(&mut self) -> anyhow::Result<()> {
         let group = std::mem::take(&mut self.group);
         self.group_bytes = 0;
-        let ready: Vec<(&Passage, &Vocabulary)> = group
+        let ready: Vec<Item> = group
             .iter()
             .filter_map(|line| match line {
-                Prepared::Ready(ready) => Some((&ready.passage, ready.vocabulary.as_ref())),
+                Prepared::Ready(ready) => Some(Item {
+                    passage: &ready.passage,
+                    vocabulary: &ready.vocabulary,
+                    source: ready.passage.text(),
+                    document: None,
+                }),
                 Prepared::Bad { .. } => None,
             })
             .collect();

@@ -6,9 +6,11 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::super::setup::{io_fact, read_up_to, shown};
 use super::inputs::Input;
+use crate::desk::name::uri_of;
 use crate::document::{Document, Format, decode};
 use crate::engine::Passage;
 use crate::sink::{self, ContentHash};
@@ -30,6 +32,8 @@ pub(super) struct Text {
     pub(super) passage: Passage,
     /// Whether the input goes on after what was read.
     pub(super) partly: bool,
+    /// The file's name in the journal.
+    pub(super) name: Option<Arc<str>>,
     /// The file that can be written, and what its bytes were.
     pub(super) file: Option<(PathBuf, ContentHash)>,
 }
@@ -67,11 +71,14 @@ pub(super) fn read(input: Result<Input, String>, purpose: Purpose) -> Read {
 
 fn file(path: &Path, purpose: Purpose) -> Result<Text, String> {
     let format = Format::from_path(path);
+    let full = path.canonicalize();
+    let name = full.ok().map(|full| Arc::from(uri_of(&full)));
     let at = |fact| format!("{}: {fact}", shown(path));
     if purpose == Purpose::Write {
         let (bytes, hash) = sink::read(path).map_err(|error| error.to_string())?;
         let mut text = parse(&bytes[..], format, purpose).map_err(at)?;
         text.file = Some((path.to_path_buf(), hash));
+        text.name = name;
         return Ok(text);
     }
     let file = File::open(path).map_err(|error| match link_target(path) {
@@ -80,7 +87,9 @@ fn file(path: &Path, purpose: Purpose) -> Result<Text, String> {
         )),
         _ => at(io_fact(&error)),
     })?;
-    parse(file, format, purpose).map_err(at)
+    let mut text = parse(file, format, purpose).map_err(at)?;
+    text.name = name;
+    Ok(text)
 }
 
 /// Where a symbolic link points.
@@ -101,6 +110,7 @@ fn parse(reader: impl io::Read, format: Format, purpose: Purpose) -> Result<Text
         document,
         passage,
         partly,
+        name: None,
         file: None,
     })
 }

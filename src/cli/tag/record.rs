@@ -3,10 +3,12 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::desk::decision::Decision;
+use crate::desk::protocol::Origin;
 use crate::engine::Prediction;
 use crate::engine::explain::Evidence;
 use crate::label::LabelSet;
-use crate::tag::Tag;
+use crate::score::Score;
 
 /// One tagged document.
 #[derive(Serialize)]
@@ -52,10 +54,19 @@ pub(super) struct WrittenRecord {
 #[derive(Serialize)]
 pub(super) struct TagRecord<'a> {
     pub(super) label: &'a str,
-    pub(super) score: f32,
+    /// Absent where the model could not score a label that a person gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) score: Option<f32>,
+    /// Who says so, where it is not the model.
+    #[serde(skip_serializing_if = "is_of_model")]
+    pub(super) origin: Origin,
     /// With `--explain`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) evidence: Vec<EvidenceRecord<'a>>,
+}
+
+fn is_of_model(origin: &Origin) -> bool {
+    *origin == Origin::Model
 }
 
 #[derive(Serialize)]
@@ -99,7 +110,7 @@ impl<'a> Tagged<'a> {
     pub(super) fn new(
         prediction: &Prediction,
         set: &'a LabelSet,
-        tags: &[Tag],
+        tags: &[Decision],
         all: bool,
         model: &'a str,
     ) -> Tagged<'a> {
@@ -111,7 +122,8 @@ impl<'a> Tagged<'a> {
                 .iter()
                 .map(|tag| TagRecord {
                     label: name(tag.label),
-                    score: tag.score.value(),
+                    score: tag.score.map(Score::value),
+                    origin: tag.origin,
                     evidence: Vec::new(),
                 })
                 .collect(),

@@ -10,6 +10,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::record::{Explained, ScoreRecord, Tagged, WrittenRecord};
 use crate::cli::columns::{bar, shortened, wrapped};
+use crate::desk::protocol::Origin;
 use crate::engine::Vocabulary;
 use crate::label::LabelSet;
 
@@ -96,6 +97,10 @@ pub(super) fn document(
     let mark = if style.all { "* " } else { "  " };
     for (i, tag) in tagged.tags.iter().enumerate() {
         out += &line(mark, tag.label, tag.score, LABEL, style);
+        if let Some(note) = note(tag.origin) {
+            out.pop();
+            let _ = writeln!(out, "  {QUIET}{note}{QUIET:#}");
+        }
         for (evidence, line) in explained.get(i).map_or(&[][..], |e| &e.evidence) {
             out += &sentence(&evidence.sentence, *line);
         }
@@ -161,7 +166,7 @@ fn others(scores: &[ScoreRecord], tagged: &Tagged, style: &Style) -> String {
     rest.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut out = String::new();
     for score in rest {
-        let mut line = line("  ", score.label, score.score, QUIET, style);
+        let mut line = line("  ", score.label, Some(score.score), QUIET, style);
         if style.manual.iter().any(|label| label == score.label) {
             line.pop();
             let _ = writeln!(line, "  {QUIET}manual{QUIET:#}");
@@ -188,9 +193,21 @@ fn quiet(text: &str) -> String {
     format!("  {QUIET}{text}{QUIET:#}\n")
 }
 
+/// Where a tag comes from, if not from the model.
+fn note(origin: Origin) -> Option<&'static str> {
+    match origin {
+        Origin::Model => None,
+        Origin::Memory => Some("from corrections"),
+        Origin::You => Some("you said so"),
+    }
+}
+
 /// `label  0.50 █████`
-fn line(mark: &str, label: &str, score: f32, colour: Colour, style: &Style) -> String {
+fn line(mark: &str, label: &str, score: Option<f32>, colour: Colour, style: &Style) -> String {
     let label = shortened(label, WIDEST_LABEL);
+    let Some(score) = score else {
+        return format!("{mark}{colour}{label}{colour:#}\n");
+    };
     let pad = style.width.saturating_sub(label.width());
     let bar = match bar(score) {
         bar if bar.is_empty() => bar,
@@ -227,7 +244,8 @@ mod tests {
                 .iter()
                 .map(|(label, score)| TagRecord {
                     label,
-                    score: *score,
+                    score: Some(*score),
+                    origin: Origin::Model,
                     evidence: Vec::new(),
                 })
                 .collect(),

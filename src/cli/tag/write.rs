@@ -4,10 +4,8 @@
 //! that a person has rejected for a file are not written into it.
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use clap::ValueEnum;
-use tower_lsp::ls_types::Uri;
 
 use super::super::setup::{Surroundings, shown};
 use super::super::{UsageError, diff, moment};
@@ -15,9 +13,8 @@ use super::read::Text;
 use super::record::WrittenRecord;
 use super::{Format, Outline, Tagger};
 use crate::config::{Settings, Sink};
-use crate::correction::Verdicts;
 use crate::engine::Vocabulary;
-use crate::learn::journal::Journal;
+use crate::score::Score;
 use crate::sink::{Cause, Ledger, Run, TagWish, Wish};
 
 /// Options of writing.
@@ -104,8 +101,7 @@ impl WriteArgs {
         if !self.write || !sink.writes() {
             return Ok(None);
         }
-        let data = &surroundings.folders.data;
-        let (ledger, faults) = Ledger::open(data)?;
+        let (ledger, faults) = Ledger::open(&surroundings.folders.data)?;
         for fault in faults {
             tracing::warn!("{fault}");
         }
@@ -126,7 +122,6 @@ impl WriteArgs {
                 tagger.model.clone(),
                 moment::seconds_now(),
             ),
-            verdicts: verdicts(data),
             labels: labels.map(|(_, label)| label.name.clone()).collect(),
             dry: self.dry_run,
             files: 0,
@@ -136,29 +131,10 @@ impl WriteArgs {
     }
 }
 
-/// What a person has said of documents; nothing where the journal cannot be read, for that is no
-/// reason to stop.
-fn verdicts(data: &Path) -> Verdicts {
-    let mut verdicts = Verdicts::default();
-    if !data.join(crate::learn::journal::FILE_NAME).is_file() {
-        return verdicts;
-    }
-    match Journal::open(data) {
-        Ok((_, replay)) => {
-            for entry in &replay.entries {
-                verdicts.apply(&entry.correction);
-            }
-        }
-        Err(error) => tracing::warn!("rejected tags are not known: {error}"),
-    }
-    verdicts
-}
-
 /// Writes the tags of one run.
 pub(super) struct Writer {
     ledger: Ledger,
     run: Run,
-    verdicts: Verdicts,
     /// Labels that the model was asked about.
     labels: Vec<String>,
     dry: bool,
@@ -189,12 +165,11 @@ impl Writer {
         if outline.prediction.windows == 0 {
             return Ok(record); // There was nothing to read, so nothing is known of it.
         }
-        let rejected = self.rejected(path);
         let tags = outline.tags.iter().map(|tag| TagWish {
             name: vocabulary.set().label(tag.label).name.clone(),
-            score: Some(tag.score.value()),
+            score: tag.score.map(Score::value),
         });
-        let tags: Vec<TagWish> = tags.filter(|wish| !rejected(&wish.name)).collect();
+        let tags: Vec<TagWish> = tags.collect();
         let wish = Wish {
             path,
             seen: *seen,
@@ -226,18 +201,6 @@ impl Writer {
         self.changed += usize::from(count > 0);
         self.tags += count;
         Ok(record)
-    }
-
-    /// The labels that a person has rejected for a file, in an editor for instance.
-    fn rejected(&self, path: &Path) -> impl Fn(&str) -> bool + use<> {
-        let full = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-        let name = Uri::from_file_path(&full).map(|uri| uri.as_str().to_owned());
-        let verdict = name.and_then(|name| self.verdicts.of(&name).cloned());
-        move |label| {
-            verdict
-                .as_ref()
-                .is_some_and(|verdict| verdict.rejects(label))
-        }
     }
 
     /// Says on standard error what was done.

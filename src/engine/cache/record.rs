@@ -3,15 +3,16 @@
 //! Invariant: `decode` gives back what `encode` was given, and nothing for any other bytes.
 //! Knows nothing of where they are kept.
 
-use crate::engine::{Prediction, Unscored};
+use crate::engine::{Embedding, Prediction, Unscored};
 use crate::label::LabelId;
 use crate::score::{Logit, Score};
 use crate::tag::LabelScore;
 
 /// The form of the entries; another one means another folder.
-pub(super) const FORM: u8 = 1;
+pub(super) const FORM: u8 = 2;
 
-/// Little-endian: form, windows, cut, scores (label, logit, score), unscored (label, reason).
+/// Little-endian: form, windows, cut, scores (label, logit, score), unscored (label, reason), and
+/// the embedding, whose length is 0 where there is none.
 pub(super) fn encode(prediction: &Prediction) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(14 + 12 * prediction.scores.len());
     let number = |bytes: &mut Vec<u8>, n: usize| bytes.extend((n as u32).to_le_bytes());
@@ -30,6 +31,10 @@ pub(super) fn encode(prediction: &Prediction) -> Vec<u8> {
         number(&mut bytes, unscored.reason.len());
         bytes.extend(unscored.reason.as_bytes());
     }
+    let embedding = prediction.embedding.as_ref();
+    let codes = embedding.map_or(&[][..], |embedding| embedding.codes());
+    number(&mut bytes, codes.len());
+    bytes.extend(codes.iter().map(|code| code.cast_unsigned()));
     bytes
 }
 
@@ -64,10 +69,17 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Prediction> {
         let reason = String::from_utf8(take(length)?.to_vec()).ok()?;
         unscored.push(Unscored { label, reason });
     }
+    let length = u32::from_le_bytes(word(take(4)?)?) as usize;
+    let codes: Vec<i8> = take(length)?.iter().map(|b| b.cast_signed()).collect();
+    let embedding = match length {
+        0 => None,
+        _ => Some(Embedding::from_codes(codes)?),
+    };
     rest.is_empty().then_some(Prediction {
         scores,
         unscored,
         windows,
         cut,
+        embedding,
     })
 }

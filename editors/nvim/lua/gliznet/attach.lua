@@ -6,7 +6,7 @@ local M = {}
 ---@class gliznet.Tag
 ---@field label string
 ---@field score number
----@field origin 'model'|'you'
+---@field origin 'model'|'memory'|'you'
 
 ---@type table<integer, gliznet.Tag[]> The tags that fit, by buffer.
 local tags_of = {}

@@ -105,7 +105,7 @@ local commands = {
         end
         local lines = {}
         for _, tag in ipairs(result.tags) do
-          local origin = tag.origin == 'you' and '  (you)' or ''
+          local origin = tag.origin == 'model' and '' or ('  (%s)'):format(tag.origin)
           table.insert(lines, { ('%6s  %s%s'):format(percent(tag.score), tag.label, origin) })
         end
         if #lines == 0 then

@@ -1,0 +1,164 @@
+//! Which tags a document has: scores, what is remembered and what a person said of it in; tags out.
+//!
+//! Invariant: what a person said of the document itself comes before everything else; a tag that
+//! the model alone would not give says where it comes from. Pure.
+
+use super::protocol::Origin;
+use crate::correction::Verdict;
+use crate::label::{LabelId, LabelSet};
+use crate::learn::memory::Recall;
+use crate::score::Score;
+use crate::tag::{LabelScore, Selection, select};
+
+/// What is known of a document.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// What the model said by itself.
+    pub raw: &'a [LabelScore],
+    /// The same with what is remembered.
+    pub adjusted: &'a [LabelScore],
+    /// What is remembered.
+    pub recall: &'a Recall,
+    /// What a person said of this document.
+    pub said: Option<&'a Verdict>,
+}
+
+/// A label that fits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decision {
+    /// Which label.
+    pub label: LabelId,
+    /// How well it fits; none where the model could not score a label that a person gave.
+    pub score: Option<Score>,
+    /// Who says so.
+    pub origin: Origin,
+}
+
+/// What passes its threshold and was not rejected, and what was accepted; first what a person said,
+/// then the surest.
+pub fn decide(set: &LabelSet, selection: &Selection, facts: Facts) -> Vec<Decision> {
+    let by_itself = select(facts.raw, set, selection);
+    let is_of_model = |label| {
+        let is_pinned = facts.recall.pinned.contains_key(&label);
+        !is_pinned && by_itself.iter().any(|tag| tag.label == label)
+    };
+    let mut decisions: Vec<Decision> = select(facts.adjusted, set, selection)
+        .into_iter()
+        .map(|tag| Decision {
+            label: tag.label,
+            score: Some(tag.score),
+            origin: if is_of_model(tag.label) {
+                Origin::Model
+            } else {
+                Origin::Memory
+            },
+        })
+        .collect();
+    let Some(said) = facts.said else {
+        return decisions;
+    };
+    let fits = |label: LabelId| said.of(set.label(label));
+    decisions.retain(|decision| fits(decision.label) != Some(false));
+    for decision in &mut decisions {
+        if fits(decision.label) == Some(true) {
+            decision.origin = Origin::You;
+        }
+    }
+    let labels = (0..set.labels().len()).map(|place| LabelId(place as u32));
+    for label in labels.filter(|label| fits(*label) == Some(true)) {
+        if decisions.iter().all(|decision| decision.label != label) {
+            let scored = facts.adjusted.iter().find(|s| s.label == label);
+            decisions.push(Decision {
+                label,
+                score: scored.map(|s| s.score),
+                origin: Origin::You,
+            });
+        }
+    }
+    decisions.sort_by_key(|decision| decision.origin != Origin::You);
+    decisions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correction::{Correction, Said, Source, Verdicts};
+    use crate::document::Format;
+    use crate::score::Logit;
+    use std::collections::BTreeMap;
+
+    fn set() -> LabelSet {
+        LabelSet::from_names(["garden", "tax", "heron", "mopsy"]).unwrap()
+    }
+
+    fn scores(logits: [f32; 3]) -> Vec<LabelScore> {
+        let scored = |(label, logit): (usize, f32)| {
+            let logit = Logit::new(logit).unwrap();
+            LabelScore {
+                label: LabelId(label as u32),
+                logit,
+                score: logit.sigmoid(),
+            }
+        };
+        logits.into_iter().enumerate().map(scored).collect()
+    }
+
+    fn decided(recall: &Recall, adjusted: [f32; 3], said: Option<&Verdict>) -> Vec<(u32, Origin)> {
+        let selection = Selection {
+            threshold: None,
+            default_threshold: Score::new(0.5).unwrap(),
+            top: None,
+            multi_class: false,
+        };
+        let facts = Facts {
+            raw: &scores([2.0, -2.0, -2.0]),
+            adjusted: &scores(adjusted),
+            recall,
+            said,
+        };
+        let decisions = decide(&set(), &selection, facts);
+        decisions.iter().map(|d| (d.label.0, d.origin)).collect()
+    }
+
+    #[test]
+    fn a_tag_says_who_gives_it() {
+        let none = Recall::default();
+        assert_eq!(
+            decided(&none, [2.0, -2.0, -2.0], None),
+            [(0, Origin::Model)]
+        );
+        let recall = Recall {
+            pinned: BTreeMap::from([(LabelId(0), true)]),
+            shifts: BTreeMap::from([(LabelId(1), 5.0)]),
+        };
+        assert_eq!(
+            decided(&recall, [8.0, 3.0, -2.0], None),
+            [(0, Origin::Memory), (1, Origin::Memory)]
+        );
+    }
+
+    #[test]
+    fn what_was_said_of_the_document_comes_first_even_of_labels_that_have_no_score() {
+        let said = Said {
+            accepted: vec!["Heron".into(), "mopsy".into()],
+            rejected: vec!["garden".into()],
+            source: Source::Script,
+        };
+        let mut correction = Correction::new("a".into(), Format::Plain, &set(), &said).unwrap();
+        correction.document = Some("file:///a".into());
+        let mut verdicts = Verdicts::default();
+        verdicts.apply(&correction);
+        assert_eq!(
+            decided(
+                &Recall::default(),
+                [2.0, 1.0, -2.0],
+                verdicts.of("file:///a")
+            ),
+            [
+                (2, Origin::You),
+                (3, Origin::You),
+                (1, Origin::Memory) // The adjusted score alone has it.
+            ]
+        );
+    }
+}

@@ -1,0 +1,403 @@
+//! What corrections have taught, at once: verdicts in; what they mean for another text out.
+//!
+//! The same text, or one that hardly differs, gets the verdict itself. Otherwise the corrected
+//! texts that are most like it move the scores of the labels that were judged there, by how wrong
+//! the model was. The formula stands in `docs/learning.md`, its constants' reasons in
+//! `docs/decisions.md`.
+//! Invariant: at most `MOST_ENTRIES` texts and `MOST_OF_A_LABEL` verdicts on a label; a later verdict
+//! replaces an earlier one on the same text or document; a vector is compared only with vectors of
+//! the same model, so nothing counts twice after the model has learnt it.
+//! Pure: no files, clocks or models.
+
+pub mod impressions;
+mod neighbours;
+mod recollect;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::correction::Correction;
+use crate::engine::{Embedding, Prediction};
+use crate::label::{LabelId, LabelSet};
+use crate::score::{Logit, Score};
+
+pub use neighbours::Constants;
+use neighbours::{Background, Likeness};
+pub use recollect::{RecollectError, recollect};
+pub use text::TextKey;
+
+/// So many texts are remembered; those that were not used for longest go first.
+pub const MOST_ENTRIES: usize = 10_000;
+/// So many verdicts on one label; the oldest go first.
+pub const MOST_OF_A_LABEL: usize = 200;
+
+/// The log-odds of a verdict on the same text: surer than any threshold asks.
+const PINNED: f32 = 8.0;
+/// Ordinary texts that nobody has judged, for `begin`: one JSON string a line.
+const ORDINARY: &str = include_str!("memory/ordinary.jsonl");
+
+/// The texts whose vectors `begin` wants.
+pub fn ordinary() -> impl Iterator<Item = String> {
+    let lines = ORDINARY.lines();
+    lines.filter_map(|line| serde_json::from_str(line).ok())
+}
+
+/// All that is remembered.
+#[derive(Debug, Default)]
+pub struct Memory {
+    entries: BTreeMap<u64, Entry>,
+    by_text: HashMap<TextKey, u64>,
+    by_document: HashMap<String, BTreeSet<u64>>,
+    /// Names as they were judged; an entry holds their places here.
+    names: Vec<String>,
+    by_name: HashMap<String, usize>,
+    of_name: Vec<BTreeSet<u64>>,
+    /// The model that the vectors are of.
+    model: String,
+    background: Option<Background>,
+    constants: Constants,
+    clock: AtomicU64,
+}
+
+/// One corrected text.
+#[derive(Debug)]
+struct Entry {
+    text: TextKey,
+    document: Option<String>,
+    verdicts: Vec<Verdict>,
+    /// What the model makes of it; none until it was asked, or where it is another model now.
+    likeness: Option<Likeness>,
+    used: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Verdict {
+    name: usize,
+    fits: bool,
+    /// What the model said is missing to the verdict.
+    residual: f32,
+}
+
+/// What is remembered of a text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recall {
+    /// Verdicts on this very text, or one that hardly differs.
+    pub pinned: BTreeMap<LabelId, bool>,
+    /// What is added to the log-odds of other labels.
+    pub shifts: BTreeMap<LabelId, f32>,
+}
+
+impl Memory {
+    /// Takes note of a correction: from now on its text has its verdict. What it means for other
+    /// texts is known after `learn`.
+    pub fn add(&mut self, id: u64, correction: &Correction) {
+        let text = TextKey::new(&correction.text);
+        let document = correction.document.clone();
+        let names: Vec<(usize, bool)> = correction
+            .verdicts()
+            .map(|(name, fits)| (self.name(name), fits))
+            .collect();
+        // What was said before of the same text or document is said anew.
+        let mut earlier = BTreeSet::new();
+        earlier.extend(self.by_text.get(&text).copied());
+        let of_document = document
+            .as_ref()
+            .and_then(|name| self.by_document.get(name));
+        earlier.extend(of_document.into_iter().flatten().copied());
+        for (name, _) in &names {
+            for entry in &earlier {
+                self.drop_verdict(*entry, *name);
+            }
+        }
+        let mut verdicts: Vec<Verdict> = Vec::new();
+        // The rest of what was said of the same text moves here: a text has one entry.
+        if let Some(same) = self.by_text.get(&text).copied()
+            && let Some(entry) = self.remove(same)
+        {
+            verdicts.extend(entry.verdicts);
+        }
+        verdicts.extend(names.into_iter().map(|(name, fits)| Verdict {
+            name,
+            fits,
+            residual: 0.0,
+        }));
+        if verdicts.is_empty() {
+            return;
+        }
+        for verdict in &verdicts {
+            self.of_name[verdict.name].insert(id);
+        }
+        self.by_text.insert(text, id);
+        if let Some(document) = &document {
+            let of_document = self.by_document.entry(document.clone()).or_default();
+            of_document.insert(id);
+        }
+        let judged: Vec<usize> = verdicts.iter().map(|verdict| verdict.name).collect();
+        let entry = Entry {
+            text,
+            document,
+            verdicts,
+            likeness: None,
+            used: AtomicU64::new(self.tick()),
+        };
+        self.entries.insert(id, entry);
+        self.make_room(&judged);
+    }
+
+    fn make_room(&mut self, judged: &[usize]) {
+        for name in judged {
+            while self.of_name[*name].len() > MOST_OF_A_LABEL
+                && let Some(oldest) = self.of_name[*name].first().copied()
+            {
+                self.drop_verdict(oldest, *name);
+            }
+        }
+        while self.entries.len() > MOST_ENTRIES {
+            let used = |entry: &Entry| entry.used.load(Ordering::Relaxed);
+            let idle = self.entries.iter().min_by_key(|(_, entry)| used(entry));
+            let Some(idle) = idle.map(|(id, _)| *id) else {
+                return;
+            };
+            self.remove(idle);
+        }
+    }
+
+    /// Forgets a correction. Says whether it was remembered.
+    pub fn forget(&mut self, id: u64) -> bool {
+        self.remove(id).is_some()
+    }
+
+    /// A document has another name. What was said of the one that had that name before is kept as
+    /// said of a bare text.
+    pub fn rename(&mut self, from: &str, to: &str) {
+        let Some(ids) = self.by_document.remove(from) else {
+            return;
+        };
+        let overwritten = self.by_document.remove(to).unwrap_or_default();
+        let names = [(&overwritten, None), (&ids, Some(to))];
+        for (ids, name) in names {
+            for id in ids {
+                if let Some(entry) = self.entries.get_mut(id) {
+                    entry.document = name.map(str::to_owned);
+                }
+            }
+        }
+        self.by_document.insert(to.to_owned(), ids);
+    }
+
+    /// From now on the vectors are of this model: those of another one are of no use.
+    /// `background` are ordinary texts that nobody has judged, as that model sees them.
+    pub fn begin(&mut self, model: &str, background: &[Embedding]) {
+        self.model = model.to_owned();
+        self.background = Background::new(background);
+        for entry in self.entries.values_mut() {
+            entry.likeness = None;
+        }
+    }
+
+    /// The model that the vectors are of.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// What the model of `begin` makes of a remembered text: its vector, and its own score of each
+    /// label that was judged. Of another model it is left out.
+    pub fn learn(
+        &mut self,
+        id: u64,
+        model: &str,
+        embedding: &Embedding,
+        score: impl Fn(&str) -> Option<Score>,
+    ) {
+        let (Some(entry), Some(background)) = (self.entries.get_mut(&id), &self.background) else {
+            return;
+        };
+        if model != self.model {
+            return;
+        }
+        for verdict in &mut entry.verdicts {
+            let said = score(&self.names[verdict.name]).map_or(0.5, Score::value);
+            verdict.residual = f32::from(u8::from(verdict.fits)) - said;
+        }
+        entry.likeness = Some(background.likeness(embedding));
+    }
+
+    /// Corrections whose texts the present model has not been asked about.
+    pub fn unlearnt(&self) -> BTreeSet<u64> {
+        let unlearnt = self.entries.iter();
+        let unlearnt = unlearnt.filter(|(_, entry)| entry.likeness.is_none());
+        unlearnt.map(|(id, _)| *id).collect()
+    }
+
+    /// The labels that were judged in a correction.
+    pub fn judged(&self, id: u64) -> Vec<String> {
+        let verdicts = self.entries.get(&id).map(|entry| entry.verdicts.as_slice());
+        let names = verdicts.unwrap_or(&[]).iter();
+        names
+            .map(|verdict| self.names[verdict.name].clone())
+            .collect()
+    }
+
+    /// How many texts are remembered.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What is remembered that bears on a text, in the labels of `set`. `seen` is the text's vector
+    /// and the model it is of.
+    pub fn recall(&self, text: &str, seen: Option<(&Embedding, &str)>, set: &LabelSet) -> Recall {
+        let mut recall = Recall::default();
+        if self.entries.is_empty() {
+            return recall;
+        }
+        // Names are looked up when they are needed: a set changes at any time.
+        let mut found: Vec<Option<Option<LabelId>>> = vec![None; self.names.len()];
+        let mut label =
+            |name: usize| *found[name].get_or_insert_with(|| set.find(&self.names[name]));
+        if let Some(entry) = self
+            .by_text
+            .get(&TextKey::new(text))
+            .and_then(|id| self.entries.get(id))
+        {
+            self.pin(entry, &mut label, &mut recall);
+        }
+        let (Some((embedding, model)), Some(background)) = (seen, &self.background) else {
+            return recall;
+        };
+        if model != self.model {
+            return recall;
+        }
+        let here = background.likeness(embedding);
+        let mut weight = background.weight(&here, &self.constants);
+        let mut votes: BTreeMap<LabelId, f32> = BTreeMap::new();
+        // The latest verdict holds, so the latest are asked first.
+        for entry in self.entries.values().rev() {
+            let Some(there) = &entry.likeness else {
+                continue;
+            };
+            let cosine = here.cosine(there);
+            if cosine >= self.constants.duplicate {
+                self.pin(entry, &mut label, &mut recall);
+            }
+            let nearness = background.nearness(cosine, &here, there, &self.constants);
+            if nearness == 0.0 {
+                continue;
+            }
+            weight += nearness;
+            entry.used.store(self.tick(), Ordering::Relaxed);
+            let mut merged: BTreeMap<LabelId, f32> = BTreeMap::new();
+            for verdict in &entry.verdicts {
+                if let Some(label) = label(verdict.name) {
+                    // Labels that became one: that one of them fits is enough.
+                    let residual = merged.entry(label).or_insert(verdict.residual);
+                    *residual = residual.max(verdict.residual);
+                }
+            }
+            for (label, residual) in merged {
+                *votes.entry(label).or_default() += nearness * residual;
+            }
+        }
+        let share = self.constants.strength / (self.constants.doubt + weight);
+        recall.shifts = votes
+            .into_iter()
+            .filter(|(label, _)| !recall.pinned.contains_key(label))
+            .map(|(label, votes)| (label, votes * share))
+            .collect();
+        recall
+    }
+
+    fn pin(
+        &self,
+        entry: &Entry,
+        label: &mut impl FnMut(usize) -> Option<LabelId>,
+        recall: &mut Recall,
+    ) {
+        let mut own: BTreeMap<LabelId, bool> = BTreeMap::new();
+        for verdict in &entry.verdicts {
+            if let Some(label) = label(verdict.name) {
+                *own.entry(label).or_default() |= verdict.fits;
+            }
+        }
+        entry.used.store(self.tick(), Ordering::Relaxed);
+        for (label, fits) in own {
+            recall.pinned.entry(label).or_insert(fits);
+        }
+    }
+
+    fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn name(&mut self, name: &str) -> usize {
+        if let Some(known) = self.by_name.get(name) {
+            return *known;
+        }
+        self.names.push(name.to_owned());
+        self.of_name.push(BTreeSet::new());
+        self.by_name.insert(name.to_owned(), self.names.len() - 1);
+        self.names.len() - 1
+    }
+
+    fn drop_verdict(&mut self, id: u64, name: usize) {
+        self.of_name[name].remove(&id);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        entry.verdicts.retain(|verdict| verdict.name != name);
+        if entry.verdicts.is_empty() {
+            self.remove(id);
+        }
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Entry> {
+        let entry = self.entries.remove(&id)?;
+        if self.by_text.get(&entry.text) == Some(&id) {
+            self.by_text.remove(&entry.text);
+        }
+        for verdict in &entry.verdicts {
+            self.of_name[verdict.name].remove(&id);
+        }
+        if let Some(document) = &entry.document
+            && let Some(of_document) = self.by_document.get_mut(document)
+        {
+            of_document.remove(&id);
+            if of_document.is_empty() {
+                self.by_document.remove(document);
+            }
+        }
+        Some(entry)
+    }
+}
+
+impl Recall {
+    /// The prediction with what is remembered added to it.
+    pub fn applied_to(&self, prediction: &Prediction) -> Prediction {
+        let mut prediction = prediction.clone();
+        for scored in &mut prediction.scores {
+            let before = scored.logit.value();
+            let after = match (
+                self.pinned.get(&scored.label),
+                self.shifts.get(&scored.label),
+            ) {
+                (Some(true), _) => before.max(PINNED),
+                (Some(false), _) => before.min(-PINNED),
+                (None, Some(shift)) => before + shift,
+                (None, None) => continue,
+            };
+            if let Some(logit) = Logit::new(after) {
+                scored.logit = logit;
+                scored.score = logit.sigmoid();
+            }
+        }
+        prediction
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! A memory for a program that runs for a moment: the journal and a model in, what they teach out.
+//!
+//! Invariant: the same memory as the daemon's; each text is read by the model once, however often
+//! the program is started. Knows no threads.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::impressions::{Impression, Impressions};
+use super::{Memory, TextKey, ordinary};
+use crate::document::Document;
+use crate::engine::{Engine, EngineError, Passage, Request, Vocabulary};
+use crate::label::LabelSet;
+use crate::learn::journal::Entry;
+use crate::score::Score;
+
+/// So many texts are read at a time.
+const GROUP: usize = 16;
+/// Any label will do where only the vector is wanted: it does not depend on it.
+const ANY: &str = "note";
+
+/// Why there is no memory.
+#[derive(Debug, thiserror::Error)]
+pub enum RecollectError {
+    /// The model does not read a text.
+    #[error("corrections are not remembered: {0}")]
+    Engine(#[from] EngineError),
+    /// What the model made of texts cannot be read.
+    #[error(
+        "corrections are not remembered: the cache folder {folder}: {cause}; free it, or set GLIZNET_CACHE_DIR"
+    )]
+    Cache {
+        /// The folder.
+        folder: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+}
+
+/// What the corrections in a journal mean to the model of `engine`, which must give embeddings.
+/// `tell` hears how many texts are to be read, where that is any.
+///
+/// # Errors
+/// See [`RecollectError`].
+pub fn recollect(
+    entries: &[Entry],
+    engine: &Engine,
+    cache: &Path,
+    tell: impl FnOnce(usize),
+) -> Result<Memory, RecollectError> {
+    let fingerprint = engine.model().fingerprint();
+    let at_cache = |cause| RecollectError::Cache {
+        folder: cache.display().to_string(),
+        cause,
+    };
+    let mut memory = Memory::default();
+    for entry in entries {
+        memory.add(entry.sequence, &entry.correction);
+    }
+    let mut impressions = Impressions::open(cache, fingerprint).map_err(at_cache)?;
+    let mut wanted: Vec<Wanted> = ordinary().map(Wanted::ordinary).collect();
+    let n_ordinary = wanted.len();
+    let unlearnt = memory.unlearnt();
+    for entry in entries.iter().filter(|e| unlearnt.contains(&e.sequence)) {
+        wanted.push(Wanted::corrected(entry, memory.judged(entry.sequence)));
+    }
+    let missing: Vec<&Wanted> = wanted
+        .iter()
+        .filter(|text| impressions.of(text.key, &text.names).is_none())
+        .collect();
+    if !missing.is_empty() {
+        tell(missing.len());
+    }
+    for group in missing.chunks(GROUP) {
+        let read = look(engine, group)?;
+        if let Err(cause) = impressions.keep(read) {
+            tracing::warn!("{}", at_cache(cause)); // It is read again next time.
+        }
+    }
+    let background: Vec<_> = wanted[..n_ordinary]
+        .iter()
+        .filter_map(|text| Some(impressions.of(text.key, &[])?.embedding.clone()))
+        .collect();
+    memory.begin(fingerprint, &background);
+    for text in &wanted[n_ordinary..] {
+        if let Some(seen) = impressions.of(text.key, &text.names) {
+            let score = |name: &str| seen.scores.get(name).copied();
+            memory.learn(text.id, fingerprint, &seen.embedding, score);
+        }
+    }
+    Ok(memory)
+}
+
+/// A text that the model is to read.
+struct Wanted {
+    /// The correction's number; 0 for an ordinary text.
+    id: u64,
+    key: TextKey,
+    passage: Passage,
+    names: Vec<String>,
+}
+
+impl Wanted {
+    fn ordinary(text: String) -> Wanted {
+        Wanted {
+            id: 0,
+            key: TextKey::new(&text),
+            passage: Passage::plain(text.as_str()),
+            names: Vec::new(),
+        }
+    }
+
+    fn corrected(entry: &Entry, names: Vec<String>) -> Wanted {
+        let correction = &entry.correction;
+        let document = Document::parse(correction.format, correction.text.as_str());
+        Wanted {
+            id: entry.sequence,
+            key: TextKey::new(&correction.text),
+            passage: Passage::of(&document),
+            names,
+        }
+    }
+
+    fn vocabulary(&self, engine: &Engine) -> Result<Option<Vocabulary>, EngineError> {
+        let any = [ANY.to_owned()];
+        let names = if self.names.is_empty() {
+            &any[..]
+        } else {
+            &self.names
+        };
+        let (set, _) = LabelSet::from_names_lenient(names);
+        set.map(|set| engine.vocabulary(Arc::new(set))).transpose()
+    }
+}
+
+/// What the model makes of texts; one that it makes nothing of is left out.
+fn look(engine: &Engine, texts: &[&Wanted]) -> Result<Vec<(TextKey, Impression)>, EngineError> {
+    let vocabularies: Vec<Option<Vocabulary>> = texts
+        .iter()
+        .map(|text| text.vocabulary(engine))
+        .collect::<Result<_, _>>()?;
+    let askable: Vec<(&&Wanted, &Vocabulary)> = texts
+        .iter()
+        .zip(&vocabularies)
+        .filter_map(|(text, vocabulary)| Some((text, vocabulary.as_ref()?)))
+        .collect();
+    let requests: Vec<Request> = askable
+        .iter()
+        .map(|(text, vocabulary)| Request {
+            passage: &text.passage,
+            vocabulary,
+        })
+        .collect();
+    let predictions = engine.score(&requests)?;
+    let mut seen = Vec::new();
+    for ((text, vocabulary), prediction) in askable.iter().zip(predictions) {
+        let Some(embedding) = prediction.embedding else {
+            continue;
+        };
+        let scores = &prediction.scores;
+        let score = |name: &String| {
+            let label = vocabulary.set().find(name);
+            let scored = scores.iter().find(|s| Some(s.label) == label);
+            // What the model cannot score it knows nothing of.
+            let score = scored.map_or(Score::new(0.5)?, |s| s.score);
+            Some((name.clone(), score))
+        };
+        let scores: BTreeMap<_, _> = text.names.iter().filter_map(score).collect();
+        seen.push((text.key, Impression { embedding, scores }));
+    }
+    Ok(seen)
+}

@@ -1,0 +1,234 @@
+//! The memory held to its promises, with vectors made by hand.
+
+use super::*;
+use crate::correction::{Said, Source};
+use crate::document::Format;
+use crate::tag::LabelScore;
+use proptest::prelude::*;
+
+const MODEL: &str = "model";
+
+fn correction(text: &str, accepted: &[&str], rejected: &[&str]) -> Correction {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let said = Said {
+        accepted: names(accepted),
+        rejected: names(rejected),
+        source: Source::Script,
+    };
+    let set = LabelSet::from_names(["mopsy", "heron", "tax"]).unwrap();
+    Correction::new(text.to_owned(), Format::Plain, &set, &said).unwrap()
+}
+
+/// A vector that points mostly along one axis.
+fn towards(axis: usize, stray: f32) -> Embedding {
+    let mut vector = vec![0.1_f32; 16];
+    vector[axis] = 1.0;
+    vector[15] = stray;
+    Embedding::new(&vector).unwrap()
+}
+
+fn memory() -> Memory {
+    let mut memory = Memory::default();
+    let ordinary: Vec<Embedding> = (4..14).map(|axis| towards(axis, 0.0)).collect();
+    memory.begin(MODEL, &ordinary);
+    memory
+}
+
+fn remember(memory: &mut Memory, id: u64, correction: &Correction, at: &Embedding) {
+    memory.add(id, correction);
+    memory.learn(id, MODEL, at, |_| Score::new(0.1));
+}
+
+fn set() -> LabelSet {
+    LabelSet::from_names(["mopsy", "heron", "tax"]).unwrap()
+}
+
+fn shift(memory: &Memory, at: &Embedding, label: &str) -> Option<f32> {
+    let set = set();
+    let recall = memory.recall("another text", Some((at, MODEL)), &set);
+    recall.shifts.get(&set.find(label).unwrap()).copied()
+}
+
+#[test]
+fn the_same_text_has_its_verdict_before_any_model_was_asked() {
+    let mut memory = Memory::default();
+    memory.add(1, &correction("Her tooth is loose.", &["mopsy"], &["tax"]));
+    let recall = memory.recall("her tooth\nis loose. ", None, &set());
+    assert_eq!(
+        recall.pinned,
+        BTreeMap::from([(LabelId(0), true), (LabelId(2), false)])
+    );
+    assert_eq!(memory.recall("Her tooth.", None, &set()), Recall::default());
+}
+
+#[test]
+fn a_text_that_hardly_differs_has_it_too() {
+    let mut memory = memory();
+    remember(
+        &mut memory,
+        1,
+        &correction("a", &["mopsy"], &[]),
+        &towards(0, 0.0),
+    );
+    let recall = memory.recall("b", Some((&towards(0, 0.05), MODEL)), &set());
+    assert_eq!(recall.pinned.get(&LabelId(0)), Some(&true));
+    assert_eq!(recall.shifts, BTreeMap::new());
+}
+
+#[test]
+fn a_near_text_moves_the_judged_labels_only_and_both_ways() {
+    let mut memory = memory();
+    remember(
+        &mut memory,
+        1,
+        &correction("a", &["mopsy"], &["tax"]),
+        &towards(0, 0.0),
+    );
+    let near = towards(0, 0.6);
+    assert!(shift(&memory, &near, "mopsy").unwrap() > 1.0);
+    assert!(shift(&memory, &near, "tax").unwrap() < 0.0);
+    assert_eq!(shift(&memory, &near, "heron"), None);
+    assert_eq!(shift(&memory, &towards(1, 0.0), "mopsy"), None);
+}
+
+#[test]
+fn the_latest_verdict_on_a_text_or_a_document_holds() {
+    let mut memory = memory();
+    memory.add(1, &correction("a", &["mopsy"], &["tax"]));
+    memory.add(2, &correction("a", &["tax"], &[]));
+    let recall = memory.recall("a", None, &set());
+    assert_eq!(
+        recall.pinned,
+        BTreeMap::from([(LabelId(0), true), (LabelId(2), true)])
+    );
+    assert_eq!(memory.len(), 1);
+    // The document was written on meanwhile: what was said of it before is void.
+    let of_document = |text: &str, accepted: &[&str], rejected: &[&str]| Correction {
+        document: Some("file:///a.md".to_owned()),
+        ..correction(text, accepted, rejected)
+    };
+    memory.add(3, &of_document("first", &["heron"], &[]));
+    memory.add(4, &of_document("first and second", &[], &["heron"]));
+    assert_eq!(memory.recall("first", None, &set()), Recall::default());
+}
+
+#[test]
+fn what_another_model_saw_does_not_count() {
+    let mut memory = memory();
+    remember(
+        &mut memory,
+        1,
+        &correction("a", &["mopsy"], &[]),
+        &towards(0, 0.0),
+    );
+    let near = towards(0, 0.6);
+    let of_other = memory.recall("b", Some((&near, "other")), &set());
+    assert_eq!(of_other, Recall::default());
+    memory.begin("other", &[towards(4, 0.0), towards(5, 0.0)]);
+    assert_eq!(memory.unlearnt(), BTreeSet::from([1]));
+    memory.learn(1, MODEL, &towards(0, 0.0), |_| Score::new(0.1));
+    assert_eq!(memory.unlearnt(), BTreeSet::from([1]), "it came too late");
+    // The new model knows it by itself: there is hardly anything left to add.
+    memory.learn(1, "other", &towards(0, 0.0), |_| Score::new(0.99));
+    let left = memory.recall("b", Some((&near, "other")), &set());
+    assert!(left.shifts[&LabelId(0)] < 0.5, "{left:?}");
+}
+
+#[test]
+fn a_label_that_was_renamed_or_merged_keeps_what_was_learnt_and_a_dropped_one_is_gone() {
+    let mut memory = memory();
+    remember(
+        &mut memory,
+        1,
+        &correction("a", &["mopsy"], &["heron"]),
+        &towards(0, 0.0),
+    );
+    let near = towards(0, 0.6);
+    let recall = |source: &str| {
+        let set = LabelSet::parse(source).unwrap();
+        memory.recall("b", Some((&near, MODEL)), &set).shifts
+    };
+    let renamed = recall("[[label]]\nname = 'Daughter'\naliases = ['Mopsy']\n");
+    assert!(renamed[&LabelId(0)] > 1.0);
+    let merged = recall("[[label]]\nname = 'both'\naliases = ['mopsy', 'heron']\n");
+    assert_eq!(merged, renamed);
+    assert_eq!(recall("[[label]]\nname = 'tax'\n"), BTreeMap::new());
+}
+
+#[test]
+fn what_is_forgotten_has_no_effect() {
+    let mut memory = memory();
+    remember(
+        &mut memory,
+        1,
+        &correction("a", &["mopsy"], &[]),
+        &towards(0, 0.0),
+    );
+    assert!(memory.forget(1) && !memory.forget(1));
+    assert_eq!(shift(&memory, &towards(0, 0.6), "mopsy"), None);
+    assert_eq!(memory.recall("a", None, &set()), Recall::default());
+}
+
+#[test]
+fn it_is_bounded_by_label_and_the_oldest_go() {
+    let mut memory = memory();
+    for id in 1..=500 {
+        memory.add(id, &correction(&format!("note {id}"), &["mopsy"], &[]));
+    }
+    assert_eq!(memory.len(), MOST_OF_A_LABEL);
+    assert_eq!(memory.recall("note 1", None, &set()), Recall::default());
+    assert_eq!(memory.recall("note 500", None, &set()).pinned.len(), 1);
+}
+
+#[test]
+fn only_what_is_remembered_moves() {
+    let logit = Logit::new(-1.0).unwrap();
+    let prediction = Prediction {
+        scores: (0..4)
+            .map(|label| LabelScore {
+                label: LabelId(label),
+                logit,
+                score: logit.sigmoid(),
+            })
+            .collect(),
+        unscored: Vec::new(),
+        windows: 1,
+        cut: false,
+        embedding: None,
+    };
+    let recall = Recall {
+        pinned: BTreeMap::from([(LabelId(0), true), (LabelId(1), false)]),
+        shifts: BTreeMap::from([(LabelId(2), 3.0), (LabelId(9), 3.0)]),
+    };
+    let adjusted = recall.applied_to(&prediction);
+    let logits: Vec<f32> = adjusted.scores.iter().map(|s| s.logit.value()).collect();
+    assert_eq!(logits, [8.0, -8.0, 2.0, -1.0]);
+    assert_eq!(adjusted.scores[2].score, Logit::new(2.0).unwrap().sigmoid());
+    assert_eq!(adjusted.scores[3], prediction.scores[3]);
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_said_the_latest_word_on_a_text_is_what_is_recalled(
+        said in prop::collection::vec((0u8..4, 0usize..3, any::<bool>()), 1..40)
+    ) {
+        let (mut memory, set) = (memory(), set());
+        let mut expected: BTreeMap<(u8, usize), bool> = BTreeMap::new();
+        for (id, (text, label, fits)) in (1..).zip(said) {
+            let name = set.labels()[label].name.as_str();
+            let (yes, no): (&[&str], &[&str]) = if fits { (&[name], &[]) } else { (&[], &[name]) };
+            memory.add(id, &correction(&format!("text {text}"), yes, no));
+            expected.insert((text, label), fits);
+        }
+        for text in 0..4 {
+            let pinned = memory.recall(&format!("text {text}"), None, &set).pinned;
+            let pinned: Vec<_> = pinned.into_iter().map(|(id, fits)| (id.0 as usize, fits)).collect();
+            let wanted: Vec<_> = expected
+                .iter()
+                .filter(|((of, _), _)| *of == text)
+                .map(|((_, label), fits)| (*label, *fits))
+                .collect();
+            prop_assert_eq!(pinned, wanted);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The memory as a user meets it: what one said of a text holds for the next question at once, in
+//! the daemon, on the command line and after a restart.
+
+#![cfg(test)]
+
+#[path = "support/editor.rs"]
+#[expect(dead_code, reason = "shared with other tests, each uses a part")]
+mod editor;
+
+use serde_json::{Value, json};
+
+use editor::{Editor, Home};
+
+const LABELS: [&str; 3] = ["garden", "tax", "travel"];
+const TEXT: &str = "The roses want pruning before the frost.";
+
+/// A user whose model gives no label: whatever is a tag comes from somebody else.
+fn home() -> Home {
+    let home = Home::new(&LABELS);
+    let settings = std::fs::read_to_string(home.path("config/gliznet.toml")).unwrap();
+    home.configure(&settings.replace("threshold = 0.0", "threshold = 0.999"));
+    home
+}
+
+fn editor(home: &Home) -> Editor {
+    let mut editor = home.editor();
+    editor.initialize(json!({}));
+    editor
+}
+
+fn correct(editor: &mut Editor, params: Value) {
+    editor.request("gliznet/correct", params).unwrap();
+}
+
+/// The tags of a text with who gives them, as the daemon has them.
+fn tags(editor: &mut Editor, text: &str) -> Vec<(String, String)> {
+    let answer = editor
+        .request("gliznet/tag", json!({"text": text, "format": "plain"}))
+        .unwrap();
+    pairs(&answer["tags"])
+}
+
+fn pairs(tags: &Value) -> Vec<(String, String)> {
+    let word = |value: &Value| value.as_str().unwrap_or("model").to_owned();
+    let tags = tags.as_array().unwrap().iter();
+    tags.map(|tag| (word(&tag["label"]), word(&tag["origin"])))
+        .collect()
+}
+
+/// The same of a file, as the command line has them.
+fn tags_of_file(home: &Home, args: &[&str]) -> Vec<(String, String)> {
+    let all = [&["tag", "--format", "json"], args].concat();
+    let (shown, code) = home.run(&all);
+    assert_eq!(code, 0, "{shown}");
+    let shown: Value = serde_json::from_str(&shown).unwrap_or_else(|_| panic!("{shown}"));
+    pairs(&shown[0]["tags"])
+}
+
+fn remembered(label: &str) -> Vec<(String, String)> {
+    vec![(label.to_owned(), "memory".to_owned())]
+}
+
+#[test]
+fn a_verdict_on_a_text_holds_at_once_wherever_the_text_turns_up_again() {
+    let home = home();
+    let mut script = editor(&home);
+    assert_eq!(tags(&mut script, TEXT), []);
+    let said =
+        json!({"text": TEXT, "format": "plain", "accepted": ["garden"], "rejected": ["tax"]});
+    correct(&mut script, said);
+    assert_eq!(tags(&mut script, TEXT), remembered("garden"));
+    // In another file, on the command line, and as a line of a stream.
+    std::fs::write(home.path("notes/other.txt"), TEXT).unwrap();
+    assert_eq!(tags_of_file(&home, &["other.txt"]), remembered("garden"));
+    assert_eq!(tags_of_file(&home, &["other.txt", "--no-memory"]), []);
+    let row = json!({"id": 1, "text": TEXT}).to_string();
+    std::fs::write(home.path("notes/rows.jsonl"), row).unwrap();
+    let (line, code) = home.run(&["tag", "--jsonl", "rows.jsonl"]);
+    assert_eq!(code, 0, "{line}");
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(pairs(&line["tags"]), remembered("garden"));
+    // After a restart.
+    assert_eq!(script.quit(), 0);
+    assert_eq!(home.run(&["stop"]).1, 0);
+    let mut script = editor(&home);
+    assert_eq!(tags(&mut script, TEXT), remembered("garden"));
+    // Until it is said otherwise.
+    correct(
+        &mut script,
+        json!({"text": TEXT, "format": "plain", "rejected": ["garden"]}),
+    );
+    assert_eq!(tags(&mut script, TEXT), []);
+    assert_eq!(tags_of_file(&home, &["other.txt"]), []);
+    assert_eq!(script.quit(), 0);
+}
+
+#[test]
+fn the_command_line_knows_what_was_said_of_a_file_and_a_person_reads_who_gave_a_tag() {
+    let home = home();
+    std::fs::write(home.path("notes/rose.txt"), TEXT).unwrap();
+    let mut script = editor(&home);
+    correct(
+        &mut script,
+        json!({"text": TEXT, "format": "plain", "uri": home.uri("rose.txt"), "accepted": ["garden"]}),
+    );
+    assert_eq!(script.quit(), 0);
+    // The verdict is on the file, so it holds when the text has become quite another one.
+    std::fs::write(home.path("notes/rose.txt"), "Sold the house.").unwrap();
+    let you = [("garden".to_owned(), "you".to_owned())];
+    assert_eq!(tags_of_file(&home, &["rose.txt"]), you);
+    assert_eq!(tags_of_file(&home, &["rose.txt", "--no-memory"]), you);
+    assert_eq!(tags_of_file(&home, &["rose.txt", "--compat"]), []);
+    let (shown, _) = home.run(&["tag", "rose.txt"]);
+    assert!(shown.contains("you said so"), "{shown}");
+    std::fs::write(home.path("notes/copy.txt"), TEXT).unwrap();
+    let (shown, _) = home.run(&["tag", "copy.txt"]);
+    assert!(shown.contains("from corrections"), "{shown}");
+}
+
+#[test]
+fn where_the_journal_or_the_cache_cannot_be_read_the_model_answers_and_says_so() {
+    let home = home();
+    std::fs::write(home.path("notes/rose.txt"), TEXT).unwrap();
+    let mut script = editor(&home);
+    correct(
+        &mut script,
+        json!({"text": TEXT, "format": "plain", "accepted": ["garden"]}),
+    );
+    assert_eq!(script.quit(), 0);
+    assert_eq!(home.run(&["stop"]).1, 0);
+    // Something else stands where the impressions belong.
+    std::fs::write(home.path("cache/impressions"), "").unwrap();
+    let (shown, code) = home.run(&["tag", "rose.txt"]);
+    assert_eq!(code, 0);
+    assert!(shown.contains("no tag fits"), "{shown}");
+    assert!(shown.contains("corrections are not remembered"), "{shown}");
+    std::fs::remove_file(home.path("cache/impressions")).unwrap();
+    assert_eq!(tags_of_file(&home, &["rose.txt"]), remembered("garden"));
+    // And a journal that is no file.
+    std::fs::remove_file(home.path("data/corrections.jsonl")).unwrap();
+    std::fs::create_dir(home.path("data/corrections.jsonl")).unwrap();
+    let (shown, code) = home.run(&["tag", "rose.txt"]);
+    assert_eq!(code, 0);
+    assert!(shown.contains("no tag fits"), "{shown}");
+    assert!(shown.contains("corrections do not count"), "{shown}");
+}
