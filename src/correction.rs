@@ -4,6 +4,7 @@
 //! and `Verdicts`, the sum of all corrections.
 //! Invariant: no label is both accepted and rejected; the latest verdict on a label of a document
 //! holds. Knows nothing of files or clocks.
+//! Length: a verdict and the sum of all verdicts are one matter, and a third of it is tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;

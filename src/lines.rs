@@ -4,6 +4,7 @@
 //! Invariant: a line that was appended durably survives a crash at any later moment; bytes that
 //! were never acknowledged (a torn last line) are set aside, not read. A file that is rewritten is
 //! the old one or the new one, whenever the power goes. Knows not what lines say.
+//! Length: reading, writing and replacing share one lock, and a third of it is tests.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};

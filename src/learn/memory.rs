@@ -8,6 +8,7 @@
 //! replaces an earlier one on the same text or document; a vector is compared only with vectors of
 //! the same model, so nothing counts twice after the model has learnt it.
 //! Pure: no files, clocks or models.
+//! Length: its maps change together, so that none is forgotten.
 
 pub mod impressions;
 mod neighbours;
