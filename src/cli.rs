@@ -14,11 +14,13 @@ use crate::telemetry;
 mod columns;
 mod completions;
 mod config;
+mod correct;
 mod daemon;
 mod diff;
 mod doctor;
 mod eval;
 mod find;
+mod journal;
 mod labelset;
 mod log;
 mod lsp;
@@ -61,11 +63,13 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Tag(tag::Args),
+    Correct(correct::Args),
     Undo(undo::Args),
     Log(log::Args),
     Eval(eval::Args),
     Train(train::Args),
     Review(review::Args),
+    Journal(journal::Args),
     Labelset(labelset::Args),
     Model(model::Args),
     Daemon(daemon::Args),
@@ -132,11 +136,13 @@ pub fn main() -> ExitCode {
     }
     let outcome = match &cli.command {
         Command::Tag(args) => tag::run(args),
+        Command::Correct(args) => correct::run(args),
         Command::Undo(args) => undo::run(args),
         Command::Log(args) => log::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Train(args) => train::run(args),
         Command::Review(args) => review::run(args),
+        Command::Journal(args) => journal::run(args),
         Command::Labelset(args) => labelset::run(args),
         Command::Model(args) => model::run(args),
         Command::Completions(args) => completions::run(args),

@@ -4,12 +4,13 @@
 //! and `Verdicts`, the sum of all corrections.
 //! Invariant: no label is both accepted and rejected; the latest verdict on a label of a document
 //! holds. Knows nothing of files or clocks.
+//! Length: a verdict and the sum of all verdicts are one matter, and a third of it is tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use crate::document::Format;
-use crate::label::LabelSet;
+use crate::label::{Label, LabelSet};
 use crate::score::Score;
 
 /// A person's verdict on some labels of one document.
@@ -151,6 +152,9 @@ pub enum CorrectionFault {
         /// The label most like it.
         nearest: Option<String>,
     },
+    /// There is neither a text to learn from nor a document that the verdict could hold for.
+    #[error("the text is empty, so there is nothing to learn from; give one with words")]
+    Empty,
     /// One label, two verdicts.
     #[error("`{0}` is both accepted and rejected; decide for one")]
     Both(String),
@@ -297,12 +301,22 @@ impl Verdicts {
 
     /// A document has another name. What holds for it goes before what held for that name.
     pub fn rename(&mut self, from: &str, to: &str) {
-        if let Some(verdict) = self.documents.remove(from) {
-            self.documents.insert(to.to_owned(), verdict);
-        }
+        let Some(verdict) = self.documents.remove(from) else {
+            return; // Nobody has judged it: what holds for a document of that name may stay.
+        };
+        self.documents.insert(to.to_owned(), verdict);
+        self.sampled.retain(|(name, _)| name != to);
         for (name, _) in self.sampled.iter_mut().filter(|(name, _)| name == from) {
             to.clone_into(name);
         }
+    }
+
+    /// The documents for which something else holds than in `before`.
+    pub fn changed_since<'a>(&'a self, before: &'a Verdicts) -> Vec<&'a str> {
+        let names = self.documents.keys().chain(before.documents.keys());
+        let changed = names.filter(|name| self.of(name) != before.of(name));
+        let changed: BTreeSet<&str> = changed.map(String::as_str).collect();
+        changed.into_iter().collect()
     }
 
     /// What holds for a document.
@@ -320,6 +334,20 @@ impl Verdict {
     /// Whether a person said that this label fits here.
     pub fn accepts(&self, label: &str) -> bool {
         self.accepted.contains(&label.to_lowercase())
+    }
+
+    /// What a person said of a label here, under whatever name it has now or had before: whether
+    /// it fits. Of labels that became one it is enough that one fits.
+    pub fn of(&self, label: &Label) -> Option<bool> {
+        if self.accepts(&label.name) {
+            return Some(true);
+        }
+        if self.rejects(&label.name) {
+            return Some(false);
+        }
+        let fits = label.aliases.iter().any(|alias| self.accepts(alias));
+        let fits_not = || label.aliases.iter().any(|alias| self.rejects(alias));
+        fits.then_some(true).or_else(|| fits_not().then_some(false))
     }
 }
 
@@ -394,5 +422,18 @@ mod tests {
         verdicts.apply(&correct(&["tax"], &["garden"]).unwrap());
         let verdict = verdicts.of("a.md").unwrap();
         assert!(!verdict.rejects("tax") && verdict.accepts("tax") && verdict.rejects("garden"));
+    }
+
+    #[test]
+    fn what_was_said_of_a_label_holds_under_its_new_name() {
+        let mut verdicts = Verdicts::default();
+        verdicts.apply(&correct(&["garden"], &["tax"]).unwrap());
+        let verdict = verdicts.of("a.md").unwrap();
+        let toml = "[[label]]\nname = 'beds'\naliases = ['Garden', 'tax']\n[[label]]\nname = 'duty'\naliases = ['tax2', 'TAX3']\n[[label]]\nname = 'tax4'\naliases = ['TAX5']\n";
+        let set = LabelSet::parse(&toml.replace("TAX5", "x")).unwrap();
+        let said: Vec<Option<bool>> = set.labels().iter().map(|l| verdict.of(l)).collect();
+        assert_eq!(said, [Some(true), None, None]);
+        let set = LabelSet::parse("[[label]]\nname = 'duty'\naliases = ['Tax']\n").unwrap();
+        assert_eq!(verdict.of(&set.labels()[0]), Some(false));
     }
 }

@@ -3,6 +3,7 @@
 //! `place` names the socket, `server` runs the daemon, `client` finds or starts one, and `shim` is
 //! what an editor starts. Knows how a process lives; what is spoken is the session's business.
 
+mod claim;
 mod client;
 mod place;
 mod replay;
@@ -42,6 +43,14 @@ pub enum DaemonError {
     /// There is one already.
     #[error("a daemon of this build runs already; `gliznet status` asks it how it is")]
     Runs,
+    /// A daemon of another build or another runtime folder learns in the same data folder.
+    #[error("{folder}: another daemon{} works in this data folder; end it with `gliznet stop`, or give this one a folder of its own in GLIZNET_DATA_DIR", process(.owner))]
+    Claimed {
+        /// The data folder.
+        folder: PathBuf,
+        /// The daemon's process, where it is known.
+        owner: Option<u32>,
+    },
     /// It was started, and nobody answers.
     #[error("the daemon was started but does not answer ({0}); run `gliznet daemon` to see why")]
     Mute(String),
@@ -57,6 +66,10 @@ pub enum DaemonError {
     /// Its worker could not be started.
     #[error("the daemon could not be started: {0}")]
     Start(String),
+}
+
+fn process(owner: &Option<u32>) -> String {
+    owner.map_or_else(String::new, |pid| format!(" (process {pid})"))
 }
 
 /// The file of this program. Where it was replaced while it runs, the new one.

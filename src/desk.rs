@@ -18,6 +18,7 @@ pub mod review;
 mod status;
 pub mod tally;
 pub mod watching;
+mod written;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,7 +35,7 @@ use crate::engine::scheduler::Priority;
 use crate::engine::worker::{Answer, Explanation, Loading, Question, Worker, WorkerError};
 use crate::engine::{Passage, Prediction};
 use crate::label::{LabelId, LabelSet};
-use crate::learn::journal::{Journal, JournalError};
+use crate::learn::journal::{self, Journal, JournalError};
 use crate::learn::memory::{Memory, Recall};
 use crate::score::Score;
 use crate::tag::Selection;
@@ -45,6 +46,7 @@ use protocol::{ScoreRecord, TagRecord, TagResult};
 use watching::Watching;
 
 pub use labelsets::{Choice, Listed, Rules, RulesError, Shown};
+pub use written::{Unsaid, Written};
 
 /// So many corrections are kept for a client that is slow to hear of them.
 const KEPT_NEWS: usize = 64;
@@ -127,14 +129,15 @@ impl Desk {
             for fault in &replay.faults {
                 tracing::warn!("journal: {fault}");
             }
-            for entry in &replay.entries {
-                verdicts.apply(&entry.correction);
-                memory.add(entry.sequence, &entry.correction);
-            }
+            corrections::hear(&mut verdicts, &mut memory, &replay);
             journal
         });
         if let Err(error) = &journal {
             tracing::warn!("{error}");
+            // Where nothing can be written, what was said before still holds.
+            if let Ok(replay) = journal::read(&folders.data) {
+                corrections::hear(&mut verdicts, &mut memory, &replay);
+            }
         }
         Desk {
             worker,
@@ -263,15 +266,6 @@ impl Desk {
         verdicts
             .of(document)
             .is_some_and(|verdict| verdict.rejects(label))
-    }
-
-    /// A document has another name: what a person said of it holds under the new one.
-    pub fn moved(&self, from: &str, to: &str) {
-        let mut verdicts = self
-            .verdicts
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        verdicts.rename(from, to);
     }
 
     /// The folders of this user.

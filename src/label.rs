@@ -14,6 +14,7 @@ use crate::score::Score;
 mod bundled;
 mod check;
 pub mod derive;
+mod edit;
 mod fault;
 mod names;
 mod parse;
@@ -22,6 +23,7 @@ mod spelling;
 mod write;
 
 pub use bundled::bundled;
+pub use edit::{Change, ChangeError, changed};
 pub use fault::{LabelSetFault, LabelSetProblem, NameFault};
 pub use read::MAX_NAME_CHARS;
 pub(crate) use spelling::nearest;

@@ -62,6 +62,7 @@ pub async fn serve(
         .custom_method("gliznet/labelsets", session::Session::labelsets)
         .custom_method("gliznet/review", session::Session::review_queue)
         .custom_method("gliznet/stop", session::Session::stop)
+        .custom_method("gliznet/refresh", session::Session::refresh)
         .custom_method("gliznet/watch", session::Session::watch)
         .custom_method("gliznet/find", session::Session::find)
         .custom_method("gliznet/tags", session::Session::tags)

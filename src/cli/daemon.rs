@@ -79,7 +79,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let idle = (idle > 0).then(|| Duration::from_secs(idle));
     let place = Place::of_this_build()?;
     let build = place.build.clone();
-    match serve(&place, idle, move || desk(folders, settings, build)) {
+    let data = folders.data.clone();
+    match serve(&place, idle, &data, move || desk(folders, settings, build)) {
         Err(DaemonError::Runs) if args.on_demand => Ok(Outcome::Done),
         ended => Ok(ended.map(|()| Outcome::Done)?),
     }

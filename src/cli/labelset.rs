@@ -14,13 +14,14 @@ use super::{Outcome, UsageError};
 use crate::config::{ConfigError, Folders};
 use crate::label::{self, LabelSet, LabelSetFault};
 
+pub(super) mod change;
 mod check;
 mod list;
 mod show;
 mod tags;
 mod vault;
 
-/// Lists, checks and derives label sets.
+/// Lists, checks, derives and changes label sets.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -33,6 +34,10 @@ enum Command {
     Show(show::Args),
     Check(check::Args),
     FromVault(vault::Args),
+    Add(change::Add),
+    Rename(change::Rename),
+    Merge(change::Merge),
+    Drop(change::Drop),
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
@@ -52,6 +57,10 @@ fn run_with(args: &Args, user_dir: Option<&Path>, out: &mut dyn Write) -> anyhow
         Command::Show(args) => show::run(args, user_dir, out),
         Command::Check(args) => check::run(args, out),
         Command::FromVault(args) => vault::run(args, out),
+        Command::Add(args) => change::add(args, user_dir),
+        Command::Rename(args) => change::rename(args, user_dir),
+        Command::Merge(args) => change::merge(args, user_dir),
+        Command::Drop(args) => change::remove(args, user_dir),
     }
 }
 

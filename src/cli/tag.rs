@@ -1,7 +1,7 @@
 //! `gliznet tag`: files, folders, globs, standard input or JSON Lines in; tags out, as they come.
 
 mod files;
-mod inputs;
+pub(super) mod inputs;
 mod jsonl;
 mod print;
 mod read;

@@ -2,9 +2,11 @@
 //!
 //! It ends when it is told to (`gliznet/stop`, a signal) or when nobody was there for the idle
 //! time and no folder is watched. Then nobody new is let in, open questions are answered, and the socket goes.
-//! Invariant: one daemon a build and user, by a lock that the system frees whatever happens.
+//! Invariant: one daemon a build and user, and one a data folder, by locks that the system frees
+//! whatever happens.
 
 use std::fs::{File, OpenOptions};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::DaemonError;
+use super::claim::claim;
 use super::place::Place;
 use super::socket::Listener;
 use crate::desk::Desk;
@@ -21,17 +24,19 @@ use crate::desk::watching::Watching;
 use crate::lsp;
 use crate::watch::Watch;
 
-/// Runs until the daemon should end. `desk` is called once the place is ours.
+/// Runs until the daemon should end. `desk` is called once the place and the `data` folder are ours.
 ///
 /// # Errors
-/// Another daemon of this build runs, or the socket cannot be made.
+/// Another daemon of this build or in this data folder runs, or the socket cannot be made.
 pub fn run(
     place: &Place,
     idle: Option<Duration>,
+    data: &Path,
     desk: impl FnOnce() -> Result<Desk, DaemonError>,
 ) -> Result<(), DaemonError> {
     place.prepare()?;
     let _lock = lock(place)?;
+    let _claim = claim(data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         // Of the 512 that tokio would start, each keeps its own memory (benches/README.md).

@@ -8,10 +8,11 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::{Desk, DeskError, Rules, Tagged, Text};
-use crate::correction::{Correction, Said, Shown, Verdicts};
+use crate::correction::{Correction, CorrectionFault, Said, Shown, Verdicts};
 use crate::engine::scheduler::Priority;
 use crate::engine::worker::Loading;
-use crate::learn::journal::{Journal, JournalError};
+use crate::learn::journal::{Journal, JournalError, Moved, Replay};
+use crate::learn::memory::Memory;
 
 /// How long a verdict waits for the scores it is about. Mostly they are known; where the model is
 /// busy, the verdict matters more than they do.
@@ -41,6 +42,9 @@ impl Desk {
         said: &Said,
     ) -> Result<(u64, Correction), DeskError> {
         let source = text.source.to_string();
+        if source.trim().is_empty() && text.name.is_none() {
+            return Err(CorrectionFault::Empty.into());
+        }
         let mut correction = Correction::new(source, text.format, &rules.labels, said)?;
         correction.document = text.name.clone();
         let answered = self.answered(text, rules).await;
@@ -65,8 +69,6 @@ impl Desk {
         correction: Correction,
         answered: Option<Tagged>,
     ) -> Result<(u64, Correction), DeskError> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now = now.map_or(0, |since| since.as_secs());
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         if journal.is_err() {
             // What stood in the way, a full disk for instance, may be gone.
@@ -76,16 +78,13 @@ impl Desk {
             .as_mut()
             .map_err(|error| DeskError::Journal(error.to_string()))?;
         let recorded = journal
-            .append(&correction, now)
+            .append(&correction, now())
             .map_err(|error| DeskError::Journal(error.to_string()))?;
         let mut verdicts = self
             .verdicts
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        for entry in &recorded.missed.entries {
-            verdicts.apply(&entry.correction);
-            self.memorise(entry.sequence, &entry.correction, None);
-        }
+        hear(&mut verdicts, &mut self.memory_mut(), &recorded.missed);
         verdicts.apply(&correction);
         drop(verdicts);
         self.memorise(recorded.sequence, &correction, answered.as_ref());
@@ -97,17 +96,102 @@ impl Desk {
 
     fn reopened(&self) -> Result<Journal, JournalError> {
         let (journal, replay) = Journal::open(&self.folders.data)?;
+        let all = Replay {
+            was_replaced: true,
+            ..replay
+        };
         let mut verdicts = self
             .verdicts
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        *verdicts = Verdicts::default();
-        for entry in &replay.entries {
-            verdicts.apply(&entry.correction);
-            self.memorise(entry.sequence, &entry.correction, None);
-        }
+        hear(&mut verdicts, &mut self.memory_mut(), &all);
         Ok(journal)
     }
+
+    /// Takes note of what other processes have written into the journal, or taken out of it.
+    /// Gives how many corrections there are. Waits for the disk.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn refresh(&self) -> Result<u64, DeskError> {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self
+            .verdicts
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if journal.is_err() {
+            *journal = self.reopened();
+        }
+        let of_journal = |error: &JournalError| DeskError::Journal(error.to_string());
+        let journal = journal.as_mut().map_err(|error| of_journal(error))?;
+        let news = journal.news().map_err(|error| of_journal(&error))?;
+        let mut verdicts = self
+            .verdicts
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        hear(&mut verdicts, &mut self.memory_mut(), &news);
+        self.unlearnt.notify_one(); // Texts that are new here are to be looked at.
+        for name in verdicts.changed_since(&before) {
+            let _ = self.corrected.send(name.into()); // Nobody may listen.
+        }
+        Ok(journal.count())
+    }
+
+    /// Documents have other names, `(from, to)`: what a person said of them holds under these, also
+    /// for those who come later. Waits for the disk.
+    pub fn moved(&self, names: &[(String, String)]) {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut verdicts = self
+            .verdicts
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let judged = names.iter().filter(|(from, _)| verdicts.of(from).is_some());
+        let judged: Vec<Moved> = judged
+            .map(|(from, to)| Moved {
+                from: from.clone(),
+                to: to.clone(),
+            })
+            .collect();
+        if judged.is_empty() {
+            return;
+        }
+        let written = match journal.as_mut() {
+            Ok(journal) => journal.moved(&judged, now()).map_err(|e| e.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match written {
+            Ok(missed) => hear(&mut verdicts, &mut self.memory_mut(), &missed),
+            Err(error) => tracing::warn!(error, "that a document has another name is not recorded"),
+        }
+        for moved in &judged {
+            verdicts.rename(&moved.from, &moved.to);
+            self.memory_mut().rename(&moved.from, &moved.to);
+        }
+    }
+}
+
+/// What the journal says counts from now on.
+pub(super) fn hear(verdicts: &mut Verdicts, memory: &mut Memory, replay: &Replay) {
+    if replay.was_replaced {
+        // Of what was forgotten nothing may stay; the rest is learnt again.
+        *verdicts = Verdicts::default();
+        *memory = Memory::default();
+    } else {
+        for moved in &replay.moved {
+            verdicts.rename(&moved.from, &moved.to);
+            memory.rename(&moved.from, &moved.to);
+        }
+    }
+    for entry in &replay.entries {
+        verdicts.apply(&entry.correction);
+        memory.add(entry.sequence, &entry.correction);
+    }
+}
+
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
 }
 
 /// The part of an answer that a correction is about: what was suggested, and what was judged.

@@ -57,15 +57,15 @@ pub fn decide(set: &LabelSet, selection: &Selection, facts: Facts) -> Vec<Decisi
     let Some(said) = facts.said else {
         return decisions;
     };
-    let name = |label: LabelId| set.label(label).name.as_str();
-    decisions.retain(|decision| !said.rejects(name(decision.label)));
+    let fits = |label: LabelId| said.of(set.label(label));
+    decisions.retain(|decision| fits(decision.label) != Some(false));
     for decision in &mut decisions {
-        if said.accepts(name(decision.label)) {
+        if fits(decision.label) == Some(true) {
             decision.origin = Origin::You;
         }
     }
     let labels = (0..set.labels().len()).map(|place| LabelId(place as u32));
-    for label in labels.filter(|label| said.accepts(name(*label))) {
+    for label in labels.filter(|label| fits(*label) == Some(true)) {
         if decisions.iter().all(|decision| decision.label != label) {
             let scored = facts.adjusted.iter().find(|s| s.label == label);
             decisions.push(Decision {

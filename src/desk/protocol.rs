@@ -142,17 +142,37 @@ pub struct CorrectParams {
     pub accepted: Vec<String>,
     /// Labels that do not; they never come back for this document.
     pub rejected: Vec<String>,
+    /// Instead of both: the tags in the front matter are right. They are accepted, and what is
+    /// suggested besides is rejected.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub front_matter: bool,
+    /// Answer what would be recorded, and record nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// What `gliznet/correct` answers, once the record is on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CorrectResult {
-    /// The record's number in the journal, from 1.
+    /// The record's number in the journal, from 1; 0 where nothing was recorded.
     pub sequence: u64,
     /// Labels that were accepted, as the set spells them.
     pub accepted: Vec<String>,
     /// Labels that were rejected, as the set spells them.
     pub rejected: Vec<String>,
+    /// Of a front matter: tags in it that are no labels, and say nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub ignored: Vec<String>,
+    /// Of a front matter: why nothing was recorded; absent where something was, or would be.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unsaid: Option<String>,
+}
+
+/// What `gliznet/refresh` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshResult {
+    /// How many corrections are kept.
+    pub corrections: u64,
 }
 
 /// What `gliznet/tagsChanged` tells: a document's suggestions are there, or are others than before.
@@ -285,7 +305,7 @@ pub struct CacheRecord {
 /// The journal, in `StatusResult`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalRecord {
-    /// How many corrections were recorded.
+    /// How many corrections are kept.
     pub corrections: u64,
     /// Why corrections cannot be recorded.
     #[serde(skip_serializing_if = "Option::is_none", default)]

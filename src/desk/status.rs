@@ -49,7 +49,7 @@ impl Desk {
             queue: self.worker.queued(),
             cache,
             journal: JournalRecord {
-                corrections: journal.as_ref().map_or(0, Journal::last),
+                corrections: journal.as_ref().map_or(0, Journal::count),
                 fault: journal.as_ref().err().map(ToString::to_string),
             },
             watch: self.watching().ok().and_then(|watching| watching.status()),

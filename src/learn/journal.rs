@@ -1,18 +1,27 @@
-//! The journal: every correction of this user, one JSON line each, never rewritten.
+//! The journal: every correction of this user, one JSON line each, kept until it is to be forgotten.
 //!
-//! Input: corrections. Output: their number, once they are on disk; on opening, all that were
-//! written before, and what of the file could not be read.
-//! Invariant: a record that was acknowledged survives a crash at any later moment; bytes that were
-//! never acknowledged (a torn last line) are set aside, not read. Knows nothing of what is learnt.
+//! Input: corrections, and that documents have other names. Output: their number, once they are on
+//! disk; on opening, all that were written before, each under its document's name of today, and
+//! what of the file could not be read.
+//! Invariant: a record that was acknowledged survives a crash at any later moment; a number is given
+//! once. Knows nothing of what is learnt.
 
+mod exchange;
+mod forget;
 mod record;
+mod replay;
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::correction::Correction;
-use record::line;
+use crate::lines::{Durability, Lines};
+use record::{Record, line, moved_line};
+
+pub use exchange::{Imported, Parcel, Unreadable, export, unpack};
+pub use forget::{Forgotten, Selection, preview};
+pub use replay::Replay;
+use replay::{Replaying, Told};
 
 /// The journal's name in the data folder.
 pub const FILE_NAME: &str = "corrections.jsonl";
@@ -28,13 +37,13 @@ pub struct Entry {
     pub correction: Correction,
 }
 
-/// What a journal held when it was opened.
-#[derive(Debug, Default, PartialEq)]
-pub struct Replay {
-    /// Every record that could be read, in order.
-    pub entries: Vec<Entry>,
-    /// What could not, with its line.
-    pub faults: Vec<String>,
+/// A document that has another name now: what was said of it holds under that one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The name that it had.
+    pub from: String,
+    /// The name that it has.
+    pub to: String,
 }
 
 /// Why a correction was not recorded.
@@ -55,11 +64,10 @@ pub enum JournalError {
 /// An open journal. Daemons of two builds may have it open; each locks it while it writes.
 #[derive(Debug)]
 pub struct Journal {
-    path: PathBuf,
-    file: File,
+    lines: Lines,
     last: u64,
-    /// Bytes that were read or written here; what follows is another process's, or torn.
-    length: u64,
+    /// How many corrections it holds.
+    count: u64,
 }
 
 /// What came of recording a correction.
@@ -78,27 +86,14 @@ impl Journal {
     /// The folder or file cannot be written.
     pub fn open(dir: &Path) -> Result<(Journal, Replay), JournalError> {
         let path = dir.join(FILE_NAME);
-        let io = |cause| JournalError::Io {
-            path: path.clone(),
-            cause,
-        };
-        std::fs::create_dir_all(dir).map_err(io)?;
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&path)
-            .map_err(io)?;
-        // A new file's name is on disk only when its folder is.
-        #[cfg(unix)]
-        File::open(dir).and_then(|d| d.sync_all()).map_err(io)?;
+        let lines = Lines::open_replaceable(&path);
+        let lines = lines.map_err(|cause| JournalError::Io { path, cause })?;
         let mut journal = Journal {
-            path: path.clone(),
-            file,
+            lines,
             last: 0,
-            length: 0,
+            count: 0,
         };
-        let replay = journal.locked(Journal::catch_up).map_err(io)?;
+        let replay = journal.locked(Journal::catch_up)?;
         Ok((journal, replay))
     }
 
@@ -107,67 +102,101 @@ impl Journal {
     /// # Errors
     /// The system refuses; nothing was acknowledged, and the next try begins on a clean line.
     pub fn append(&mut self, correction: &Correction, time: u64) -> Result<Recorded, JournalError> {
-        let recorded = self.locked(|journal| {
+        self.locked(|journal| {
             let missed = journal.catch_up()?;
             let sequence = journal.last + 1;
-            journal.write(&line(sequence, time, correction))?;
-            journal.last = sequence;
+            journal
+                .lines
+                .append(&line(sequence, time, correction), Durability::Synced)?;
+            journal.last = sequence; // The caller may tell the user only after this.
+            journal.count += 1;
             Ok(Recorded { sequence, missed })
+        })
+    }
+
+    /// Records that documents have other names. Gives what other processes have recorded before.
+    ///
+    /// # Errors
+    /// As of `append`.
+    pub fn moved(&mut self, moved: &[Moved], time: u64) -> Result<Replay, JournalError> {
+        let lines: Vec<u8> = moved.iter().flat_map(|one| moved_line(time, one)).collect();
+        self.locked(|journal| {
+            let missed = journal.catch_up()?;
+            journal.lines.append(&lines, Durability::Synced)?;
+            Ok(missed)
+        })
+    }
+
+    /// What other processes have recorded meanwhile.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn news(&mut self) -> Result<Replay, JournalError> {
+        self.locked(Journal::catch_up)
+    }
+
+    fn locked<T>(
+        &mut self,
+        act: impl FnOnce(&mut Journal) -> io::Result<T>,
+    ) -> Result<T, JournalError> {
+        let acted = self.lines.lock().and_then(|()| {
+            let acted = act(self);
+            self.lines.unlock()?;
+            acted
         });
-        recorded.map_err(|cause| JournalError::Io {
-            path: self.path.clone(),
+        acted.map_err(|cause| JournalError::Io {
+            path: self.lines.path().to_path_buf(),
             cause,
         })
     }
 
-    fn locked<T>(&mut self, act: impl FnOnce(&mut Journal) -> io::Result<T>) -> io::Result<T> {
-        self.file.lock()?;
-        let acted = act(self);
-        self.file.unlock()?;
-        acted
-    }
-
-    /// Reads what is new behind `length`, and sets a torn end aside. The lock is held, so nobody is
-    /// about to complete it.
     fn catch_up(&mut self) -> io::Result<Replay> {
-        self.file.seek(SeekFrom::Start(self.length))?;
-        let mut bytes = Vec::new();
-        self.file.read_to_end(&mut bytes)?;
-        let (mut replay, whole) = replay(&bytes);
-        if whole < bytes.len() {
-            let aside = set_aside(&self.path, &bytes[whole..])?;
-            self.file.set_len(self.length + whole as u64)?;
-            self.file.sync_all()?;
-            replay.faults.push(format!(
-                "{}: its end ({} bytes) was cut off while it was written, and was never acknowledged; it is kept in {}",
-                self.path.display(),
-                bytes.len() - whole,
-                aside.display()
-            ));
-        }
-        self.length += whole as u64;
-        let newest = replay.entries.iter().map(|entry| entry.sequence).max();
-        self.last = self.last.max(newest.unwrap_or(0));
-        Ok(replay)
+        let mut replay = Replaying::default();
+        let (faults, was_replaced) = self.each_new(&mut |told| replay.tell(told))?;
+        Ok(replay.finish(faults, was_replaced))
     }
 
-    fn write(&mut self, line: &[u8]) -> io::Result<()> {
-        let written = self
-            .file
-            .write_all(line)
-            .and_then(|()| self.file.sync_data());
-        if let Err(error) = written {
-            let _ = self.file.set_len(self.length); // Or the next to come sets it aside.
-            return Err(error);
-        }
-        self.length += line.len() as u64; // The caller may tell the user only after this.
-        Ok(())
+    /// Tells what is new, with the lock held. Gives what could not be read, and whether all that
+    /// was told before is to be forgotten.
+    fn each_new(&mut self, tell: &mut dyn FnMut(Told)) -> io::Result<(Vec<String>, bool)> {
+        let (mut faults, mut number) = (Vec::new(), 0);
+        let (mut last, mut count) = (self.last, 0);
+        let caught = self.lines.each_new(|line| {
+            number += 1;
+            match record::read(line) {
+                _ if line.trim_ascii().is_empty() => {}
+                Ok(Record::Correction(entry)) => {
+                    last = last.max(entry.sequence);
+                    count += 1;
+                    tell(Told::Correction(entry));
+                }
+                Ok(Record::Moved(moved)) => tell(Told::Moved(moved)),
+                Ok(Record::Rewritten(given)) => last = last.max(given),
+                Err(fact) => faults.push(fault(number, &fact)),
+            }
+        })?;
+        self.last = last;
+        self.count = match caught.was_replaced {
+            true => count,
+            false => self.count + count,
+        };
+        faults.extend(caught.torn);
+        Ok((faults, caught.was_replaced))
     }
 
-    /// How many corrections were ever recorded here.
+    /// The highest number that was ever given here.
     pub fn last(&self) -> u64 {
         self.last
     }
+
+    /// How many corrections are kept.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+fn fault(line: usize, fact: &str) -> String {
+    format!("line {line}: {fact}; it is kept, but not read")
 }
 
 /// All that the journal in folder `dir` holds, read without its lock: a record that is being
@@ -199,33 +228,21 @@ pub fn faults(bytes: &[u8]) -> Vec<String> {
 
 /// All records of a journal's bytes, and where its last whole line ends.
 fn replay(bytes: &[u8]) -> (Replay, usize) {
-    let mut replay = Replay::default();
+    let (mut replay, mut faults) = (Replaying::default(), Vec::new());
     let whole = bytes
         .iter()
         .rposition(|b| *b == b'\n')
         .map_or(0, |at| at + 1);
     for (number, line) in (1..).zip(bytes[..whole].split_inclusive(|b| *b == b'\n')) {
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
         match record::read(line) {
-            Ok(entry) => replay.entries.push(entry),
-            Err(fact) => replay
-                .faults
-                .push(format!("line {number}: {fact}; it is kept, but not read")),
+            _ if line.trim_ascii().is_empty() => {}
+            Ok(Record::Correction(entry)) => replay.tell(Told::Correction(entry)),
+            Ok(Record::Moved(moved)) => replay.tell(Told::Moved(moved)),
+            Ok(Record::Rewritten(_)) => {}
+            Err(fact) => faults.push(fault(number, &fact)),
         }
     }
-    (replay, whole)
-}
-
-/// Adds bytes to the file beside the journal where unreadable ends are kept.
-fn set_aside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
-    let aside = path.with_extension("torn");
-    let mut file = OpenOptions::new().append(true).create(true).open(&aside)?;
-    file.write_all(bytes)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    Ok(aside)
+    (replay.finish(faults, false), whole)
 }
 
 #[cfg(test)]
@@ -235,7 +252,7 @@ mod tests {
     use crate::document::Format;
     use proptest::prelude::*;
 
-    fn correction(text: &str) -> Correction {
+    pub(super) fn correction(text: &str) -> Correction {
         Correction {
             document: Some("file:///a.md".to_owned()),
             text: text.to_owned(),

@@ -8,6 +8,7 @@
 //! replaces an earlier one on the same text or document; a vector is compared only with vectors of
 //! the same model, so nothing counts twice after the model has learnt it.
 //! Pure: no files, clocks or models.
+//! Length: its maps change together, so that none is forgotten.
 
 pub mod impressions;
 mod neighbours;
@@ -166,6 +167,24 @@ impl Memory {
     /// Forgets a correction. Says whether it was remembered.
     pub fn forget(&mut self, id: u64) -> bool {
         self.remove(id).is_some()
+    }
+
+    /// A document has another name. What was said of the one that had that name before is kept as
+    /// said of a bare text.
+    pub fn rename(&mut self, from: &str, to: &str) {
+        let Some(ids) = self.by_document.remove(from) else {
+            return;
+        };
+        let overwritten = self.by_document.remove(to).unwrap_or_default();
+        let names = [(&overwritten, None), (&ids, Some(to))];
+        for (ids, name) in names {
+            for id in ids {
+                if let Some(entry) = self.entries.get_mut(id) {
+                    entry.document = name.map(str::to_owned);
+                }
+            }
+        }
+        self.by_document.insert(to.to_owned(), ids);
     }
 
     /// From now on the vectors are of this model: those of another one are of no use.

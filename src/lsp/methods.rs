@@ -15,7 +15,7 @@ use crate::correction::{Said, Source, UnknownSource};
 use crate::desk::Choice;
 use crate::desk::protocol::{
     CorrectParams, CorrectResult, CurrentRecord, LabelRecord, LabelsetRecord, LabelsetsParams,
-    LabelsetsResult, StatusResult, TagParams, TagResult,
+    LabelsetsResult, RefreshResult, StatusResult, TagParams, TagResult,
 };
 use crate::engine::scheduler::Priority;
 use crate::score::Score;
@@ -62,18 +62,60 @@ impl Session {
         })?;
         let choice = self.choice(params.labels, params.labelset, None)?;
         let rules = self.rules(subject.folder, choice).await?;
-        let said = Said {
+        let mut said = Said {
             accepted: params.accepted,
             rejected: params.rejected,
             source,
         };
-        let recorded = self.shared.desk.correct(subject.text, rules, said).await;
+        let (mut ignored, desk) = (Vec::new(), &self.shared.desk);
+        if params.front_matter {
+            if !(said.accepted.is_empty() && said.rejected.is_empty()) {
+                return Err(Error::invalid_params(
+                    "give either `frontMatter` or labels that are accepted or rejected, not both",
+                ));
+            }
+            let written = desk.written(&subject.text, &rules).await;
+            let written = written.map_err(|error| of_desk(&error))?;
+            ignored = written.ignored;
+            (said.accepted, said.rejected) = (written.accepted, written.rejected);
+            if let Some(unsaid) = written.unsaid {
+                return Ok(CorrectResult {
+                    sequence: 0,
+                    accepted: said.accepted,
+                    rejected: said.rejected,
+                    ignored,
+                    unsaid: Some(unsaid.to_string()),
+                });
+            }
+        }
+        if params.dry_run {
+            let understood = said.resolve(&rules.labels);
+            let (accepted, rejected) = understood.map_err(|error| of_desk(&error.into()))?;
+            return Ok(CorrectResult {
+                sequence: 0,
+                accepted,
+                rejected,
+                ignored,
+                unsaid: None,
+            });
+        }
+        let recorded = desk.correct(subject.text, rules, said).await;
         let (sequence, correction) = recorded.map_err(|error| of_desk(&error))?;
         Ok(CorrectResult {
             sequence,
             accepted: correction.accepted,
             rejected: correction.rejected,
+            ignored,
+            unsaid: None,
         })
+    }
+
+    pub(super) async fn refresh(&self, _: Value) -> Result<RefreshResult> {
+        let desk = Arc::clone(&self.shared.desk);
+        let refreshed = tokio::task::spawn_blocking(move || desk.refresh()).await;
+        let refreshed = refreshed.map_err(|_| Error::internal_error())?;
+        let corrections = refreshed.map_err(|error| of_desk(&error))?;
+        Ok(RefreshResult { corrections })
     }
 
     pub(super) async fn status(&self, _: Value) -> Result<StatusResult> {

@@ -279,6 +279,7 @@ impl Service<Request> for Ordered {
             "gliznet/status",
             "gliznet/labelsets",
             "gliznet/stop",
+            "gliznet/refresh",
             "gliznet/watch",
             "gliznet/find",
             "gliznet/tags",

@@ -448,14 +448,15 @@ impl Tagger {
     /// A path has another name, and so have the notes `below` it: what was said of them holds
     /// under the new ones.
     pub(super) fn moved(&self, from: &Path, to: &Path, below: &[PathBuf]) {
-        for old in below {
+        let names = below.iter().map(|old| {
             let rest = old.strip_prefix(from).unwrap_or(Path::new(""));
             let new = match rest.as_os_str().is_empty() {
                 true => to.to_path_buf(),
                 false => to.join(rest),
             };
-            self.desk.moved(&uri_of(old), &uri_of(&new));
-        }
+            (uri_of(old), uri_of(&new))
+        });
+        self.desk.moved(&names.collect::<Vec<_>>());
         if let Ok(ledger) = &self.ledger
             && let Err(error) = ledger.moved(from, to)
         {

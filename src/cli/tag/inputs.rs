@@ -11,7 +11,7 @@ use crate::document::Format;
 
 /// One thing to tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Input {
+pub(in crate::cli) enum Input {
     /// A file.
     File(PathBuf),
     /// Standard input.
@@ -19,7 +19,7 @@ pub(super) enum Input {
 }
 
 /// The inputs that `paths` mean, in order, or why one means nothing.
-pub(super) fn expand(paths: &[OsString]) -> Vec<Result<Input, String>> {
+pub(in crate::cli) fn expand(paths: &[OsString]) -> Vec<Result<Input, String>> {
     paths.iter().flat_map(|path| expand_one(path)).collect()
 }
 

@@ -1,14 +1,15 @@
 //! One line of the journal as JSON, and back.
 //!
-//! Input: a numbered correction, or a line. Output: the line, or the correction, or what is wrong
-//! with the line. Invariant: `read` gives back what `line` was given; what an older build wrote is
-//! read for ever, and what this one writes an older one still reads. Knows nothing of files.
+//! Input: a numbered correction or a note on the journal itself, or a line. Output: the line, or
+//! what it says, or what is wrong with it. Invariant: `read` gives back what `line` was given; what
+//! an older build wrote is read for ever; the corrections that this one writes an older one still
+//! reads, and its notes it leaves alone. Knows nothing of files.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Entry;
+use super::{Entry, Moved};
 use crate::correction::{Correction, Shown, Source};
 use crate::document::Format;
 use crate::score::Score;
@@ -16,6 +17,80 @@ use crate::score::Score;
 /// The oldest reader that understands what is written here. Fields that were added since are
 /// left out by older builds, which loses nothing but themselves.
 const READER: u32 = 1;
+
+/// As `READER`, of notes.
+const NOTE_READER: u32 = 2;
+
+/// What a line says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Record {
+    /// What a person said of a text.
+    Correction(Entry),
+    /// A document has another name.
+    Moved(Moved),
+    /// The journal was written anew; numbers up to this one were given away.
+    Rewritten(u64),
+}
+
+/// One note. Fields are only ever added.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    v: u32,
+    kind: String,
+    /// Seconds since 1970.
+    time: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<u64>,
+}
+
+/// The line of a document's new name, its end included.
+pub(super) fn moved_line(time: u64, moved: &Moved) -> Vec<u8> {
+    note_line(Note {
+        v: NOTE_READER,
+        kind: "moved".to_owned(),
+        time,
+        from: Some(moved.from.clone()),
+        to: Some(moved.to.clone()),
+        last: None,
+    })
+}
+
+/// The first line of a journal that was written anew, its end included.
+pub(super) fn rewritten_line(time: u64, last: u64) -> Vec<u8> {
+    note_line(Note {
+        v: NOTE_READER,
+        kind: "rewritten".to_owned(),
+        time,
+        from: None,
+        to: None,
+        last: Some(last),
+    })
+}
+
+fn note_line(note: Note) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec(&note).unwrap_or_default(); // Strings and numbers cannot fail.
+    bytes.push(b'\n');
+    bytes
+}
+
+/// What a line says that is no correction; none where it is no note either.
+fn note(line: &[u8]) -> Option<Result<Record, String>> {
+    let note: Note = serde_json::from_slice(line).ok()?;
+    let newer = || format!("written by a newer gliznet (version {})", note.v);
+    if note.v > NOTE_READER {
+        return Some(Err(newer()));
+    }
+    let record = match (note.kind.as_str(), note.from.clone(), note.to.clone()) {
+        ("moved", Some(from), Some(to)) => Ok(Record::Moved(Moved { from, to })),
+        ("rewritten", _, _) => Ok(Record::Rewritten(note.last.unwrap_or(0))),
+        _ => Err(newer()),
+    };
+    Some(record)
+}
 
 /// One line. Fields are only ever added.
 #[derive(Serialize, Deserialize)]
@@ -69,17 +144,22 @@ pub(super) fn line(sequence: u64, time: u64, correction: &Correction) -> Vec<u8>
     bytes
 }
 
-/// The correction of a line; or what is wrong with it.
-pub(super) fn read(line: &[u8]) -> Result<Entry, String> {
-    let line: Line =
-        serde_json::from_slice(line).map_err(|error| format!("not a correction ({error})"))?;
+/// What a line says; or what is wrong with it.
+pub(super) fn read(line: &[u8]) -> Result<Record, String> {
+    let line: Line = match serde_json::from_slice(line) {
+        Ok(line) => line,
+        Err(error) => {
+            let no_correction = || Err(format!("not a correction ({error})"));
+            return note(line).unwrap_or_else(no_correction);
+        }
+    };
     if line.v > READER {
         return Err(format!("written by a newer gliznet (version {})", line.v));
     }
     let scores = line.scores.into_iter();
     let scores = scores.filter_map(|(label, score)| Some((label, Score::new(score)?)));
     let scores = scores.collect();
-    Ok(Entry {
+    Ok(Record::Correction(Entry {
         sequence: line.seq,
         time: line.time,
         correction: Correction {
@@ -100,7 +180,7 @@ pub(super) fn read(line: &[u8]) -> Result<Entry, String> {
                 suggested: line.suggested,
             }),
         },
-    })
+    }))
 }
 
 /// The first records did not say how their text is read; its document's name does.
@@ -133,6 +213,27 @@ mod tests {
         }
     }
 
+    fn entry(line: &[u8]) -> Entry {
+        match read(line) {
+            Ok(Record::Correction(entry)) => entry,
+            other => panic!("no correction: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_note_comes_back_as_it_went_in_and_is_none_of_the_first_builds_business() {
+        let moved = Moved {
+            from: "file:///a.md".to_owned(),
+            to: "file:///ä.md".to_owned(),
+        };
+        let line = moved_line(7, &moved);
+        assert_eq!(read(&line), Ok(Record::Moved(moved)));
+        assert!(serde_json::from_slice::<Line>(&line).is_err());
+        assert_eq!(read(&rewritten_line(7, 9)), Ok(Record::Rewritten(9)));
+        let later = br#"{"v":2,"kind":"pinned","time":1}"#;
+        assert!(read(later).unwrap_err().starts_with("written by a newer"));
+    }
+
     #[test]
     fn a_record_comes_back_as_it_went_in() {
         let bare = Correction {
@@ -143,7 +244,7 @@ mod tests {
         for correction in [correction(), bare] {
             let line = line(7, 9, &correction);
             assert_eq!(line.iter().filter(|b| **b == b'\n').count(), 1);
-            let entry = read(&line).unwrap();
+            let entry = entry(&line);
             assert_eq!((entry.sequence, entry.time), (7, 9));
             assert_eq!(entry.correction, correction);
         }
@@ -152,7 +253,7 @@ mod tests {
     #[test]
     fn the_first_form_is_still_read() {
         let old = br#"{"v":1,"seq":3,"time":5,"document":"file:///b.md","text":"b","labels":["x"],"accepted":["x"],"rejected":[]}"#;
-        let correction = read(old).unwrap().correction;
+        let correction = entry(old).correction;
         assert_eq!(correction.format, Format::Markdown);
         assert_eq!(
             (correction.source, correction.shown),
@@ -183,7 +284,7 @@ mod tests {
         assert!(read(b"[1]").unwrap_err().starts_with("not a correction"));
         // A word from the future is no reason to lose a verdict.
         let odd = br#"{"v":1,"seq":1,"time":1,"text":"","labels":[],"accepted":[],"rejected":[],"source":"mail","format":"docx","model":"m","scores":{"a":7}}"#;
-        let correction = read(odd).unwrap().correction;
+        let correction = entry(odd).correction;
         assert_eq!(
             (correction.source, correction.format),
             (Source::Editor, Format::Plain)

@@ -1,0 +1,111 @@
+//! `gliznet labelset add`, `rename`, `merge`, `drop`: a label set changed in its own file.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::{Source, find};
+use crate::cli::{Outcome, UsageError, remark};
+use crate::config::replace;
+use crate::label::{Change, changed};
+
+/// Add a label to a set
+#[derive(Debug, clap::Args)]
+pub(super) struct Add {
+    /// The label set: its name, or a file
+    #[arg(value_name = "SET")]
+    set: String,
+    /// The new label
+    #[arg(value_name = "LABEL")]
+    label: String,
+}
+
+/// Give a label another name; what was learnt of it holds under the new one
+#[derive(Debug, clap::Args)]
+pub(super) struct Rename {
+    /// The label set: its name, or a file
+    #[arg(value_name = "SET")]
+    set: String,
+    /// The label
+    #[arg(value_name = "OLD")]
+    old: String,
+    /// Its name from now on
+    #[arg(value_name = "NEW")]
+    new: String,
+}
+
+/// Make one label of two; what was learnt of either holds for both
+#[derive(Debug, clap::Args)]
+pub(super) struct Merge {
+    /// The label set: its name, or a file
+    #[arg(value_name = "SET")]
+    set: String,
+    /// The label that goes
+    #[arg(value_name = "FROM")]
+    from: String,
+    /// The label that stays
+    #[arg(value_name = "INTO")]
+    into: String,
+}
+
+/// Take a label out of a set; what was learnt of it counts no more
+#[derive(Debug, clap::Args)]
+pub(super) struct Drop {
+    /// The label set: its name, or a file
+    #[arg(value_name = "SET")]
+    set: String,
+    /// The label
+    #[arg(value_name = "LABEL")]
+    label: String,
+}
+
+pub(super) fn add(args: &Add, user_dir: Option<&Path>) -> anyhow::Result<Outcome> {
+    apply(&args.set, user_dir, &Change::Add(args.label.clone()))
+}
+
+pub(super) fn rename(args: &Rename, user_dir: Option<&Path>) -> anyhow::Result<Outcome> {
+    let change = Change::Rename {
+        old: args.old.clone(),
+        new: args.new.clone(),
+    };
+    apply(&args.set, user_dir, &change)
+}
+
+pub(super) fn merge(args: &Merge, user_dir: Option<&Path>) -> anyhow::Result<Outcome> {
+    let change = Change::Merge {
+        from: args.from.clone(),
+        into: args.into.clone(),
+    };
+    apply(&args.set, user_dir, &change)
+}
+
+pub(super) fn remove(args: &Drop, user_dir: Option<&Path>) -> anyhow::Result<Outcome> {
+    apply(&args.set, user_dir, &Change::Drop(args.label.clone()))
+}
+
+fn apply(set: &str, user_dir: Option<&Path>, change: &Change) -> anyhow::Result<Outcome> {
+    let path = change_file(set, user_dir, change)?;
+    remark(format!("{}: changed; it holds at once", path.display()));
+    Ok(Outcome::Done)
+}
+
+/// Changes the file of a set, and says which it is.
+pub(crate) fn change_file(
+    set: &str,
+    user_dir: Option<&Path>,
+    change: &Change,
+) -> anyhow::Result<PathBuf> {
+    let source: Source = find(set, user_dir)?;
+    let Some(path) = &source.path else {
+        let name = &source.name;
+        let message = format!(
+            "`{name}` comes with the program and cannot be changed; `gliznet labelset show {name} --toml > {name}.toml` makes a set of your own of it"
+        );
+        return Err(UsageError(message).into());
+    };
+    let toml = changed(&source.toml, change);
+    let toml = toml.map_err(|error| UsageError(format!("{}: {error}", path.display())))?;
+    let cannot = || format!("{}: cannot be written; it is as it was", path.display());
+    replace(path, toml.as_bytes()).with_context(cannot)?;
+    Ok(path.clone())
+}
