@@ -23,8 +23,8 @@ pub use env::{
     search_path,
 };
 pub use folders::Folders;
-pub use options::{Device, OPTIONS, OptionText, Options};
-pub use runtime::{runtime_folder, temporary_folder, user_number};
+pub use options::{Device, Learn, OPTIONS, OptionText, Options};
+pub use runtime::{give_way, runtime_folder, temporary_folder, user_number};
 pub use sink::{Sink, UnknownSink};
 
 /// The name of the settings file, in the user's folder and in workspaces.
@@ -49,6 +49,8 @@ pub struct Settings {
     pub idle_minutes: u64,
     /// How many megabytes of answers the daemon keeps.
     pub cache_megabytes: u64,
+    /// Whether the daemon learns from corrections by itself.
+    pub learn: Learn,
     /// Whether editors show suggested tags in a line over the tags.
     pub code_lens: bool,
     /// Whether editors show scores beside tags.
@@ -68,6 +70,7 @@ impl Default for Settings {
             threads: None,
             idle_minutes: 30,
             cache_megabytes: 64,
+            learn: Learn::default(),
             code_lens: true,
             inlay_hints: false,
             diagnostics: true,
@@ -182,6 +185,7 @@ impl Settings {
         self.threads = options.threads.or(self.threads);
         self.idle_minutes = options.idle_minutes.unwrap_or(self.idle_minutes);
         self.cache_megabytes = options.cache_megabytes.unwrap_or(self.cache_megabytes);
+        self.learn = options.learn.unwrap_or(self.learn);
         self.code_lens = options.code_lens.unwrap_or(self.code_lens);
         self.inlay_hints = options.inlay_hints.unwrap_or(self.inlay_hints);
         self.diagnostics = options.diagnostics.unwrap_or(self.diagnostics);

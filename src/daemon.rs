@@ -1,10 +1,11 @@
 //! One process that keeps the model warm for all: where it is met, how it is started and asked.
 //!
-//! `place` names the socket, `server` runs the daemon, `client` finds or starts one, and `shim` is
-//! what an editor starts. Knows how a process lives; what is spoken is the session's business.
+//! `place` names the socket, `server` runs the daemon, `client` finds or starts one, `shim` is what
+//! an editor starts, and `learning` teaches the model. Knows how a process lives; what is spoken is the session's business.
 
 mod claim;
 mod client;
+mod learning;
 mod place;
 mod replay;
 mod server;
@@ -15,6 +16,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use client::{Control, find, find_or_start};
+pub use learning::Models;
 pub use place::Place;
 pub use server::run;
 pub use shim::{Ended, pump};

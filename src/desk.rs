@@ -11,6 +11,7 @@ pub mod editors;
 pub mod ignored;
 pub mod index;
 mod labelsets;
+pub mod learning;
 pub mod name;
 pub mod protocol;
 mod remembering;
@@ -25,23 +26,27 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::config::Folders;
 use crate::correction::{CorrectionFault, Verdicts};
 use crate::document::{Document, Format, body_tags};
 use crate::engine::explain::Evidence;
 use crate::engine::scheduler::Priority;
-use crate::engine::worker::{Answer, Explanation, Loading, Question, Worker, WorkerError};
+use crate::engine::worker::{
+    Answer, Explanation, Loading, ModelFacts, Question, Worker, WorkerError,
+};
 use crate::engine::{Passage, Prediction};
 use crate::label::{LabelId, LabelSet};
 use crate::learn::journal::{self, Journal, JournalError};
 use crate::learn::memory::{Memory, Recall};
+use crate::model::Model;
 use crate::score::Score;
 use crate::tag::Selection;
 
 use decision::{Decision, Facts, decide};
 use editors::Editors;
+use learning::Learning;
 use protocol::{ScoreRecord, TagRecord, TagResult};
 use watching::Watching;
 
@@ -62,12 +67,17 @@ pub struct Desk {
     memory: RwLock<Memory>,
     /// The memory has something to learn.
     unlearnt: Notify,
+    /// How often it has learnt in the background.
+    learnt: watch::Sender<u64>,
     build: String,
     started: Instant,
     clients: AtomicUsize,
     /// Names of documents that were corrected.
     corrected: broadcast::Sender<Arc<str>>,
     watching: RwLock<Option<Arc<dyn Watching>>>,
+    learning: RwLock<Option<Arc<dyn Learning>>>,
+    /// When somebody last wrote or asked for something.
+    touched: Mutex<Instant>,
     /// What editors have open.
     pub editors: Editors,
 }
@@ -146,11 +156,14 @@ impl Desk {
             verdicts: RwLock::new(verdicts),
             memory: RwLock::new(memory),
             unlearnt: Notify::new(),
+            learnt: watch::Sender::new(0),
             build,
             started: Instant::now(),
             clients: AtomicUsize::new(0),
             corrected: broadcast::Sender::new(KEPT_NEWS),
             watching: RwLock::new(None),
+            learning: RwLock::new(None),
+            touched: Mutex::new(Instant::now()),
             editors: Editors::default(),
         }
     }
@@ -281,6 +294,14 @@ impl Desk {
     /// How far the model is, now and later.
     pub fn loading(&self) -> tokio::sync::watch::Receiver<Loading> {
         self.worker.loading()
+    }
+
+    /// Lets another version of the model answer, from the question after the running one on.
+    ///
+    /// # Errors
+    /// The worker ends, or there is no model to take over from.
+    pub async fn swap(&self, model: Arc<Model>) -> Result<ModelFacts, WorkerError> {
+        self.worker.swap(model).await
     }
 
     /// Counts a client until the guard is dropped.

@@ -16,6 +16,7 @@ mod documents;
 mod edits;
 mod error;
 mod hover;
+mod learning;
 mod lens;
 mod mark;
 mod methods;
@@ -66,6 +67,7 @@ pub async fn serve(
         .custom_method("gliznet/watch", session::Session::watch)
         .custom_method("gliznet/find", session::Session::find)
         .custom_method("gliznet/tags", session::Session::tags)
+        .custom_method("gliznet/train", session::Session::train)
         .custom_method(
             "window/workDoneProgress/cancel",
             session::Session::cancel_progress,
@@ -75,9 +77,13 @@ pub async fn serve(
     let watch = tokio::spawn(Arc::clone(&shared).watch_settings());
     let follow = tokio::spawn(Arc::clone(&shared).follow_corrections());
     let progress = tokio::spawn(Arc::clone(&shared).show_watching());
+    let learning = tokio::spawn(Arc::clone(&shared).show_learning());
+    let model = tokio::spawn(Arc::clone(&shared).follow_model());
     transport::serve(reader, writer, service, socket, stopping).await;
     watch.abort();
     progress.abort();
+    learning.abort();
+    model.abort();
     follow.abort();
     shared.end();
     shared.let_all_go();

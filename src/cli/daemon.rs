@@ -7,15 +7,12 @@ use clap::ValueEnum;
 
 use super::Outcome;
 use crate::config::{Folders, Settings};
-use crate::daemon::{DaemonError, Place, run as serve};
+use crate::daemon::{DaemonError, Models, Place, run as serve};
 use crate::desk::Desk;
 use crate::engine::EngineOptions;
 use crate::engine::cache::Cache;
 use crate::engine::scheduler::Limits;
 use crate::engine::worker::{Worker, WorkerOptions};
-use crate::learn::versions::Versions;
-use crate::model::store::Store;
-use crate::model::{LoadOptions, Model, device};
 use crate::telemetry::{self, LogFormat};
 
 /// Questions that may wait for the model.
@@ -86,7 +83,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
 }
 
-fn desk(folders: Folders, settings: Settings, build: String) -> Result<Desk, DaemonError> {
+fn desk(
+    folders: Folders,
+    settings: Settings,
+    build: String,
+) -> Result<(Desk, Arc<Models>), DaemonError> {
     let limit = settings.cache_megabytes.saturating_mul(1 << 20);
     let cache = if limit == 0 {
         None
@@ -102,25 +103,9 @@ fn desk(folders: Folders, settings: Settings, build: String) -> Result<Desk, Dae
         limits: LIMITS,
         cache,
     };
-    let of_model = folders.clone();
-    let load = move || load(&of_model, &settings).map_err(|error| format!("{error:#}"));
-    let worker = Worker::start(options, load);
+    let models = Arc::new(Models::new(&folders, &settings));
+    let of_worker = Arc::clone(&models);
+    let worker = Worker::start(options, move || of_worker.first());
     let worker = worker.map_err(|error| DaemonError::Start(error.to_string()))?;
-    Ok(Desk::new(worker, folders, build))
-}
-
-/// The model that the settings name, and where it runs.
-fn load(folders: &Folders, settings: &Settings) -> anyhow::Result<(Arc<Model>, String)> {
-    let chosen = device::choose(settings.device)?;
-    let name = chosen.name.to_string();
-    let store = Store::new(folders, crate::model::bundled_files());
-    let options = LoadOptions {
-        device: chosen.device,
-        ..LoadOptions::default()
-    };
-    let loaded = Versions::new(folders).load(&store.current(settings)?.source, &options)?;
-    for note in &loaded.notes {
-        tracing::warn!("{note}");
-    }
-    Ok((Arc::new(loaded.model), name))
+    Ok((Desk::new(worker, folders, build), models))
 }

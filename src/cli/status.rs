@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::Outcome;
 use crate::daemon::{DaemonError, Place, find};
-use crate::desk::protocol::StatusResult;
+use crate::desk::protocol::{LearningRecord, StatusResult};
 
 /// Says whether the daemon runs and how it is; exit code 1 where none runs.
 #[derive(Debug, clap::Args)]
@@ -82,9 +82,10 @@ fn shown(status: &StatusResult) -> String {
         }
         shown
     });
+    let learning = status.learning.as_ref().map_or_else(String::new, learning);
     let memory = status.memory.map_or_else(|| "?".to_owned(), megabytes);
     format!(
-        "daemon   {} (build {}), process {}\nuptime   {}\nmodel    {model}\nclients  {}\nqueue    {}\ncache    {cache}\njournal  {journal}\n{watch}memory   {memory}\n",
+        "daemon   {} (build {}), process {}\nuptime   {}\nmodel    {model}\nclients  {}\nqueue    {}\ncache    {cache}\njournal  {journal}\n{learning}{watch}memory   {memory}\n",
         status.version,
         status.build,
         status.pid,
@@ -92,6 +93,41 @@ fn shown(status: &StatusResult) -> String {
         status.clients,
         status.queue,
     )
+}
+
+/// How the learning is: what is done, what happened last, what is wrong.
+fn learning(learning: &LearningRecord) -> String {
+    let serves = match learning.version {
+        None => "no model".to_owned(),
+        Some(0) => "the shipped model serves".to_owned(),
+        Some(version) => format!("version {version} serves"),
+    };
+    let doing = match (&*learning.state, learning.step, learning.of, learning.share) {
+        ("practising", Some(step), Some(of), _) => format!("practising, step {step} of {of}"),
+        ("judging", _, _, Some(share)) => {
+            format!("judging {} % of what was learnt", 100.0 * share)
+        }
+        ("idle", ..) if learning.automatic => "idle".to_owned(),
+        ("idle", ..) => "idle, not by itself".to_owned(),
+        (doing, ..) => doing.to_owned(),
+    };
+    let mut shown = format!(
+        "learning {doing}; {} new corrections; {serves}\n",
+        learning.new
+    );
+    if let Some(last) = &learning.last {
+        let version = last.version.map(|version| format!(" version {version}"));
+        shown.push_str(&format!(
+            "         last: {}{}: {}\n",
+            last.outcome,
+            version.unwrap_or_default(),
+            last.reason
+        ));
+    }
+    if let Some(fault) = &learning.fault {
+        shown.push_str(&format!("         {fault}\n"));
+    }
+    shown
 }
 
 fn megabytes(bytes: u64) -> String {

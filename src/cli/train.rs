@@ -1,8 +1,14 @@
 //! `gliznet train`: a recipe into a checkpoint, with progress on standard error; below it, what
 //! learns from corrections.
 
+mod cancel;
+mod child;
+mod daemon;
 mod job;
 mod now;
+
+pub(super) use daemon::ask;
+pub(super) use job::now;
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -28,7 +34,7 @@ use crate::model::device::choose;
 Examples:
   gliznet train --recipe train/recipes/sample.toml --out runs/first
   gliznet train --recipe train/recipes/sample.toml --out runs/first --resume
-  gliznet train now"
+  gliznet train now --wait"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -51,11 +57,7 @@ pub(crate) struct Args {
     resume: bool,
 
     /// Where to compute
-    #[arg(
-        long,
-        value_name = "    let choice = args.device.map_or(crate::config::Device::Auto, DeviceArg::choice);
-    let device = choose(choice)?;ICE"
-    )]
+    #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceArg>,
 
     /// Write what each pass reads, for another trainer
@@ -66,11 +68,13 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Now(now::Args),
+    Cancel(cancel::Args),
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     match &args.command {
         Some(Command::Now(args)) => return now::run(args),
+        Some(Command::Cancel(args)) => return cancel::run(args),
         None => {}
     }
     let (Some(recipe), Some(out)) = (&args.recipe, &args.out) else {

@@ -36,6 +36,8 @@ pub struct Options {
     pub idle_minutes: Option<u64>,
     /// How many megabytes of answers the daemon keeps, so that no text is scored twice.
     pub cache_megabytes: Option<u64>,
+    /// Whether the daemon learns from corrections by itself: `auto`, or `manual` when it is told to.
+    pub learn: Option<Learn>,
     /// Whether editors show suggested tags in a line over the tags.
     pub code_lens: Option<bool>,
     /// Whether editors show scores beside the tags of a document.
@@ -57,6 +59,17 @@ pub enum Device {
     Cuda,
     /// An Apple GPU.
     Metal,
+}
+
+/// When the model learns from corrections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Learn {
+    /// When there are enough of them, in the background.
+    #[default]
+    Auto,
+    /// When somebody says so.
+    Manual,
 }
 
 impl std::str::FromStr for Device {
@@ -87,7 +100,7 @@ pub struct OptionText {
 }
 
 /// Every key of `Options`, in the manual's order.
-pub const OPTIONS: [OptionText; 11] = [
+pub const OPTIONS: [OptionText; 12] = [
     OptionText {
         key: "labelset",
         editor: Some("labelset"),
@@ -175,6 +188,14 @@ pub const OPTIONS: [OptionText; 11] = [
         default: "64",
         example: "cache_megabytes = 64",
         text: "How many megabytes of answers the daemon keeps, so that no text is scored twice; 0 keeps none. The daemon reads it when it starts.",
+    },
+    OptionText {
+        key: "learn",
+        editor: None,
+        kind: "string",
+        default: "\"auto\"",
+        example: "learn = \"manual\"",
+        text: "When the model learns from corrections: `auto` when there are 16 new ones, or 4 and nobody has written for ten minutes; `manual` with `gliznet train now` only. With `auto` it also goes back to the version before by itself when a new one has to be corrected more often. The daemon reads it when it starts.",
     },
 ];
 
@@ -287,7 +308,7 @@ mod tests {
         check(
             all.as_bytes(),
             expect![[
-                r#"Options { model: Some("gliznet-minilm-l6"), labelset: Some("personal-notes"), threshold: Some(0.4), sink: Some(Frontmatter), device: Some(Cpu), threads: Some(4), idle_minutes: Some(30), cache_megabytes: Some(64), code_lens: Some(true), inlay_hints: Some(false), diagnostics: Some(true) }"#
+                r#"Options { model: Some("gliznet-minilm-l6"), labelset: Some("personal-notes"), threshold: Some(0.4), sink: Some(Frontmatter), device: Some(Cpu), threads: Some(4), idle_minutes: Some(30), cache_megabytes: Some(64), learn: Some(Manual), code_lens: Some(true), inlay_hints: Some(false), diagnostics: Some(true) }"#
             ]],
         );
     }
@@ -311,7 +332,7 @@ mod tests {
                 gliznet.toml:4: `device`: unknown variant `gpu`, expected one of `auto`, `cpu`, `cuda`, `metal`; write for example `device = "cpu"`
                 gliznet.toml:5: `threads`: 0 is not 1 or more; write for example `threads = 4`
                 gliznet.toml:6: `labelset`: is empty; write for example `labelset = "personal-notes"`
-                gliznet.toml:7: no option `server`; there are labelset, threshold, sink, code_lens, inlay_hints, diagnostics, model, device, threads, idle_minutes, cache_megabytes"#]],
+                gliznet.toml:7: no option `server`; there are labelset, threshold, sink, code_lens, inlay_hints, diagnostics, model, device, threads, idle_minutes, cache_megabytes, learn"#]],
         );
     }
 

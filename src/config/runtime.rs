@@ -1,4 +1,4 @@
-//! The folder of the daemon's socket.
+//! The folder of the daemon's socket, and the rank of a process among others.
 //!
 //! Input: the environment and the system's conventions. Output: a path that is the same for all
 //! processes of one user, and no other's. Creates nothing.
@@ -34,3 +34,20 @@ pub fn user_number() -> u32 {
 pub fn user_number() -> u32 {
     0
 }
+
+/// Lets other processes go first, for as long as this one lives. Where the system refuses, it does
+/// its work all the same.
+///
+/// Call it before the first thread starts: the system ranks threads.
+#[cfg(unix)]
+pub fn give_way() {
+    let _ = rustix::process::nice(LAST); // Nobody is harmed by a refusal.
+}
+
+/// The system is told so by whoever starts the process.
+#[cfg(not(unix))]
+pub fn give_way() {}
+
+/// The lowest rank that there is: whatever an editor asks goes first.
+#[cfg(unix)]
+const LAST: i32 = 19;

@@ -17,9 +17,11 @@ use tokio::time::Instant;
 
 use super::DaemonError;
 use super::claim::claim;
+use super::learning::{Learner, Models};
 use super::place::Place;
 use super::socket::Listener;
 use crate::desk::Desk;
+use crate::desk::learning::{Learning, State};
 use crate::desk::watching::Watching;
 use crate::lsp;
 use crate::watch::Watch;
@@ -32,7 +34,7 @@ pub fn run(
     place: &Place,
     idle: Option<Duration>,
     data: &Path,
-    desk: impl FnOnce() -> Result<Desk, DaemonError>,
+    desk: impl FnOnce() -> Result<(Desk, Arc<Models>), DaemonError>,
 ) -> Result<(), DaemonError> {
     place.prepare()?;
     let _lock = lock(place)?;
@@ -47,16 +49,22 @@ pub fn run(
         .map_err(|cause| place.io(cause))?;
     runtime.block_on(async {
         let listener = Listener::bind(place).map_err(|cause| place.io(cause))?;
-        let desk = Arc::new(desk()?);
+        let (desk, models) = desk()?;
+        let desk = Arc::new(desk);
         tokio::spawn(Arc::clone(&desk).remember());
         let folders = desk.folders().clone();
         let watch = Watch::start(Arc::clone(&desk), folders, Handle::current());
         desk.set_watching(Some(Arc::clone(&watch) as Arc<dyn Watching>));
+        let learner = Learner::start(Arc::clone(&desk), models, Handle::current());
+        let learner = learner.map_err(|error| DaemonError::Start(error.to_string()))?;
+        desk.set_learning(Some(Arc::clone(&learner) as Arc<dyn Learning>));
         tracing::info!(socket = %place.socket().display(), "listening");
         serve(listener, &desk, idle).await;
         // Closing waits for the question that runs, so it may not hold a thread of the runtime.
         let closed = tokio::task::spawn_blocking(move || {
             desk.set_watching(None);
+            desk.set_learning(None);
+            learner.close(); // Before the worker, which it may be waiting for.
             // What it asked is withdrawn, and what it found out is on disk before the model goes.
             watch.close();
             desk.close();
@@ -85,6 +93,7 @@ async fn serve(mut listener: Listener, desk: &Arc<Desk>, idle: Option<Duration>)
     let (tell_stopping, stopping) = watch::channel(false);
     let mut clients = JoinSet::new();
     let mut empty_since = Instant::now();
+    let mut learning = desk.learning().ok().map(|learning| learning.state());
     let signal = end_signal();
     tokio::pin!(signal);
     loop {
@@ -122,7 +131,9 @@ async fn serve(mut listener: Listener, desk: &Arc<Desk>, idle: Option<Duration>)
                 break;
             }
             () = &mut signal => break,
-            () = nobody_comes, if clients.is_empty() && !is_watching(desk) => {
+            // Whoever is not let go while something is learnt is let go after it.
+            () = settled(&mut learning) => {}
+            () = nobody_comes, if clients.is_empty() && !is_watching(desk) && !is_learning(desk) => {
                 tracing::info!("nobody is here; good night");
                 break;
             }
@@ -131,6 +142,24 @@ async fn serve(mut listener: Listener, desk: &Arc<Desk>, idle: Option<Duration>)
     drop(listener); // Whoever connects now finds nobody, and starts a new daemon.
     tell_stopping.send_replace(true);
     while clients.join_next().await.is_some() {}
+}
+
+/// Whether a job runs, which is not thrown away because nobody is here.
+fn is_learning(desk: &Desk) -> bool {
+    desk.learning()
+        .is_ok_and(|learning| learning.state().borrow().doing.is_job())
+}
+
+/// Returns when a job has begun or ended.
+async fn settled(learning: &mut Option<watch::Receiver<State>>) {
+    if let Some(state) = learning {
+        let is_job = state.borrow_and_update().doing.is_job();
+        let changed = state.wait_for(|now| now.doing.is_job() != is_job).await;
+        if changed.is_ok() {
+            return;
+        }
+    }
+    std::future::pending().await
 }
 
 /// Whether a folder is watched, for which the daemon stays although nobody is here.

@@ -91,6 +91,9 @@ impl Desk {
         if let Some(name) = &correction.document {
             let _ = self.corrected.send(name.as_str().into()); // Nobody may listen.
         }
+        if let Ok(learning) = self.learning() {
+            learning.heard();
+        }
         Ok((recorded.sequence, correction))
     }
 

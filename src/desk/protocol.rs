@@ -3,11 +3,13 @@
 //! Fields are only ever added; `docs/protocol.md` describes them with examples that tests replay.
 //! A rename inside cannot change them. Knows no transport.
 
+mod learn;
 pub mod review;
 mod watch;
 
 use serde::{Deserialize, Serialize};
 
+pub use learn::{LastRecord, LearningRecord, TrainAction, TrainParams};
 pub use watch::{
     CountedTag, FindParams, FindResult, FolderRecord, FoundRecord, FoundTag, SimilarTags, TagPair,
     TagsParams, TagsResult, WatchAction, WatchParams, WatchRecord, WatchResult,
@@ -269,6 +271,9 @@ pub struct StatusResult {
     /// The watched folders; absent where there are none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub watch: Option<WatchRecord>,
+    /// How the learning from corrections is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub learning: Option<LearningRecord>,
     /// Bytes of memory that the daemon uses; null where the system does not say.
     pub memory: Option<u64>,
 }

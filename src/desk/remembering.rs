@@ -8,6 +8,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::{Desk, Tagged};
 use crate::correction::Correction;
 use crate::document::Document;
@@ -37,8 +39,7 @@ impl Desk {
         loop {
             let facts = match &*loading.borrow_and_update() {
                 Loading::Ready(facts) => Some(facts.clone()),
-                Loading::Underway => None,
-                Loading::Failed(_) => return,
+                Loading::Underway | Loading::Failed(_) => None,
             };
             if let Some(facts) = facts {
                 match self.catch_up(&facts).await {
@@ -87,7 +88,14 @@ impl Desk {
                 }
             }
         }
+        self.learnt.send_modify(|times| *times += 1);
         Ok(())
+    }
+
+    /// Changes whenever the memory has learnt in the background: answers given before may be others
+    /// now.
+    pub fn learnt(&self) -> watch::Receiver<u64> {
+        self.learnt.subscribe()
     }
 
     /// What the model makes of a text; none where it cannot.

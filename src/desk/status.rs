@@ -53,6 +53,7 @@ impl Desk {
                 fault: journal.as_ref().err().map(ToString::to_string),
             },
             watch: self.watching().ok().and_then(|watching| watching.status()),
+            learning: self.learning().ok().map(|l| l.state().borrow().record()),
             memory: memory(),
         }
     }

@@ -17,6 +17,8 @@ pub mod lesson;
 mod pins;
 mod practice;
 mod replay;
+pub mod report;
+pub mod track;
 pub mod trigger;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -211,8 +213,8 @@ fn run(
         number,
         base,
         notes,
+        pointed,
     } = job.versions.load(&job.source, &options)?;
-    let pointed = job.versions.current(&base);
     let served = Arc::new(model);
     let shipped = match number {
         0 => Arc::clone(&served),

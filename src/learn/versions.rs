@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! versions/current        one line a shipped model: its fingerprint and the version that serves
+//! versions/moves.jsonl    who moved that pointer back, and why
 //! versions/0007/          delta.safetensors, manifest.json
 //! ```
 //!
@@ -13,10 +14,12 @@
 
 mod load;
 pub mod manifest;
+mod moves;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
@@ -26,6 +29,7 @@ use crate::model::delta::{Delta, FILE_NAME as DELTA};
 pub use load::{LoadError, Loaded};
 pub use manifest::Manifest;
 use manifest::Outcome;
+pub use moves::{By, Move};
 
 const MANIFEST: &str = "manifest.json";
 const CURRENT: &str = "current";
@@ -83,6 +87,17 @@ pub struct Found {
     pub has_weights: bool,
 }
 
+/// Why another version is to serve.
+#[derive(Clone, Debug)]
+pub struct Why {
+    /// Now, in seconds since 1970.
+    pub time: u64,
+    /// Who wants it so.
+    pub by: By,
+    /// In a sentence; empty where nobody said.
+    pub reason: String,
+}
+
 impl Versions {
     /// The versions in this user's data folder.
     pub fn new(folders: &Folders) -> Versions {
@@ -99,6 +114,11 @@ impl Versions {
     /// Whether anything was ever learnt here.
     pub fn any(&self) -> bool {
         self.folder.exists()
+    }
+
+    /// When something was last added or moved here; none where nothing ever was.
+    pub fn changed(&self) -> Option<SystemTime> {
+        fs::metadata(&self.folder).ok()?.modified().ok()
     }
 
     /// The version that serves on top of the shipped model `base`; 0 is that model itself.
@@ -217,12 +237,12 @@ impl Versions {
         Ok(())
     }
 
-    /// Goes back to version `to` of the shipped model `base`, or to the one before that which serves.
-    /// Says which version serves now.
+    /// Goes back to version `to` of the shipped model `base`, or to the one before that which serves,
+    /// and writes down why. Says which version serves now.
     ///
     /// # Errors
     /// There is no such version, it has no weights, or the system refuses.
-    pub fn rollback(&self, base: &str, to: Option<u32>) -> Result<u32, VersionError> {
+    pub fn rollback(&self, base: &str, to: Option<u32>, why: Why) -> Result<u32, VersionError> {
         let current = self.current(base);
         let to = match to {
             Some(to) => to,
@@ -232,8 +252,71 @@ impl Versions {
         if to > 0 {
             self.loadable(base, to)?;
         }
+        if to == current {
+            return Ok(to);
+        }
+        self.note(Move {
+            time: why.time,
+            base: base.to_owned(),
+            from: current,
+            to,
+            by: why.by,
+            reason: why.reason,
+        })?;
         self.point(base, to)?;
         Ok(to)
+    }
+
+    /// Writes a move down, unless it is what was written last: a process may have been ended
+    /// between its record and the pointer.
+    fn note(&self, made: Move) -> Result<(), VersionError> {
+        let _lock = self.lock()?;
+        let same = |known: &Move| (known.from, known.to, known.by) == (made.from, made.to, made.by);
+        if made.by == By::Alarm && self.moves(&made.base).last().is_some_and(same) {
+            return Ok(());
+        }
+        moves::append(&self.folder, &made).map_err(|cause| VersionError::Io {
+            path: self.folder.join(moves::FILE_NAME),
+            cause,
+        })
+    }
+
+    /// When versions of the shipped model `base` were taken back or chosen, oldest first.
+    pub fn moves(&self, base: &str) -> Vec<Move> {
+        let mut moves = moves::read(&self.folder);
+        moves.retain(|made| made.base == base);
+        moves
+    }
+
+    /// The version that serves where `number` is taken back.
+    pub fn parent(&self, base: &str, number: u32) -> u32 {
+        self.before(base, number)
+    }
+
+    /// Lets the newest version serve if it passed the gate and the process that made it was ended
+    /// before it could say so. Says which that is.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn complete(&self, base: &str) -> Result<Option<u32>, VersionError> {
+        let all = self.list();
+        let newest = all.iter().rev().find_map(|found| {
+            let manifest = found.manifest.as_ref().ok()?;
+            (manifest.base == base).then_some(manifest)
+        });
+        let Some(newest) = newest else {
+            return Ok(None);
+        };
+        let is_left = newest.outcome == Outcome::Accepted
+            && newest.parent == self.current(base)
+            && self.loadable(base, newest.number).is_ok()
+            // It served, and somebody went back from it.
+            && self.moves(base).iter().all(|made| made.from != newest.number);
+        if !is_left {
+            return Ok(None);
+        }
+        self.point(base, newest.number)?;
+        Ok(Some(newest.number))
     }
 
     /// Whether a version may serve on top of `base`.
@@ -336,6 +419,15 @@ mod tests {
         (dir, Versions { folder })
     }
 
+    fn back(versions: &Versions, to: Option<u32>) -> Result<u32, VersionError> {
+        let why = Why {
+            time: 7,
+            by: By::Person,
+            reason: String::new(),
+        };
+        versions.rollback("aaaa", to, why)
+    }
+
     fn accepted(versions: &Versions, base: &str) -> u32 {
         let manifest = Manifest {
             base: base.to_owned(),
@@ -378,7 +470,7 @@ mod tests {
                 .collect()
         };
         assert_eq!(kept(&versions), [3, 4, 5, 6, 7]);
-        versions.rollback("aaaa", Some(3)).unwrap();
+        back(&versions, Some(3)).unwrap();
         let manifest = Manifest {
             base: "aaaa".to_owned(),
             outcome: Outcome::Accepted,
@@ -400,17 +492,40 @@ mod tests {
         for _ in 0..3 {
             accepted(&versions, "aaaa");
         }
-        assert_eq!(versions.rollback("aaaa", None).unwrap(), 2);
-        assert_eq!(versions.rollback("aaaa", Some(3)).unwrap(), 3);
-        assert_eq!(versions.rollback("aaaa", Some(0)).unwrap(), 0);
-        let message = |to| versions.rollback("aaaa", to).unwrap_err().to_string();
+        assert_eq!(back(&versions, None).unwrap(), 2);
+        assert_eq!(back(&versions, Some(3)).unwrap(), 3);
+        assert_eq!(back(&versions, Some(0)).unwrap(), 0);
+        let message = |to| back(&versions, to).unwrap_err().to_string();
         assert!(message(None).contains("nothing before it"));
         assert!(message(Some(9)).starts_with("there is no version 9"));
         let refused = versions.add(Manifest::default(), None).unwrap().number;
         assert!(message(Some(refused)).contains("learnt on top of"));
         std::fs::remove_dir_all(versions.of(2)).unwrap();
-        versions.rollback("aaaa", Some(3)).unwrap();
-        assert_eq!(versions.rollback("aaaa", None).unwrap(), 1, "2 is gone");
+        back(&versions, Some(3)).unwrap();
+        assert_eq!(back(&versions, None).unwrap(), 1, "2 is gone");
+    }
+
+    #[test]
+    fn a_version_whose_maker_was_ended_serves_and_one_that_was_taken_back_does_not() {
+        let (_dir, versions) = versions();
+        accepted(&versions, "aaaa");
+        assert_eq!(versions.complete("aaaa").unwrap(), None);
+        let manifest = |parent| Manifest {
+            base: "aaaa".to_owned(),
+            parent,
+            outcome: Outcome::Accepted,
+            ..Manifest::default()
+        };
+        let delta = Delta::new(*b"weights", None);
+        versions.add(manifest(1), Some(&delta)).unwrap();
+        assert_eq!(versions.complete("aaaa").unwrap(), Some(2));
+        assert_eq!(versions.current("aaaa"), 2);
+        assert_eq!(back(&versions, None).unwrap(), 1);
+        let made = &versions.moves("aaaa")[0];
+        assert_eq!((made.from, made.to, made.by), (2, 1, By::Person));
+        assert_eq!(versions.complete("aaaa").unwrap(), None);
+        versions.add(manifest(9), Some(&delta)).unwrap();
+        assert_eq!(versions.complete("aaaa").unwrap(), None, "another's child");
     }
 
     #[test]

@@ -192,7 +192,9 @@ impl Session {
 
     /// `window/workDoneProgress/cancel`.
     pub(super) async fn cancel_progress(&self, params: WorkDoneProgressCancelParams) {
-        self.shared.navigation.cancel(&params.token);
+        if !self.cancel_learning(&params.token).await {
+            self.shared.navigation.cancel(&params.token);
+        }
     }
 
     /// The tag at a position of an open document, with its bytes.

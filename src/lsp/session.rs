@@ -246,6 +246,15 @@ fn params<T: DeserializeOwned>(request: &Request) -> Option<T> {
         .ok()
 }
 
+/// What clients say without a person's doing: nobody is at work because of it.
+const UNASKED: [&str; 5] = [
+    "initialize",
+    "initialized",
+    "gliznet/status",
+    "gliznet/train",
+    "shutdown",
+];
+
 /// The service of one client; whatever must keep its order happens in `call`.
 pub(super) struct Ordered {
     inner: LspService<Session>,
@@ -268,6 +277,9 @@ impl Service<Request> for Ordered {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
+        if !UNASKED.contains(&request.method()) {
+            self.shared.desk.touch();
+        }
         if self.shared.apply(&request) {
             return futures::future::ok(None).boxed();
         }
@@ -283,6 +295,7 @@ impl Service<Request> for Ordered {
             "gliznet/watch",
             "gliznet/find",
             "gliznet/tags",
+            "gliznet/train",
         ];
         let is_bare = request.params().is_none_or(Value::is_null);
         if is_bare && lenient.contains(&request.method()) {

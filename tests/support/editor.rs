@@ -35,7 +35,7 @@ impl Home {
         let model = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/fixtures/parity/bert-isolated-proj");
         home.configure(&format!(
-            "model = '{}'\nlabelset = 'set.toml'\nthreshold = 0.0\n",
+            "model = '{}'\nlabelset = 'set.toml'\nthreshold = 0.0\nlearn = 'manual'\n",
             model.display()
         ));
         home

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Here;
 use crate::cli::Outcome;
-use crate::learn::versions::{Found, Manifest, Versions};
+use crate::learn::versions::{By, Found, Manifest, Move, Versions};
 use crate::model::Model;
 
 /// Shows each version of the model with the gate's reasons; `*` marks the one that serves.
@@ -25,6 +25,8 @@ struct VersionJson {
     has_weights: bool,
     manifest: Option<Manifest>,
     fault: Option<String>,
+    /// When somebody, or the alarm, went from it to another.
+    left: Vec<Move>,
 }
 
 pub(super) fn run(args: &Args, here: &Here) -> anyhow::Result<Outcome> {
@@ -34,6 +36,8 @@ pub(super) fn run(args: &Args, here: &Here) -> anyhow::Result<Outcome> {
     // What was learnt on top of another model is not this one's history.
     let mut all = versions.list();
     all.retain(|found| found.manifest.as_ref().map_or(true, |m| m.base == base));
+    let moves = versions.moves(&base);
+    let left = |number| moves.iter().filter(move |made| made.from == number);
     let mut out = anstream::stdout().lock();
     if args.json {
         let all = all.into_iter().map(|found| VersionJson {
@@ -42,6 +46,7 @@ pub(super) fn run(args: &Args, here: &Here) -> anyhow::Result<Outcome> {
             has_weights: found.has_weights,
             fault: found.manifest.as_ref().err().cloned(),
             manifest: found.manifest.ok(),
+            left: left(found.number).cloned().collect(),
         });
         let all: Vec<VersionJson> = all.collect();
         writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?;
@@ -53,6 +58,17 @@ pub(super) fn run(args: &Args, here: &Here) -> anyhow::Result<Outcome> {
         writeln!(out, "{} {}", mark(found.number), headline(found))?;
         for reason in found.manifest.iter().flat_map(|m| &m.reasons) {
             writeln!(out, "       {reason}")?;
+        }
+        for made in left(found.number) {
+            let to = match made.to {
+                0 => "the shipped model".to_owned(),
+                to => format!("version {to}"),
+            };
+            let why = match made.by {
+                By::Alarm => format!("by itself: {}", made.reason),
+                By::Person => format!("by hand, to {to}"),
+            };
+            writeln!(out, "       left{}  {why}", moment(made.time))?;
         }
     }
     if current > 0 && all.iter().all(|found| found.number != current) {
@@ -74,10 +90,7 @@ fn headline(found: &Found) -> String {
         (Some(_), false) => ", weights not kept",
         _ => "",
     };
-    let when = i64::try_from(manifest.time)
-        .ok()
-        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
-        .map_or_else(String::new, |time| format!("  {time}"));
+    let when = moment(manifest.time);
     let training = &manifest.training;
     let outcome = match manifest.alpha {
         Some(_) => "accepted",
@@ -87,4 +100,11 @@ fn headline(found: &Found) -> String {
         "{number}  {outcome}{share}{kept}{when}  after {}, {} new of {} texts, {:.0} s",
         manifest.parent, training.new, training.examples, training.seconds
     )
+}
+
+/// A moment after two spaces; nothing where it is none.
+fn moment(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds).ok();
+    let time = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    time.map_or_else(String::new, |time| format!("  {time}"))
 }

@@ -43,7 +43,7 @@ pub(super) fn job(folders: &Folders, settings: &Settings) -> anyhow::Result<Job>
 }
 
 /// Seconds since 1970.
-pub(super) fn now() -> u64 {
+pub(in crate::cli) fn now() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.map_or(0, |since| since.as_secs())
 }

@@ -1,13 +1,18 @@
-//! `gliznet train now`: learns from the corrections, in this process.
+//! `gliznet train now`: learns from the corrections, in the daemon where one runs, else in this
+//! process.
 
 use std::io::Write;
 use std::ops::ControlFlow;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::daemon::follow;
 use super::job::{job, surroundings};
 use crate::cli::{Outcome, complain};
+use crate::config::Folders;
+use crate::desk::protocol::{LearningRecord, TrainAction, TrainParams};
 use crate::learn::consolidate::{ConsolidateError, Stage, learn};
+use crate::learn::versions::Versions;
 use crate::learn::versions::manifest::{Manifest, Outcome as Verdict};
 
 /// Learns from your corrections now, and serves the result if it is good.
@@ -16,20 +21,66 @@ use crate::learn::versions::manifest::{Manifest, Outcome as Verdict};
     after_help = "What was learnt is a version: `gliznet model history` says what came of it, \
 `gliznet model rollback` takes it back.
 
-A daemon that runs serves the result after its next start.
+A daemon that runs learns in the background, beside its other work, and serves the result at once; \
+`gliznet status` says how far it is, and `gliznet train cancel` ends it.
+Where none runs, this command learns itself.
 
-Exit codes: 0 learnt, or nothing new to learn; 1 refused by the gate, or failed."
+Exit codes: 0 learnt, begun, or nothing new to learn; 1 refused by the gate, or failed."
 )]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Wait for the daemon, and say what came of it
+    #[arg(long)]
+    wait: bool,
 
-pub(super) fn run(_args: &Args) -> anyhow::Result<Outcome> {
-    let (folders, settings) = surroundings()?;
-    let job = job(&folders, &settings)?;
+    /// It was started by the daemon: say how far it is in lines of JSON
+    #[arg(long, hide = true)]
+    child: bool,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    if args.child {
+        return super::child::run();
+    }
     let bar = ProgressBar::new(100);
     let style = "{bar:24} {msg}";
     bar.set_style(
         ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
+    let params = TrainParams {
+        action: TrainAction::Start,
+        ..TrainParams::default()
+    };
+    let followed = follow(&params, args.wait, &mut |record| {
+        bar.set_message(match &*record.state {
+            "practising" => "practising",
+            "judging" => "judging what was learnt",
+            "loading" => "loading the new version",
+            _ => "reading corrections",
+        });
+        if let (Some(step), Some(of)) = (record.step, record.of) {
+            bar.set_length(of as u64);
+            bar.set_position(step as u64);
+        }
+    });
+    let Some(record) = followed? else {
+        return here(&bar);
+    };
+    bar.finish_and_clear();
+    if !args.wait {
+        let mut out = anstream::stdout().lock();
+        writeln!(
+            out,
+            "the daemon learns in the background; `gliznet status` says how far it is"
+        )?;
+        return Ok(Outcome::Done);
+    }
+    told_by_daemon(&record)
+}
+
+/// Learns in this process.
+fn here(bar: &ProgressBar) -> anyhow::Result<Outcome> {
+    let (folders, settings) = surroundings()?;
+    let job = job(&folders, &settings)?;
     let learnt = learn(&job, &mut |stage| {
         bar.set_message(said(stage));
         if let Stage::Practising { step, of } = stage {
@@ -60,6 +111,25 @@ fn told(learnt: Result<Manifest, ConsolidateError>) -> anyhow::Result<Outcome> {
             Ok(Outcome::Done)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Says what came of learning in the daemon.
+fn told_by_daemon(record: &LearningRecord) -> anyhow::Result<Outcome> {
+    let Some(last) = &record.last else {
+        anyhow::bail!("the daemon does not say what came of it; look at `gliznet model history`");
+    };
+    match (&*last.outcome, last.version) {
+        ("accepted" | "refused", Some(number)) => {
+            let folders = Folders::of_this_user()?;
+            let manifest = Versions::new(&folders).manifest(number);
+            tell(&manifest.map_err(anyhow::Error::msg)?)
+        }
+        ("nothing", _) => {
+            complain(&last.reason);
+            Ok(Outcome::Done)
+        }
+        _ => anyhow::bail!("{}", last.reason),
     }
 }
 

@@ -1,14 +1,17 @@
 //! Whether a version is corrected more often than the one before it: verdicts in, an alarm out.
 //!
 //! A cumulative sum of log-likelihood ratios (Page): it rises with each label that had to be
-//! corrected, falls with each that was right, and rings when the evidence for twice the usual rate
-//! is strong. Invariant: pure; a version that is as good as the last rings rarely, and one that
+//! corrected, falls with each that was right, and rings when the evidence for much higher odds than
+//! the usual ones is strong. Invariant: pure; a version that is as good as the last rings rarely, and one that
 //! shows nothing never.
 
-/// The rate that rings, as a multiple of the usual one.
-const FACTOR: f64 = 2.0;
-/// The usual rate is taken to be at least and at most this.
-const USUAL: [f64; 2] = [0.05, 0.4];
+/// The odds that ring, as a multiple of the usual ones. Odds, because a rate cannot rise above 1: to
+/// somebody who only ever says what is wrong, every version looks wrong, and must not ring for that.
+const FACTOR: f64 = 3.0;
+/// The usual rate is taken to be at least this.
+const LEAST: f64 = 0.05;
+/// Above this rate nothing is left to get worse, or nobody ever says what is right.
+const MOST: f64 = 0.9;
 /// The sum at which the alarm rings: odds of about 150 to 1.
 const LIMIT: f64 = 5.0;
 /// Labels whose truth was told under the earlier version before its rate is believed.
@@ -37,17 +40,21 @@ impl Alarm {
         if before.judged < ENOUGH {
             return None;
         }
-        let rate = before.corrected as f64 / before.judged as f64;
-        let [least, most] = USUAL;
-        Some(Alarm {
-            usual: rate.clamp(least, most),
+        // What was seen of few labels is taken for less sure than it looks.
+        let n = before.judged as f64;
+        let rate = (before.corrected as f64 + 1.0) / (n + 2.0);
+        let doubt = (rate * (1.0 - rate) / n).sqrt();
+        (rate <= MOST).then_some(Alarm {
+            usual: (rate + doubt).max(LEAST),
             sum: 0.0,
         })
     }
 
     /// A label was judged under the new version. Says whether the alarm rings.
     pub fn hear(&mut self, was_corrected: bool) -> bool {
-        let (usual, high) = (self.usual, FACTOR * self.usual);
+        let usual = self.usual;
+        let odds = FACTOR * usual / (1.0 - usual);
+        let high = odds / (1.0 + odds);
         let evidence = match was_corrected {
             true => (high / usual).ln(),
             false => ((1.0 - high) / (1.0 - usual)).ln(),
@@ -84,7 +91,7 @@ mod tests {
     #[test]
     fn a_version_that_is_corrected_four_times_as_often_rings_soon() {
         for seed in 0..20 {
-            assert!(rings(TENTH, verdicts(0.4, 60, seed)), "{seed}");
+            assert!(rings(TENTH, verdicts(0.4, 120, seed)), "{seed}");
         }
     }
 
@@ -94,6 +101,24 @@ mod tests {
         let rung = rung.count();
         assert!(rung <= 10, "{rung} of 200");
         assert!((0..200).all(|seed| !rings(TENTH, verdicts(0.03, 100, seed))));
+    }
+
+    #[test]
+    fn whoever_only_says_what_is_wrong_does_not_ring_by_that() {
+        let all = |judged| Record {
+            judged,
+            corrected: judged,
+        };
+        assert!(!rings(all(20), [true; 500]));
+        for share in [5, 7, 8] {
+            let before = Record {
+                judged: 100,
+                corrected: 10 * share,
+            };
+            let as_ever = |seed: &u64| rings(before, verdicts(share as f64 / 10.0, 100, *seed));
+            let rung = (0..200).filter(as_ever).count();
+            assert!(rung <= 12, "{share}: {rung} of 200");
+        }
     }
 
     #[test]
@@ -111,7 +136,9 @@ mod tests {
             judged in 20_usize..500, share in 0.0_f64..=1.0, heard in prop::collection::vec(any::<bool>(), 0..60),
         ) {
             let corrected = (judged as f64 * share) as usize;
-            let mut alarm = Alarm::after(Record { judged, corrected }).unwrap();
+            let Some(mut alarm) = Alarm::after(Record { judged, corrected }) else {
+                return Ok(());
+            };
             for corrected in heard {
                 let before = alarm.sum;
                 let rang = alarm.hear(corrected);

@@ -17,6 +17,8 @@ pub struct Loaded {
     pub model: Model,
     /// Its version; 0 is the shipped model.
     pub number: u32,
+    /// The version that should serve.
+    pub pointed: u32,
     /// The fingerprint of the shipped model.
     pub base: String,
     /// Why it is not the version that should serve; empty where it is.
@@ -53,6 +55,7 @@ impl Versions {
         Ok(Loaded {
             model: Model::with_version(source, version, options)?,
             number,
+            pointed: number,
             base,
             notes: Vec::new(),
         })
@@ -73,12 +76,14 @@ impl Versions {
             return Ok(Loaded {
                 model,
                 number: 0,
+                pointed: 0,
                 base,
                 notes: Vec::new(),
             });
         }
         let base = Model::fingerprint_of(source)?;
-        let mut number = self.current(&base);
+        let pointed = self.current(&base);
+        let mut number = pointed;
         let mut notes = Vec::new();
         while number > 0 {
             let loaded = self.delta(&base, number).and_then(|(delta, _)| {
@@ -90,6 +95,7 @@ impl Versions {
                     return Ok(Loaded {
                         model,
                         number,
+                        pointed,
                         base,
                         notes,
                     });
@@ -110,6 +116,7 @@ impl Versions {
         Ok(Loaded {
             model: Model::with_version(source, None, options)?,
             number: 0,
+            pointed,
             base,
             notes,
         })
