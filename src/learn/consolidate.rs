@@ -240,7 +240,11 @@ fn run(
         return Err(ConsolidateError::Nothing { fact });
     }
     let practised_spaces = replay::spaces(Half::Practice);
-    let practised = Question::of_spaces(&practised_spaces);
+    // What a text's beginning is to say is what the shipped model says of that, not of all of it.
+    let practised: Vec<Question> = Question::of_spaces(&practised_spaces)
+        .into_iter()
+        .map(|question| question.cut(&served, text_tokens(&served)))
+        .collect::<Result<_, _>>()?;
     let asked = |lessons: &[&Lesson]| -> Vec<Question> {
         lessons.iter().map(|lesson| Question::of(lesson)).collect()
     };
@@ -426,6 +430,11 @@ fn values(trainee: &Trainee) -> candle_core::Result<BTreeMap<String, Tensor>> {
         .collect()
 }
 
+/// Tokens of a text that this model practises.
+fn text_tokens(model: &Model) -> usize {
+    TEXT_TOKENS.min(model.max_tokens() / 2)
+}
+
 fn layers(model: &Model) -> usize {
     match &model.config().backbone {
         BackboneConfig::Bert(config) => config.layers,
@@ -504,7 +513,7 @@ fn exercise(
     target: impl Fn(usize) -> (f32, f32),
 ) -> Result<Exercise, ConsolidateError> {
     let mut text = model.tokenizer().tokens(&question.text)?.ids;
-    text.truncate(TEXT_TOKENS.min(model.max_tokens() / 2));
+    text.truncate(text_tokens(model));
     let mut order: Vec<usize> = (0..question.labels.len()).collect();
     crate::model::random::Random::new(&[seed, 5, text.len() as u64]).shuffle(&mut order);
     order.sort_by_key(|i| question.truth[*i] != Some(true) && question.truth[*i].is_none());

@@ -12,6 +12,7 @@ use crate::engine::{Engine, EngineOptions, Passage, Request, Vocabulary};
 use crate::label::LabelSet;
 use crate::learn::gate::{Decision, Row};
 use crate::model::Model;
+use crate::model::tokenizer::TokenizerError;
 
 /// Texts that are scored together.
 const GROUP: usize = 32;
@@ -37,6 +38,17 @@ impl Question {
                 .collect(),
             space: 0,
         }
+    }
+
+    /// The same of as much of the text as `tokens` hold, cut between words.
+    pub(super) fn cut(mut self, model: &Model, tokens: usize) -> Result<Question, TokenizerError> {
+        let offsets = model.tokenizer().tokens(&self.text)?.offsets;
+        if let Some((end, _)) = offsets.get(tokens) {
+            let kept = self.text.get(..*end).unwrap_or_default();
+            let word = kept.rfind(char::is_whitespace).unwrap_or(kept.len());
+            self.text.truncate(word);
+        }
+        Ok(self)
     }
 
     /// What shipped texts ask: all labels of their spaces.

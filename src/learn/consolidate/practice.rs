@@ -113,7 +113,7 @@ pub(super) fn practise(
         false => MIX,
     };
     let wanted = (plan.rounds * exercises.new.len() as f64 / mix[0] as f64).ceil() as usize;
-    let steps = wanted.clamp(plan.steps[0], plan.steps[1]);
+    let mut steps = wanted.clamp(plan.steps[0], plan.steps[1]);
     let bench = Bench::new(trainee, calibration, exercises)?;
     let n = [&exercises.new, &exercises.old, &exercises.replay].map(Vec::len);
     let firsts = [0, n[0], n[0] + n[1]];
@@ -130,7 +130,7 @@ pub(super) fn practise(
         }],
         ..OptimizerRecipe::default()
     };
-    let schedule = ScheduleRecipe {
+    let schedule = |steps: usize| ScheduleRecipe {
         steps,
         warmup: steps.div_ceil(10),
         final_share: 0.05,
@@ -138,9 +138,16 @@ pub(super) fn practise(
     };
     let mut optimizer = AdamW::new(&recipe, trainee.variables())?;
     let mut losses = Vec::with_capacity(steps);
-    for step in 1..=steps {
+    let mut step = 0;
+    while step < steps {
+        step += 1;
         if began.elapsed() > plan.limit || tell(step, steps).is_break() {
             break;
+        }
+        if step == FEW {
+            // Weights that are still moved fast when the time is up are worth little: where the
+            // time will not do for all steps, the rate falls sooner.
+            steps = affordable(steps, step, began.elapsed(), plan);
         }
         let rows: Vec<usize> = decks
             .iter_mut()
@@ -167,7 +174,7 @@ pub(super) fn practise(
             trainee.variables(),
             &gradients,
             clipped,
-            schedule.share(step),
+            schedule(steps).share(step),
         )?;
         if plan.anchor > 0.0 {
             for (name, variable) in trainee.variables() {
@@ -190,6 +197,13 @@ pub(super) fn practise(
             mean(&losses[done.saturating_sub(FEW)..]),
         ],
     })
+}
+
+/// How many of `steps` there is time for, when `done` took `elapsed`.
+fn affordable(steps: usize, done: usize, elapsed: Duration, plan: &Plan) -> usize {
+    let pace = elapsed.as_secs_f64() / done as f64;
+    let fit = (0.9 * plan.limit.as_secs_f64() / pace.max(1e-9)) as usize;
+    steps.min(fit.max(plan.steps[0]))
 }
 
 /// Exercises as the trainee reads them, with what its lower layers make of each.
@@ -325,6 +339,19 @@ impl Deck {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_steps_are_planned_than_there_is_time_for() {
+        let plan = Plan {
+            steps: [24, 160],
+            limit: Duration::from_secs(40),
+            ..Plan::default()
+        };
+        let after = |millis| affordable(100, 8, Duration::from_millis(millis), &plan);
+        assert_eq!(after(800), 100); // 0.1 s a step: 360 would fit.
+        assert_eq!(after(4000), 72); // 0.5 s a step.
+        assert_eq!(after(40_000), 24); // Never fewer than the least.
+    }
 
     #[test]
     fn every_card_is_drawn_before_one_comes_again() {
