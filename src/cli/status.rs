@@ -85,13 +85,14 @@ fn shown(status: &StatusResult) -> String {
     let learning = status.learning.as_ref().map_or_else(String::new, learning);
     let memory = status.memory.map_or_else(|| "?".to_owned(), megabytes);
     format!(
-        "daemon   {} (build {}), process {}\nuptime   {}\nmodel    {model}\nclients  {}\nqueue    {}\ncache    {cache}\njournal  {journal}\n{learning}{watch}memory   {memory}\n",
+        "daemon   {} (build {}), process {}\nuptime   {}\nmodel    {model}\nclients  {}\nqueue    {}, and {} in the background\ncache    {cache}\njournal  {journal}\n{learning}{watch}memory   {memory}\n",
         status.version,
         status.build,
         status.pid,
         duration(status.uptime),
         status.clients,
         status.queue,
+        status.background,
     )
 }
 

@@ -262,8 +262,11 @@ pub struct StatusResult {
     pub model: ModelRecord,
     /// How many editors and scripts are connected; the command line does not count.
     pub clients: usize,
-    /// How many questions wait for the model.
+    /// How many texts wait for the model that somebody waits for.
     pub queue: usize,
+    /// How many others do: those of watched folders and of the memory.
+    #[serde(default)]
+    pub background: usize,
     /// The answers that are kept; null where none are.
     pub cache: Option<CacheRecord>,
     /// The corrections.

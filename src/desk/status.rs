@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::Desk;
 use super::protocol::{self, CacheRecord, JournalRecord, ModelRecord, StatusResult};
+use crate::engine::scheduler::Priority;
 use crate::engine::worker::Loading;
 use crate::learn::journal::Journal;
 
@@ -46,7 +47,8 @@ impl Desk {
             uptime: self.started.elapsed().as_secs(),
             model,
             clients: self.clients.load(Ordering::Relaxed),
-            queue: self.worker.queued(),
+            queue: self.worker.open(Priority::Interactive),
+            background: self.worker.open(Priority::Bulk),
             cache,
             journal: JournalRecord {
                 corrections: journal.as_ref().map_or(0, Journal::count),

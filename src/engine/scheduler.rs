@@ -47,7 +47,7 @@ pub struct Scheduler<K, J, A> {
     limits: Limits,
     interactive: VecDeque<Entry<K, J, A>>,
     bulk: VecDeque<Entry<K, J, A>>,
-    running: Option<(K, Vec<A>)>,
+    running: Option<(Entry<K, (), A>, Priority)>,
     /// Interactive jobs begun since the last bulk one.
     streak: usize,
 }
@@ -77,10 +77,11 @@ impl<K: Clone + Eq, J, A> Scheduler<K, J, A> {
         priority: Priority,
         is_gone: impl Fn(&A) -> bool,
     ) -> Result<(), Overloaded> {
-        if let Some((running, askers)) = &mut self.running
-            && *running == key
+        if let Some((running, urgency)) = &mut self.running
+            && running.key == key
         {
-            askers.push(asker);
+            running.askers.push(asker);
+            *urgency = priority.max(*urgency);
             return Ok(());
         }
         if let Some(entry) = self.interactive.iter_mut().find(|entry| entry.key == key) {
@@ -112,22 +113,28 @@ impl<K: Clone + Eq, J, A> Scheduler<K, J, A> {
         self.drop_gone(Priority::Interactive, &is_gone);
         self.drop_gone(Priority::Bulk, &is_gone);
         let bulk_is_due = self.streak >= IN_A_ROW && !self.bulk.is_empty();
-        let entry = if bulk_is_due || self.interactive.is_empty() {
+        let (entry, priority) = if bulk_is_due || self.interactive.is_empty() {
             self.streak = 0;
-            self.bulk.pop_front()?
+            (self.bulk.pop_front()?, Priority::Bulk)
         } else {
             self.streak += 1;
-            self.interactive.pop_front()?
+            (self.interactive.pop_front()?, Priority::Interactive)
         };
-        self.running = Some((entry.key.clone(), entry.askers));
-        Some((entry.key, entry.job))
+        let Entry { key, job, askers } = entry;
+        let running = Entry {
+            key: key.clone(),
+            job: (),
+            askers,
+        };
+        self.running = Some((running, priority));
+        Some((key, job))
     }
 
     /// Ends the running job and hands back all who wait for it, those who joined late too.
     pub fn finish(&mut self) -> Vec<A> {
         self.running
             .take()
-            .map(|(_, askers)| askers)
+            .map(|(running, _)| running.askers)
             .unwrap_or_default()
     }
 
@@ -137,14 +144,14 @@ impl<K: Clone + Eq, J, A> Scheduler<K, J, A> {
         waiting.flat_map(|entry| entry.askers).collect()
     }
 
-    /// How many jobs wait.
-    pub fn waiting(&self) -> usize {
-        self.interactive.len() + self.bulk.len()
-    }
-
-    /// Whether a job runs.
-    pub fn is_running(&self) -> bool {
-        self.running.is_some()
+    /// How many jobs of a priority are not done: those that wait, and the running one.
+    pub fn open(&self, priority: Priority) -> usize {
+        let line = match priority {
+            Priority::Interactive => &self.interactive,
+            Priority::Bulk => &self.bulk,
+        };
+        let runs = |(_, of): &(_, Priority)| *of == priority;
+        line.len() + usize::from(self.running.as_ref().is_some_and(runs))
     }
 
     fn line(&mut self, priority: Priority) -> &mut VecDeque<Entry<K, J, A>> {
@@ -241,13 +248,35 @@ mod tests {
         queue
             .admit("a", (), 2, Priority::Interactive, NOBODY)
             .unwrap();
-        assert_eq!(queue.waiting(), 1);
+        assert_eq!(queue.open(Priority::Interactive), 1);
         assert_eq!(queue.next(NOBODY), Some(("a", ())));
         queue
             .admit("a", (), 3, Priority::Interactive, NOBODY)
             .unwrap();
-        assert_eq!(queue.waiting(), 0);
+        assert_eq!(queue.open(Priority::Interactive), 1);
         assert_eq!(queue.finish(), [1, 2, 3]);
+        assert_eq!(queue.open(Priority::Interactive), 0);
+    }
+
+    #[test]
+    fn work_in_the_background_is_counted_apart_until_somebody_waits_for_it() {
+        let mut queue = queue(2, 2);
+        let counts = |queue: &Scheduler<_, _, _>| {
+            (
+                queue.open(Priority::Interactive),
+                queue.open(Priority::Bulk),
+            )
+        };
+        queue.admit("a", (), 1, Priority::Bulk, NOBODY).unwrap();
+        queue.admit("b", (), 2, Priority::Bulk, NOBODY).unwrap();
+        assert_eq!(counts(&queue), (0, 2));
+        assert_eq!(queue.next(NOBODY), Some(("a", ())));
+        assert_eq!(counts(&queue), (0, 2));
+        let looks_at = Priority::Interactive;
+        queue.admit("a", (), 3, looks_at, NOBODY).unwrap();
+        assert_eq!(counts(&queue), (1, 1));
+        queue.admit("b", (), 4, looks_at, NOBODY).unwrap();
+        assert_eq!(counts(&queue), (2, 0));
     }
 
     #[test]
@@ -326,7 +355,8 @@ mod tests {
                         }
                     }
                 }
-                prop_assert!(queue.waiting() <= 5);
+                prop_assert!(queue.open(Priority::Interactive) <= limits.interactive);
+                prop_assert!(queue.open(Priority::Bulk) <= limits.bulk);
             }
             while queue.next(|asker| gone.contains(asker)).is_some() {
                 answered.extend(queue.finish());

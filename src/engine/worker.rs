@@ -194,10 +194,9 @@ impl Worker {
         self.loading.clone()
     }
 
-    /// How many questions wait, the running one included.
-    pub fn queued(&self) -> usize {
-        let state = self.shared.lock();
-        state.queue.waiting() + usize::from(state.queue.is_running())
+    /// How many questions of a priority are without an answer.
+    pub fn open(&self, priority: Priority) -> usize {
+        self.shared.lock().queue.open(priority)
     }
 
     /// The cache, where there is one.
@@ -425,7 +424,7 @@ mod tests {
             tokio::spawn(async move { worker.ask(question(text)).await })
         };
         let (first, second) = (ask("one"), ask("two"));
-        while worker.queued() < 2 {
+        while worker.open(Priority::Interactive) < 2 {
             tokio::task::yield_now().await;
         }
         let refused = worker.ask(question("three")).await;

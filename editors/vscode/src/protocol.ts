@@ -40,6 +40,7 @@ export interface Status {
   model: { state: 'loading' | 'ready' | 'failed'; name?: string; device?: string; fault?: string };
   clients: number;
   queue: number;
+  background: number;
   cache: { hits: number; misses: number; entries: number; bytes: number } | null;
   journal: { corrections: number; fault?: string };
   memory: number | null;

@@ -60,7 +60,12 @@ async function facts(server: Server): Promise<Line[]> {
       },
       {
         label: vscode.l10n.t('Load'),
-        description: vscode.l10n.t('{0} connected, {1} waiting', status.clients, status.queue),
+        description: vscode.l10n.t(
+          '{0} connected, {1} waiting, {2} in the background',
+          status.clients,
+          status.queue,
+          status.background,
+        ),
       },
       {
         label: vscode.l10n.t('Memory'),

@@ -127,7 +127,13 @@ local commands = {
           {
             ('model    %s, %s, %s'):format(model.name or 'none', model.device or '-', model.state),
           },
-          { ('clients  %d, %d requests wait'):format(status.clients, status.queue) },
+          {
+            ('clients  %d, %d requests wait, %d in the background'):format(
+              status.clients,
+              status.queue,
+              status.background
+            ),
+          },
           {
             ('cache    %d answers, %.1f MB'):format(status.cache.entries, status.cache.bytes / 1e6),
           },
