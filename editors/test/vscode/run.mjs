@@ -202,6 +202,43 @@ const tests = {
     assert.deepEqual(suggested(await window.lenses()), unchecked);
   },
 
+  async 'the review view takes a verdict, by mouse and by key, and takes it back'(world, window) {
+    const judged = async () => [...(await world.corrections('review')), ...(await world.corrections('sample'))];
+    await window.command('GliZNet: Review Notes');
+    const rows = window.page.locator('.sidebar .monaco-list-row[aria-level="1"]');
+    const boxes = window.page.locator('.sidebar .custom-view-tree-node-item-checkbox');
+    await boxes.first().waitFor();
+    const first = await rows.first().locator('.label-name').innerText();
+    await window.shot('vscode-review-view');
+    const label = window.page.locator('.sidebar .monaco-list-row[aria-level="2"]');
+    const names = await label.locator('.label-name').allInnerTexts();
+    const before = await boxes.first().getAttribute('aria-checked');
+    await boxes.first().click();
+    await window.page.locator(`.sidebar .custom-view-tree-node-item-checkbox[aria-checked="${before === 'true' ? 'false' : 'true'}"]`).first().waitFor();
+    await window.press(rows.first(), 'Ticked Labels Fit');
+    const [one] = await until('the verdict is in the journal', async () => {
+      const found = await judged();
+      return found.length === 1 && found;
+    });
+    const list = before === 'true' ? one.rejected : one.accepted;
+    assert.ok(list.includes(names[0]), JSON.stringify(one));
+    assert.equal(one.accepted.length + one.rejected.length >= names.length, true);
+    await rows.filter({ hasText: first }).waitFor({ state: 'detached' });
+    // The keyboard stays in the list, and on the next document, as soon as that is drawn.
+    await window.page.locator('.sidebar .monaco-list:focus-within .monaco-list-row.focused[aria-level="1"]').waitFor();
+    await window.page.keyboard.press('n');
+    const both = await until('the second verdict is in the journal', async () => {
+      const found = await judged();
+      return found.length === 2 && found;
+    });
+    assert.ok(both.some(({ accepted }) => accepted.length === 0), JSON.stringify(both));
+    await window.shot('vscode-review-view-after');
+    await window.page.keyboard.press('u');
+    await until('the second is taken back', async () => (await judged()).length === 1);
+    await window.page.locator('.statusbar-item', { hasText: 'taken back' }).waitFor();
+    await window.command('View: Show Explorer');
+  },
+
   async 'tags that a note has are not offered again'(world, window) {
     await window.open(TAXES);
     await window.row('taxes').waitFor();

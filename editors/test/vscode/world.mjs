@@ -159,6 +159,13 @@ export class World {
     return JSON.parse((await run.catch((error) => error)).stdout);
   }
 
+  /** What the journal holds of a source, the latest last. */
+  async corrections(source) {
+    const shown = ['journal', 'show', '--last', '500', '--format', 'json'];
+    const { stdout } = await promisify(execFile)(this.program, shown, { env: this.env });
+    return JSON.parse(stdout).filter((entry) => entry.source === source);
+  }
+
   async end() {
     await this.closeWindows();
     await this.browser?.close().catch(() => {});

@@ -6,6 +6,7 @@ import * as vscode from 'vscode';
 import { choose } from './labelset';
 import { activeNote } from './notes';
 import type { DocumentName } from './protocol';
+import type { QueueView } from './queueView';
 import { ask } from './review';
 import type { Server } from './server';
 import { message } from './server';
@@ -17,6 +18,7 @@ import { Row } from './view';
 export function register(
   server: Server,
   suggestions: Suggestions,
+  queue: QueueView,
   output: vscode.LogOutputChannel,
 ): vscode.Disposable {
   const commands: Record<string, (argument?: unknown) => Promise<void> | void> = {
@@ -36,6 +38,18 @@ export function register(
     },
     // What the server's lens runs, since we told it that we have a review of our own.
     'gliznet.review': (argument) => review(server, argument as DocumentName),
+    'gliznet.reviewNotes': async () => {
+      await vscode.commands.executeCommand('gliznet.queue.focus');
+    },
+    'gliznet.reviewFits': (argument) => queue.judge(argument, 'ticked'),
+    'gliznet.reviewNone': (argument) => queue.judge(argument, 'none'),
+    'gliznet.reviewSkip': (argument) => {
+      queue.skip(argument);
+    },
+    'gliznet.reviewAdd': (argument) => queue.addLabel(argument),
+    'gliznet.reviewOpen': (argument) => queue.open(argument),
+    'gliznet.reviewUndo': () => queue.undo(),
+    'gliznet.reviewRefresh': () => queue.refresh(),
     'gliznet.chooseLabelset': () => choose(server),
     'gliznet.showStatus': () => status.show(server),
     'gliznet.showOutput': () => {

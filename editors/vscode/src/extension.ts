@@ -1,6 +1,7 @@
 // Wires the parts together when the editor starts the extension, and ends them when it leaves.
 import * as vscode from 'vscode';
 import * as commands from './commands';
+import { QueueView } from './queueView';
 import { Server } from './server';
 import * as statusBar from './statusBar';
 import { Suggestions } from './suggestions';
@@ -13,15 +14,17 @@ export function activate(context: vscode.ExtensionContext): void {
   const trace = vscode.window.createOutputChannel('GliZNet Trace', { log: true });
   server = new Server(context.extensionUri, output, trace);
   const started = server;
+  const queue = new QueueView(server, output);
   const suggestions = new Suggestions(server, output);
   context.subscriptions.push(
     output,
     trace,
     server,
     suggestions,
+    queue,
     view.show(suggestions),
     statusBar.show(server),
-    commands.register(server, suggestions, output),
+    commands.register(server, suggestions, queue, output),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration('gliznet.server.path')) {
         void started.restart();

@@ -46,6 +46,56 @@ export interface Status {
   memory: number | null;
 }
 
+/** A label of a document to look at. */
+export interface ReviewLabel {
+  label: string;
+  score: number | null;
+  /** It is suggested, or stands in the document already. */
+  suggested: boolean;
+}
+
+/** A document to look at, its labels the best first. */
+export interface ReviewRecord {
+  uri: string;
+  /** Its path below the folder. */
+  name: string;
+  title: string | null;
+  format: string;
+  text: string;
+  why: 'unsure' | 'different' | 'random';
+  labels: ReviewLabel[];
+}
+
+/** How often tags are right, from the judged documents that chance brought. */
+export interface Accuracy {
+  documents: number;
+  right: number;
+  range: [number, number];
+}
+
+export interface ReviewResult {
+  queue: ReviewRecord[];
+  /** How many documents nobody has judged yet. */
+  open: number;
+  accuracy: Accuracy | null;
+  enough: boolean;
+  faults?: string[];
+}
+
+export interface CorrectParams {
+  text: string;
+  format: string;
+  uri: string;
+  source: 'review' | 'sample';
+  accepted: string[];
+  rejected: string[];
+}
+
+export interface CorrectResult {
+  /** The record's number in the journal. */
+  sequence: number;
+}
+
 /** What the server's commands answer. */
 export interface Verdict {
   applied: boolean;
@@ -61,3 +111,5 @@ export const labelsets = new RequestType<{ textDocument?: DocumentName }, Labels
   'gliznet/labelsets',
 );
 export const status = new RequestType<Record<string, never>, Status, void>('gliznet/status');
+export const review = new RequestType<{ count?: number }, ReviewResult, void>('gliznet/review');
+export const correct = new RequestType<CorrectParams, CorrectResult, void>('gliznet/correct');

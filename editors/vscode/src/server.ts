@@ -32,6 +32,7 @@ export class Server implements vscode.Disposable {
   readonly #tags = new vscode.EventEmitter<protocol.TagsChanged>();
   readonly #settings = new vscode.EventEmitter<void>();
   #client: LanguageClient | undefined;
+  #program: string | undefined;
   #look: NodeJS.Timeout | undefined;
   #turn: Promise<void> = Promise.resolve();
   #state: State = { kind: 'stopped' };
@@ -54,6 +55,11 @@ export class Server implements vscode.Disposable {
   /** The client while it can be asked something. */
   get running(): LanguageClient | undefined {
     return this.#client?.state === ClientState.Running ? this.#client : undefined;
+  }
+
+  /** The program that serves. */
+  get program(): string | undefined {
+    return this.#program;
   }
 
   /** A document's name, as the server was told it. */
@@ -114,6 +120,7 @@ export class Server implements vscode.Disposable {
       this.#set({ kind: 'failed', why: explain(found) });
       return;
     }
+    this.#program = found;
     this.#output.info(`starting ${found} lsp`);
     const run = { command: found, args: ['lsp'], transport: TransportKind.stdio };
     const client = new LanguageClient('gliznet', 'GliZNet', { run, debug: run }, {

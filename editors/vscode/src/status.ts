@@ -17,7 +17,8 @@ export async function show(server: Server): Promise<void> {
   ];
   if (server.running) {
     const label = `$(tag) ${vscode.l10n.t('Choose label set')}`;
-    lines.push({ label, run: 'gliznet.chooseLabelset' });
+    const review = `$(checklist) ${vscode.l10n.t('Review notes')}`;
+    lines.push({ label, run: 'gliznet.chooseLabelset' }, { label: review, run: 'gliznet.reviewNotes' });
   } else {
     lines.push({
       label: `$(gear) ${vscode.l10n.t('Open settings')}`,
