@@ -1,7 +1,7 @@
 //! From passages to predictions: windows, batches, and the model that runs them.
 //!
 //! ```text
-//! passage ─ plan (windows × labels) ─ batches ─ model ─ views ─ calibration ─ aggregate ─ scores
+//! passage ─ plan (windows × labels) ─ batches ─ model ─ views ─ calibration ─ aggregate ─ label heads ─ scores
 //! ```
 //!
 //! Invariant: a prediction depends on its own passage and labels only, never on what shares the
@@ -34,7 +34,7 @@ use pass::{Pass, Plan, plan};
 
 pub use embedding::Embedding;
 pub use passage::Passage;
-pub use vocabulary::{Unscored, Vocabulary};
+pub use vocabulary::{Unscored, Vocabulary, heads_of};
 
 /// How the engine runs a model.
 #[derive(Clone, Debug)]
@@ -171,6 +171,9 @@ impl Engine {
         if self.calibration.needs_embedding() {
             self.embed(&mut vocabulary)?;
         }
+        if !self.options.compat {
+            vocabulary.give_heads(self.model.label_heads());
+        }
         Ok(vocabulary)
     }
 
@@ -216,17 +219,15 @@ impl Engine {
         let plans: Vec<Plan> = requests
             .iter()
             .map(|request| {
-                let embedded = request
-                    .vocabulary
-                    .labels
-                    .first()
-                    .is_some_and(|label| label.embedding.is_some());
+                let vocabulary = request.vocabulary;
+                let first = vocabulary.labels.first();
+                let embedded = first.is_some_and(|label| label.embedding.is_some());
                 plan(
                     &self.model,
                     request.passage,
                     request.vocabulary,
                     &self.options,
-                    (embedded || self.options.embedding) && !isolated,
+                    (embedded || vocabulary.has_heads() || self.options.embedding) && !isolated,
                 )
             })
             .collect::<Result<_, _>>()?;
@@ -297,6 +298,11 @@ impl Engine {
         views: &PassageViews,
     ) -> Result<Prediction, EngineError> {
         let mut unscored = vocabulary.unscored().to_vec();
+        let embedding = match self.options.embedding || vocabulary.has_heads() {
+            true => Embedding::mean(&views.texts),
+            false => None,
+        };
+        let text: Vec<f32> = embedding.iter().flat_map(Embedding::unit).collect();
         let mut labels = Vec::new();
         let mut logits: Vec<Logit> = Vec::new();
         for (j, label) in vocabulary.labels.iter().enumerate() {
@@ -313,8 +319,9 @@ impl Engine {
                 .collect::<Result<_, _>>()?;
             match aggregate::mean_of_top_two(windows) {
                 Some(logit) => {
+                    let shift = label.head.as_ref().map_or(0.0, |head| head.shift(&text));
                     labels.push(label.id);
-                    logits.push(logit);
+                    logits.push(Logit::new(logit.value() + shift).ok_or(EngineError::NotFinite)?);
                 }
                 None => {
                     let reason = if views.windows.is_empty() {
@@ -347,11 +354,7 @@ impl Engine {
             unscored,
             windows: views.windows.len(),
             cut: views.cut,
-            embedding: if self.options.embedding {
-                Embedding::mean(&views.texts)
-            } else {
-                None
-            },
+            embedding: embedding.filter(|_| self.options.embedding),
         })
     }
 }

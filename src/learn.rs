@@ -7,6 +7,7 @@ pub mod evaluation;
 pub mod gate;
 pub mod journal;
 pub mod memory;
+mod page;
 pub mod review;
 pub mod scoring;
 pub mod train;

@@ -15,6 +15,7 @@ pub mod device;
 mod encoder;
 mod head;
 pub mod hub;
+pub mod label_head;
 pub mod loss;
 pub mod random;
 pub mod sequence;
@@ -35,6 +36,7 @@ use config::{BackboneConfig, ModelConfig};
 use delta::Delta;
 use encoder::{Encoder, EncoderInput, FusedBert};
 use head::{ScoringHead, StateRows};
+use label_head::LabelHeads;
 use sequence::Sequence;
 use store::ModelSource;
 use tokenizer::Tokenizer;
@@ -70,6 +72,7 @@ pub struct Model {
     encoder: Backbone,
     head: ScoringHead,
     calibration: Calibration,
+    label_heads: LabelHeads,
     device: Device,
 }
 
@@ -192,11 +195,13 @@ impl Model {
             let calibration = files
                 .calibration()?
                 .unwrap_or_else(|| uncalibrated(head.scale()));
+            let label_heads = files.label_heads(config.backbone.hidden_size())?;
             let fingerprint = fingerprint
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             Ok(Model {
                 calibration,
+                label_heads,
                 name: name.to_owned(),
                 fingerprint,
                 config,
@@ -236,6 +241,11 @@ impl Model {
     /// What turns its similarities into probabilities; its own logits where nothing was fitted.
     pub fn calibration(&self) -> &Calibration {
         &self.calibration
+    }
+
+    /// What was learnt of single labels on top of the checkpoint.
+    pub fn label_heads(&self) -> &LabelHeads {
+        &self.label_heads
     }
 
     /// Its own logits and a threshold of one half, whatever was fitted.

@@ -117,6 +117,9 @@ fn what_is_forgotten_is_nowhere_and_has_no_effect() {
         shown.contains("-tax") && shown.lines().count() == 1,
         "{shown}"
     );
+    home.run(&["tag", "b.md"]);
+    let vectors = home.path("cache/impressions");
+    assert!(vectors.is_dir(), "no text was read for the memory");
     let (shown, _) = home.run(&["journal", "forget", "--text", "Miller", "--dry-run"]);
     assert!(shown.contains("1 correction would be forgotten"), "{shown}");
     std::fs::write(home.path("data/corrections.torn"), secret).unwrap();
@@ -128,6 +131,7 @@ fn what_is_forgotten_is_nowhere_and_has_no_effect() {
     );
     assert!(!holds(&home.path("data"), b"Miller"));
     assert!(!holds(&home.path("cache"), b"Miller"));
+    assert!(!vectors.exists(), "a forgotten text's vector stays");
     assert!(suggested(&mut editor, &uri, secret).contains(&"tax".to_owned()));
     let (shown, code) = home.run(&["journal", "forget", "a.md"]);
     assert!(

@@ -10,6 +10,8 @@ mod kill;
 mod pupil;
 #[path = "learning/swap.rs"]
 mod swap;
+#[path = "learning/vault.rs"]
+mod vault;
 
 #[path = "support/editor.rs"]
 #[expect(dead_code, reason = "shared with other tests, each uses a part")]
@@ -21,6 +23,16 @@ use serde_json::{Value, json};
 /// How the learning is, as `gliznet status` has it.
 fn learning(pupil: &Pupil) -> Value {
     pupil.home.status()["learning"].take()
+}
+
+/// The next word on the progress that has this token.
+fn progress(editor: &mut editor::Editor, token: &Value) -> Value {
+    loop {
+        let progress = editor.notified("$/progress");
+        if progress["token"] == *token {
+            return progress;
+        }
+    }
 }
 
 #[test]
@@ -38,19 +50,25 @@ fn the_sixteenth_correction_starts_a_job_by_itself_and_a_person_can_end_it() {
     until("15 are counted", || learning(&pupil)["new"] == 15);
     assert_eq!(learning(&pupil)["state"], "idle");
     pupil.correct(&mut editor, "note 15", &["garden"], &[]);
-    let (id, params) = editor.asked("window/workDoneProgress/create");
+    // On a busy machine the loading of the model was shown, too.
+    let params = loop {
+        let (id, params) = editor.asked("window/workDoneProgress/create");
+        editor.reply(&id, Value::Null);
+        if params["token"] != "gliznet/loading" {
+            break params;
+        }
+    };
     assert_eq!(params["token"], "gliznet/learning/1");
-    editor.reply(&id, Value::Null);
-    let begun = editor.notified("$/progress");
+    let begun = progress(&mut editor, &params["token"]);
     assert_eq!(begun["value"]["kind"], "begin");
     assert_eq!(begun["value"]["cancellable"], true);
     let now = learning(&pupil);
     assert_ne!(now["state"], "idle");
     assert_eq!(now["automatic"], true);
     let child = pupil.child().expect("a process learns");
-    editor.notify("window/workDoneProgress/cancel", params);
+    editor.notify("window/workDoneProgress/cancel", params.clone());
     loop {
-        let progress = editor.notified("$/progress");
+        let progress = progress(&mut editor, &params["token"]);
         if progress["value"]["kind"] == "end" {
             let message = progress["value"]["message"].as_str().unwrap();
             assert!(message.contains("cancelled"), "{message}");
@@ -114,6 +132,57 @@ fn what_was_learnt_in_the_background_serves_at_once_or_says_why_not() {
         learning(&pupil)["last"]["version"] == 1
     });
     assert_eq!(learning(&pupil)["new"], 0);
+}
+
+#[test]
+fn what_is_learnt_for_good_is_known_without_the_memory_until_it_is_taken_back() {
+    // Labels that no shipped text has, so that nothing general is touched.
+    let labels = ["zork", "quux"];
+    let pupil = Pupil::with_model("manual", "bert-prefix-full");
+    let kinds = ["mulch spade seeds compost", "invoice refund receipt tax"];
+    for round in 0..12 {
+        for (label, words) in labels.iter().zip(kinds) {
+            let other: &[&str] = if *label == "zork" {
+                &["quux"]
+            } else {
+                &["zork"]
+            };
+            pupil.verdict(&format!("{words} {round}"), &labels, &[label], other);
+        }
+    }
+    std::fs::write(pupil.home.path("notes/new.md"), "seeds spade compost again").unwrap();
+    let scores = || -> [f64; 2] {
+        let asked = "tag new.md --labels zork,quux --no-memory --format json";
+        let asked: Vec<&str> = asked.split(' ').collect();
+        let (shown, code) = pupil.home.run(&asked);
+        assert_eq!(code, 0, "{shown}");
+        let mut values = serde_json::Deserializer::from_str(&shown).into_iter::<Value>();
+        let answer = values.next().unwrap().unwrap();
+        let tags = answer[0]["tags"].as_array().unwrap();
+        labels.map(|label| {
+            let tag = tags.iter().find(|tag| tag["label"] == label);
+            tag.map_or(0.0, |tag| tag["score"].as_f64().unwrap())
+        })
+    };
+    let before = scores();
+    let (shown, code) = pupil.home.run(&["train", "now"]);
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.starts_with("version 1 serves"), "{shown}");
+    assert!(
+        shown.contains("0 steps"),
+        "the encoder has practised: {shown}"
+    );
+    let [zork, quux] = scores();
+    assert!(
+        zork > 0.5 && quux < 0.5,
+        "{before:?} became {zork} and {quux}"
+    );
+    // A heads' version is small, and is a version like any other.
+    let delta = pupil.home.path("data/versions/0001/delta.safetensors");
+    assert!(delta.metadata().unwrap().len() < 4096);
+    let (shown, code) = pupil.home.run(&["model", "rollback"]);
+    assert_eq!(code, 0, "{shown}");
+    assert_eq!(scores(), before);
 }
 
 #[test]

@@ -13,12 +13,13 @@ use anyhow::Context;
 use super::{Outcome, UsageError};
 use crate::config::{ConfigError, Folders};
 use crate::label::{self, LabelSet, LabelSetFault};
+use crate::learn::consolidate::lesson::Renamed;
 
 pub(super) mod change;
 mod check;
 mod list;
 mod show;
-mod tags;
+pub(super) mod tags;
 mod vault;
 
 /// Lists, checks, derives and changes label sets.
@@ -226,6 +227,21 @@ fn user_files(user_dir: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
+}
+
+/// What the labels of the user's sets are called today, by their aliases. A set that cannot be read
+/// is passed over: whoever uses it is told.
+pub(super) fn renamed(folders: &Folders) -> Renamed {
+    let files = user_files(Some(&folders.config.join("labelsets"))).unwrap_or_default();
+    let sources = files.iter().filter_map(|path| Source::read(path).ok());
+    let sets = sources.filter_map(|source| LabelSet::parse(&source.toml).ok());
+    let mut renamed = Renamed::new();
+    for label in sets.flat_map(|set| set.labels().to_vec()) {
+        for alias in label.aliases {
+            renamed.insert(alias, label.name.clone());
+        }
+    }
+    renamed
 }
 
 fn has_stem(path: &Path, name: &str) -> bool {

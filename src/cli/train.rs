@@ -4,10 +4,11 @@
 mod cancel;
 mod child;
 mod daemon;
+mod from_vault;
 mod job;
 mod now;
 
-pub(super) use daemon::ask;
+pub(super) use daemon::reload;
 pub(super) use job::now;
 
 use std::io::Write;
@@ -34,7 +35,8 @@ use crate::model::device::choose;
 Examples:
   gliznet train --recipe train/recipes/sample.toml --out runs/first
   gliznet train --recipe train/recipes/sample.toml --out runs/first --resume
-  gliznet train now --wait"
+  gliznet train now --wait
+  gliznet train from-vault notes/ --labelset mine.toml"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -68,12 +70,14 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Now(now::Args),
+    FromVault(from_vault::Args),
     Cancel(cancel::Args),
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     match &args.command {
         Some(Command::Now(args)) => return now::run(args),
+        Some(Command::FromVault(args)) => return from_vault::run(args),
         Some(Command::Cancel(args)) => return cancel::run(args),
         None => {}
     }

@@ -87,8 +87,9 @@ impl Learner {
 }
 
 impl Learning for Learner {
-    fn start(&self) -> Result<(), LearningError> {
-        self.ask(Word::Start)?.map_err(LearningError)
+    fn start(&self, encoder: bool) -> Result<(), LearningError> {
+        self.ask(|tell| Word::Start(encoder, tell))?
+            .map_err(LearningError)
     }
 
     fn cancel(&self) -> Result<bool, LearningError> {

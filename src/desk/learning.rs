@@ -100,11 +100,11 @@ pub struct LearningError(pub String);
 
 /// Somebody who teaches the model. All but `heard` and `state` may wait for a disk.
 pub trait Learning: Send + Sync {
-    /// Begins a job, unless one runs.
+    /// Begins a job, unless one runs; `encoder` says whether the encoder practises too.
     ///
     /// # Errors
     /// It cannot be begun.
-    fn start(&self) -> Result<(), LearningError>;
+    fn start(&self, encoder: bool) -> Result<(), LearningError>;
     /// Ends the job that runs; says whether one did.
     ///
     /// # Errors

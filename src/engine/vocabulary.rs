@@ -1,10 +1,12 @@
 //! A label set made ready for one model: tokenised once, embedded once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::EngineError;
 use crate::label::{LabelId, LabelSet, LabelText};
 use crate::model::Model;
+use crate::model::label_head::{LabelHead, LabelHeads};
 
 /// A label set as one model reads it.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub(super) struct TokenizedLabel {
     pub(super) tokens: Vec<u32>,
     /// The plain embedding of the label alone, where the calibration wants it.
     pub(super) embedding: Option<Arc<[f32]>>,
+    /// What was learnt of the label on top of the checkpoint.
+    pub(super) head: Option<Arc<LabelHead>>,
 }
 
 /// A label that the model cannot score, and why.
@@ -60,6 +64,7 @@ impl Vocabulary {
                         id,
                         tokens,
                         embedding: None,
+                        head: None,
                     });
                     continue;
                 }
@@ -71,6 +76,19 @@ impl Vocabulary {
             labels,
             unscored,
         })
+    }
+
+    /// Gives each label what was learnt of it.
+    pub(super) fn give_heads(&mut self, heads: &LabelHeads) {
+        let given = heads_of(&self.set, heads);
+        for label in &mut self.labels {
+            label.head = given.get(&label.id).cloned();
+        }
+    }
+
+    /// Whether anything was learnt of one of its labels.
+    pub(super) fn has_heads(&self) -> bool {
+        self.labels.iter().any(|label| label.head.is_some())
     }
 
     /// The same with these labels only; they keep their ids.
@@ -102,6 +120,18 @@ impl Vocabulary {
     pub fn unscored(&self) -> &[Unscored] {
         &self.unscored
     }
+}
+
+/// What was learnt of each label of a set, under its name or else under one that it also has.
+pub fn heads_of(set: &LabelSet, heads: &LabelHeads) -> BTreeMap<LabelId, Arc<LabelHead>> {
+    let mut given: BTreeMap<LabelId, Arc<LabelHead>> = BTreeMap::new();
+    for (name, head) in heads.iter() {
+        let Some(id) = set.find(name) else { continue };
+        if set.label(id).name == name || !given.contains_key(&id) {
+            given.insert(id, Arc::clone(head));
+        }
+    }
+    given
 }
 
 /// The longest name a label may have, in tokens: a quarter of what the model reads.

@@ -365,6 +365,7 @@ mod tests {
     use crate::label::LabelSet;
     use crate::model::LoadOptions;
     use crate::model::delta::Delta;
+    use crate::model::delta::Parts;
     use crate::model::store::ModelSource;
     use std::collections::HashMap;
     use std::path::Path;
@@ -445,7 +446,11 @@ mod tests {
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity/bert-isolated-proj");
         let name = "aggregator.text_projector.1.bias".to_owned();
         let bias = candle_core::Tensor::full(number as f32 / 10.0, 24, &candle_core::Device::Cpu);
-        let delta = Delta::of(&[(name, bias.unwrap())].into(), None).unwrap();
+        let parts = Parts {
+            tensors: [(name, bias.unwrap())].into(),
+            ..Parts::default()
+        };
+        let delta = Delta::of(&parts, None).unwrap();
         let source = ModelSource::Folder(dir);
         let options = LoadOptions::default();
         Arc::new(Model::with_version(&source, Some((number, delta)), &options).unwrap())

@@ -1,8 +1,8 @@
 //! Consolidation: corrections in, a version out that has learnt them for good, or the reasons why not.
 //!
 //! ```text
-//! journal ─ lessons ─┬─ practice ─ candidates (α = 1, ½, ¼) ─ gate ─ version ─ `current`
-//! shipped texts ─────┘                    held-out lessons ─────┘
+//! journal, vault ─ lessons ─┬─ heads of labels ──┬─ candidates ─ gate ─ version ─ `current`
+//! shipped texts ────────────┴─ encoder, if asked ┘     held-out lessons ─┘
 //! ```
 //!
 //! Invariant: what serves changes only by one pointer, after the gate has passed what it points to;
@@ -12,14 +12,22 @@
 //! Length: a job is one story, from the journal to the pointer; its parts are in files of their own.
 
 pub mod alarm;
+mod candidate;
+pub mod cross;
+mod encoder;
+mod error;
 mod exam;
+mod heads;
 pub mod lesson;
 mod pins;
 mod practice;
-mod replay;
+pub mod replay;
 pub mod report;
+mod shares;
+mod split;
 pub mod track;
 pub mod trigger;
+pub mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
@@ -27,42 +35,27 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use super::gate::{self, Evidence, Limits, Verdict};
 use super::versions::manifest::{Candidate, Lessons, Manifest, Outcome, Training};
 use super::versions::{Loaded, VersionError, Versions};
-use crate::engine::EngineError;
 use crate::model::checkpoint::CheckpointError;
-use crate::model::config::BackboneConfig;
-use crate::model::delta::{Delta, between};
+use crate::model::delta::{Delta, Parts};
+use crate::model::label_head::LabelHeads;
 use crate::model::store::ModelSource;
-use crate::model::tokenizer::TokenizerError;
-use crate::model::trainee::{SaveError, Trainee, TraineeOptions};
 use crate::model::weights::WeightsError;
 use crate::model::{LoadOptions, Model};
-use exam::{Question, answers, paired};
+use candidate::{Group, Plain, Sheet};
+use cross::Cross;
 use lesson::Lesson;
-use practice::{Exercise, Exercises, Plan, practise};
-use replay::Half;
+use shares::Shares;
+use split::{Split, numbers};
+use vault::Vault;
 
+pub use error::ConsolidateError;
 pub use pins::pinned;
 
-/// Shares of what was learnt that are tried, the largest first.
-const SHARES: [f64; 3] = [1.0, 0.5, 0.25];
-/// Layers at the top that learn.
-const TOP_LAYERS: usize = 2;
-/// Tokens of a text that are practised.
-const TEXT_TOKENS: usize = 128;
-/// Most labels of a text that are practised.
-const LABELS: usize = 20;
-/// Most new texts of one job; the rest is left to the next.
-const MOST_NEW: usize = 256;
-/// Most texts that were learnt before and are practised again.
-const MOST_OLD: usize = 128;
-/// What a label should have at most that nobody gave to a text whose tags somebody looked through,
-/// and how much that counts.
-const ASSUMED: (f32, f32) = (0.02, 0.3);
 /// The library walks a graph of operations by recursion.
 const STACK: usize = 64 << 20;
 
@@ -77,10 +70,12 @@ pub struct Job {
     pub lessons: Vec<Lesson>,
     /// What must always be right.
     pub pinned: Vec<Lesson>,
-    /// Where the lessons come from.
-    pub kind: Lessons,
+    /// Tagged notes to learn from as well, in place of all that they have taught before.
+    pub vault: Option<Vault>,
     /// The highest number of the journal.
     pub last: u64,
+    /// Whether the encoder practises too, which takes most of a minute.
+    pub encoder: bool,
     /// Start of every random choice.
     pub seed: u64,
     /// Now, in seconds since 1970.
@@ -92,6 +87,13 @@ pub struct Job {
 pub enum Stage {
     /// Models are loaded and asked what they say now.
     Preparing,
+    /// Notes are read by the model.
+    Reading {
+        /// How many have been.
+        done: usize,
+        /// Of how many.
+        of: usize,
+    },
     /// A step of so many is being made.
     Practising {
         /// Which, from 1.
@@ -106,68 +108,25 @@ pub enum Stage {
     },
 }
 
-/// Why nothing was learnt.
-#[derive(Debug, thiserror::Error)]
-pub enum ConsolidateError {
-    /// Nothing that the model does not know.
-    #[error("nothing new to learn: {fact}")]
-    Nothing {
-        /// Why.
-        fact: String,
-    },
-    /// Another job runs.
-    #[error("the model learns already; wait until it has")]
-    Busy,
-    /// Somebody ended it.
-    #[error("learning was cancelled; nothing has changed")]
-    Cancelled,
-    /// Another version serves now than at the start.
-    #[error(
-        "another version of the model was chosen meanwhile; what was learnt is dropped, learn again"
-    )]
-    Overtaken,
-    /// Weights broke.
-    #[error(
-        "step {step} of learning gave numbers that are none; nothing has changed, please report it"
-    )]
-    NotFinite {
-        /// Which.
-        step: usize,
-    },
-    /// The model cannot be loaded.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// The model cannot be run.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// A text cannot be read.
-    #[error(transparent)]
-    Tokenizer(#[from] TokenizerError),
-    /// What was learnt cannot be written.
-    #[error(transparent)]
-    Version(#[from] VersionError),
-    /// What was learnt cannot be laid out.
-    #[error(transparent)]
-    Save(#[from] SaveError),
-    /// What was learnt cannot be read back.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
-    /// The tensor library failed.
-    #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
-    /// The system gives no thread.
-    #[error("learning could not be started: {0}")]
-    Thread(std::io::Error),
-}
+/// Who is told how far a job is, and may end it at any stage.
+pub type Tell<'a> = dyn FnMut(Stage) -> ControlFlow<()> + Send + 'a;
 
 /// Learns, and puts the result in place if the gate lets it. `tell` may end it at any stage.
 ///
 /// # Errors
 /// Nothing to learn, or whatever stands in the way; what serves stays.
-pub fn learn(
+pub fn learn(job: &Job, tell: &mut Tell) -> Result<Manifest, ConsolidateError> {
+    learn_and_validate(job, tell).map(|(manifest, _)| manifest)
+}
+
+/// The same, with what cross-validation says of a vault.
+///
+/// # Errors
+/// As `learn`.
+pub fn learn_and_validate(
     job: &Job,
-    tell: &mut (dyn FnMut(Stage) -> ControlFlow<()> + Send),
-) -> Result<Manifest, ConsolidateError> {
+    tell: &mut Tell,
+) -> Result<(Manifest, Option<Cross>), ConsolidateError> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK);
         let thread = thread
@@ -179,196 +138,300 @@ pub fn learn(
     })
 }
 
-/// What is to be learnt from what, and what it is measured by.
-struct Split<'a> {
-    new: Vec<&'a Lesson>,
-    old: Vec<&'a Lesson>,
-    held_out: Vec<&'a Lesson>,
+/// What serves at the start of a job.
+struct Start {
+    shipped: Arc<Model>,
+    served: Arc<Model>,
+    delta: Option<Delta>,
+    /// What it has learnt on top of the shipped model.
+    parts: Parts,
+    manifest: Manifest,
+    number: u32,
+    base: String,
+    notes: Vec<String>,
+    pointed: u32,
 }
 
-impl<'a> Split<'a> {
-    fn of(lessons: &'a [Lesson], learnt: &BTreeSet<u64>, seed: u64) -> Split<'a> {
-        let (held_out, taught): (Vec<&Lesson>, Vec<&Lesson>) =
-            lessons.iter().partition(|lesson| lesson.is_held_out());
-        let (mut new, mut old): (Vec<&Lesson>, Vec<&Lesson>) =
-            taught.into_iter().partition(|lesson| lesson.is_new(learnt));
-        new.truncate(MOST_NEW);
-        // Any of the old ones is as good as another.
-        crate::model::random::Random::new(&[seed, 3]).shuffle(&mut old);
-        old.truncate(MOST_OLD);
-        Split { new, old, held_out }
-    }
-}
-
-fn run(
-    job: &Job,
-    tell: &mut (dyn FnMut(Stage) -> ControlFlow<()> + Send),
-) -> Result<Manifest, ConsolidateError> {
-    let began = Instant::now();
-    let _only = alone(&job.versions)?;
-    stage(tell, Stage::Preparing)?;
-    let options = LoadOptions::default();
-    let Loaded {
-        model,
-        number,
-        base,
-        notes,
-        pointed,
-    } = job.versions.load(&job.source, &options)?;
-    let served = Arc::new(model);
-    let shipped = match number {
-        0 => Arc::clone(&served),
-        _ => Arc::new(Model::with_version(&job.source, None, &options)?),
-    };
-    let (delta, parent) = match number {
-        0 => (None, Manifest::default()),
-        n => {
-            let known = job.versions.delta(&base, n);
-            let (delta, manifest) = known.map_err(|fact| ConsolidateError::Nothing { fact })?;
-            (Some(delta), manifest)
-        }
-    };
-    let learnt: BTreeSet<u64> = parent.corrections.iter().copied().collect();
-    let split = Split::of(&job.lessons, &learnt, job.seed);
-    if split.new.is_empty() {
-        let fact = match job.lessons.len() {
-            0 => "there are no corrections".to_owned(),
-            n => format!(
-                "of {n} corrected texts, none has a verdict that is not learnt yet and not kept for measuring"
-            ),
+impl Start {
+    fn of(job: &Job) -> Result<Start, ConsolidateError> {
+        let options = LoadOptions::default();
+        let Loaded {
+            model,
+            number,
+            base,
+            notes,
+            pointed,
+        } = job.versions.load(&job.source, &options)?;
+        let served = Arc::new(model);
+        let shipped = match number {
+            0 => Arc::clone(&served),
+            _ => Arc::new(Model::with_version(&job.source, None, &options)?),
         };
-        return Err(ConsolidateError::Nothing { fact });
+        let (delta, manifest) = match number {
+            0 => (None, Manifest::default()),
+            n => {
+                let known = job.versions.delta(&base, n);
+                let (delta, manifest) = known.map_err(|fact| ConsolidateError::Nothing { fact })?;
+                (Some(delta), manifest)
+            }
+        };
+        Ok(Start {
+            parts: match &delta {
+                Some(delta) => delta.parts(&Device::Cpu)?,
+                None => Parts::default(),
+            },
+            shipped,
+            served,
+            delta,
+            manifest,
+            number,
+            base,
+            notes,
+            pointed,
+        })
     }
-    let practised_spaces = replay::spaces(Half::Practice);
-    // What a text's beginning is to say is what the shipped model says of that, not of all of it.
-    let practised: Vec<Question> = Question::of_spaces(&practised_spaces)
-        .into_iter()
-        .map(|question| question.cut(&served, text_tokens(&served)))
-        .collect::<Result<_, _>>()?;
-    let asked = |lessons: &[&Lesson]| -> Vec<Question> {
-        lessons.iter().map(|lesson| Question::of(lesson)).collect()
-    };
-    let general = Question::of_spaces(&replay::spaces(Half::Measure));
-    let (new, old) = (asked(&split.new), asked(&split.old));
-    let held_out = asked(&split.held_out);
-    let pinned: Vec<Question> = job.pinned.iter().map(Question::of).collect();
-    let replayed = answers(&shipped, &practised)?;
-    let general_before = answers(&shipped, &general)?;
-    drop(shipped);
-    stage(tell, Stage::Preparing)?;
-    let (new_before, old_before) = (answers(&served, &new)?, answers(&served, &old)?);
-    let held_out_before = answers(&served, &held_out)?;
-    let pinned_before = answers(&served, &pinned)?;
-    let exercises = Exercises {
-        new: exercises(&served, &new, &new_before, job.seed)?,
-        old: exercises(&served, &old, &old_before, job.seed)?,
-        replay: imitations(&served, &practised, &replayed, job.seed)?,
-    };
-    let calibration = served.calibration().clone();
-    let threshold = calibration.threshold().value();
-    let own_calibration = delta.as_ref().and_then(Delta::calibration).cloned();
-    let trainee_options = TraineeOptions {
-        freeze_embeddings: true,
-        freeze_layers: layers(&served).saturating_sub(TOP_LAYERS),
-        ..TraineeOptions::default()
-    };
-    drop(served);
-    let trainee = Trainee::with_delta(&job.source, delta, &trainee_options)?;
-    let start = values(&trainee)?;
-    let home = match number {
-        0 => start.clone(),
-        _ => values(&Trainee::with_delta(&job.source, None, &trainee_options)?)?,
-    };
-    let plan = Plan {
-        seed: job.seed,
-        ..Plan::default()
-    };
-    let practised = practise(
-        &trainee,
-        &calibration,
-        &exercises,
-        &home,
-        &plan,
-        &mut |step, of| tell(Stage::Practising { step, of }),
-    )?;
-    stage(tell, Stage::Preparing)?;
-    let end = values(&trainee)?;
-    drop(trainee);
 
-    let mut judged: Vec<(f64, Verdict)> = Vec::new();
-    let mut passed = None;
-    for share in SHARES {
-        stage(tell, Stage::Judging { share })?;
-        let delta = Delta::of(&between(&start, &end, share)?, own_calibration.clone())?;
-        let candidate = (0, delta.clone());
-        let model = match Model::with_version(&job.source, Some(candidate), &options) {
-            Ok(model) => Arc::new(model),
+    /// The shipped model with these parts.
+    fn with(&self, job: &Job, parts: &Parts) -> Result<(Arc<Model>, Delta), ConsolidateError> {
+        let calibration = self.delta.as_ref().and_then(Delta::calibration).cloned();
+        let delta = Delta::of(parts, calibration)?;
+        let options = LoadOptions::default();
+        match Model::with_version(&job.source, Some((0, delta.clone())), &options) {
+            Ok(model) => Ok((Arc::new(model), delta)),
             Err(CheckpointError::Weights {
                 error: WeightsError::NotFinite { .. },
                 ..
-            }) => {
-                return Err(ConsolidateError::NotFinite {
-                    step: practised.steps,
-                });
+            }) => Err(ConsolidateError::NotFinite),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What these tensors say without any heads.
+    fn plain(
+        &self,
+        job: &Job,
+        tensors: &BTreeMap<String, Tensor>,
+        sheet: &Sheet,
+        tell: &mut Tell,
+    ) -> Result<Plain, ConsolidateError> {
+        let is_shipped = tensors.is_empty()
+            && self
+                .delta
+                .as_ref()
+                .is_none_or(|delta| delta.calibration().is_none());
+        let model = match is_shipped {
+            true => Arc::clone(&self.shipped),
+            false => {
+                let parts = Parts {
+                    tensors: tensors.clone(),
+                    ..Parts::default()
+                };
+                self.with(job, &parts)?.0
             }
-            Err(error) => return Err(error.into()),
         };
-        let after = |questions: &[Question]| answers(&model, questions);
-        let evidence = Evidence {
-            general: paired(&general, &general_before, &after(&general)?),
-            held_out: paired(&held_out, &held_out_before, &after(&held_out)?),
-            pinned: paired(&pinned, &pinned_before, &after(&pinned)?),
-            new: paired(&new, &new_before, &after(&new)?),
-            thresholds: [threshold, threshold],
+        Plain::of(&model, tensors.clone(), sheet, tell)
+    }
+}
+
+fn run(job: &Job, tell: &mut Tell) -> Result<(Manifest, Option<Cross>), ConsolidateError> {
+    let began = Instant::now();
+    let _only = alone(&job.versions)?;
+    stage(tell, Stage::Preparing)?;
+    let start = Start::of(job)?;
+    let learnt: BTreeSet<u64> = start.manifest.corrections.iter().copied().collect();
+    let of_vault = job.vault.as_ref().map_or(&[][..], |vault| &vault.lessons);
+    let split = Split::of(&job.lessons, of_vault, &learnt, job.seed);
+    if let Some(fact) = split.lacks() {
+        return Err(ConsolidateError::Nothing { fact });
+    }
+    let sheet = Sheet::of(&split, &job.pinned);
+    let threshold = start.served.calibration().threshold().value();
+    let own = start.plain(job, &start.parts.tensors, &sheet, tell)?;
+    let has_changed = !start.parts.tensors.is_empty()
+        || start
+            .delta
+            .as_ref()
+            .is_some_and(|delta| delta.calibration().is_some());
+    // General texts are compared with the shipped model, so that versions do not drift away.
+    let shipped = match has_changed {
+        true => start.plain(job, &BTreeMap::new(), &sheet.of_shipped(), tell)?,
+        false => own.clone(),
+    };
+    let before = sheet.before(&shipped, &own, &start.parts.heads);
+    let encoder = match job.encoder {
+        false => None,
+        true => {
+            let (corrected, scores) = (sheet.corrected(), &before[Group::Lessons]);
+            let scores = &scores[corrected.start..];
+            let questions = &sheet[Group::Lessons][corrected.start..];
+            let (new, old) = questions.split_at(split.new.len());
+            let (new_scores, old_scores) = scores.split_at(split.new.len());
+            let pupil = encoder::Pupil {
+                shipped: &start.shipped,
+                served: &start.served,
+                delta: start.delta.as_ref(),
+                new: (new, new_scores),
+                old: (old, old_scores),
+            };
+            Some(encoder::learn(job, &pupil, tell)?)
+        }
+    };
+    let practised = encoder.as_ref().map(|learnt| learnt.practised);
+    let practised = practised.unwrap_or_default();
+    // Of folders that are not learnt now, and no notes of which are here, the heads stay.
+    let mut vaults = start.manifest.vaults.clone();
+    if let Some(vault) = &job.vault {
+        vaults.remove(&vault.name);
+    }
+    let none = LabelHeads::default();
+    let of_others = match vaults.is_empty() {
+        true if job.vault.is_some() => &none,
+        _ => &start.parts.of_vault,
+    };
+    let mut cross = None;
+    let mut judged: Vec<(Shares, Verdict)> = Vec::new();
+    let mut passed = None;
+    let mut fitted: Option<(f64, Plain, LabelHeads, LabelHeads)> = None;
+    let shared = sheet.is_shared();
+    for shares in Shares::to_try(encoder.is_some(), shared) {
+        let judging = Stage::Judging {
+            share: shares.heads,
         };
-        let verdict = gate::judge(&evidence, &Limits::default());
+        stage(tell, judging)?;
+        if fitted
+            .as_ref()
+            .is_none_or(|known| known.0 != shares.encoder)
+        {
+            let plain = match &encoder {
+                Some(learnt) if shares.encoder > 0.0 => {
+                    start.plain(job, &learnt.at(shares.encoder)?, &sheet, tell)?
+                }
+                _ => own.clone(),
+            };
+            let mut taught = heads::Taught {
+                lessons: sheet.vault(&plain),
+                ordinary: plain.asked(&sheet, Group::Ordinary),
+                shipped: &before[Group::Ordinary],
+                replay: plain.asked(&sheet, Group::Replay),
+                replay_shipped: &before[Group::Replay],
+                threshold,
+                prior: of_others,
+                kept: of_others,
+            };
+            let of_vault = match &job.vault {
+                Some(_) => heads::learn(&taught),
+                None => start.parts.of_vault.clone(),
+            };
+            stage(tell, judging)?;
+            if job.vault.is_some() && cross.is_none() {
+                let (notes, answers) = sheet.whole_vault(&plain);
+                cross = cross::validate(&notes, &answers, &taught);
+                stage(tell, judging)?;
+            }
+            // Corrections are learnt on top of what a vault has taught.
+            let corrected = start.parts.heads.plus(&start.parts.of_vault, -1.0);
+            let prior = of_vault.plus(&corrected, split.untold);
+            let kept = of_vault.plus(&corrected, 1.0);
+            taught.lessons = sheet.corrections(&plain);
+            (taught.prior, taught.kept) = (&prior, &kept);
+            let heads = heads::learn(&taught);
+            fitted = Some((shares.encoder, plain, of_vault, heads));
+        }
+        let Some((_, plain, of_vault, heads)) = &fitted else {
+            continue;
+        };
+        let share = |name: &str| match sheet.shares(name) {
+            true => shares.general as f32,
+            false => shares.heads as f32,
+        };
+        let parts = Parts {
+            tensors: plain.tensors.clone(),
+            heads: start.parts.heads.towards(heads, share),
+            of_vault: start.parts.of_vault.towards(of_vault, share),
+        };
+        let judge = |rows: candidate::Rows| {
+            let [general, held_out, pinned, new] = rows;
+            gate::judge(
+                &Evidence {
+                    general,
+                    held_out,
+                    pinned,
+                    new,
+                    thresholds: [threshold, threshold],
+                },
+                &Limits::default(),
+            )
+        };
+        stage(tell, judging)?;
+        let verdict = judge(sheet.rows(&before, &sheet.foreseen(plain, &parts.heads)));
+        if !verdict.passed() {
+            judged.push((shares, verdict));
+            continue;
+        }
+        // What may serve is asked itself.
+        let (model, delta) = start.with(job, &parts)?;
+        let after = sheet.asked(
+            &model,
+            &before,
+            &parts,
+            has_changed || shares.encoder > 0.0,
+            tell,
+        )?;
+        let verdict = judge(sheet.rows(&before, &after));
         let is_good = verdict.passed();
-        judged.push((share, verdict));
+        judged.push((shares, verdict));
         if is_good {
-            passed = Some((share, delta));
-            break; // Smaller shares would pass too, and learn less.
+            passed = Some((shares, delta));
+            break; // Those that are left learn less.
         }
     }
     stage(tell, Stage::Preparing)?;
-    let numbers = |lessons: &[&Lesson]| -> Vec<u64> {
-        let mut all: Vec<u64> = lessons
-            .iter()
-            .flat_map(|lesson| lesson.corrections.iter().copied())
-            .collect();
-        all.sort_unstable();
-        all.dedup();
-        all
-    };
     let mut corrections = numbers(&split.new);
     if passed.is_some() {
-        corrections.extend(&parent.corrections);
+        corrections.extend(&start.manifest.corrections);
         corrections.sort_unstable();
         corrections.dedup();
+        if let Some(vault) = &job.vault {
+            vaults.insert(vault.name.clone(), vault.lessons.len());
+        }
+    } else {
+        vaults.clone_from(&start.manifest.vaults);
     }
+    let general = |shares: &Shares| (shares.general != shares.heads).then_some(shares.general);
+    let taken = passed.as_ref().map(|(shares, _)| shares);
     let manifest = Manifest {
-        parent: number,
-        base: base.clone(),
+        parent: start.number,
+        base: start.base.clone(),
         model: name(&job.source),
         time: job.time,
-        lessons: job.kind,
+        lessons: match job.vault {
+            Some(_) => Lessons::Vault,
+            None => Lessons::Corrections,
+        },
         outcome: match passed {
             Some(_) => Outcome::Accepted,
             None => Outcome::Refused,
         },
-        reasons: reasons(&judged, notes),
-        alpha: passed.as_ref().map(|(share, _)| *share),
+        reasons: reasons(&judged, cross.as_ref(), start.notes.clone()),
+        alpha: taken.map(|shares| shares.heads),
+        encoder: taken.map_or(0.0, |shares| shares.encoder),
+        general: taken.and_then(general),
+        vaults,
+        cross: cross.as_ref().map(Cross::record),
         seed: job.seed,
         corrections,
         held_out: numbers(&split.held_out),
         last: job.last,
         candidates: judged
             .iter()
-            .map(|(share, verdict)| Candidate::new(*share, verdict))
+            .map(|(shares, verdict)| {
+                Candidate::new(shares.heads, shares.encoder, general(shares), verdict)
+            })
             .collect(),
         training: Training {
-            examples: split.new.len() + split.old.len(),
-            new: split.new.len(),
-            replayed: exercises.replay.len(),
+            examples: sheet[Group::Lessons].len(),
+            new: split.vault.len() + split.new.len(),
+            replayed: encoder.as_ref().map_or(0, |learnt| learnt.replayed),
             steps: practised.steps,
             loss: practised.loss,
             seconds: began.elapsed().as_secs_f64(),
@@ -376,17 +439,16 @@ fn run(
         program: env!("CARGO_PKG_VERSION").to_owned(),
         ..Manifest::default()
     };
-    if job.versions.current(&base) != pointed {
+    if job.versions.current(&start.base) != start.pointed {
         return Err(ConsolidateError::Overtaken);
     }
-    let manifest = job
-        .versions
-        .add(manifest, passed.as_ref().map(|(_, delta)| delta))?;
+    let delta = passed.as_ref().map(|(_, delta)| delta);
+    let manifest = job.versions.add(manifest, delta)?;
     if passed.is_some() {
-        job.versions.point(&base, manifest.number)?;
-        job.versions.prune(&base)?;
+        job.versions.point(&start.base, manifest.number)?;
+        job.versions.prune(&start.base)?;
     }
-    Ok(manifest)
+    Ok((manifest, cross))
 }
 
 /// Holds the place of the only job, until it is dropped or the process ends.
@@ -412,34 +474,10 @@ fn alone(versions: &Versions) -> Result<File, ConsolidateError> {
     }
 }
 
-fn stage(
-    tell: &mut (dyn FnMut(Stage) -> ControlFlow<()> + Send),
-    stage: Stage,
-) -> Result<(), ConsolidateError> {
+fn stage(tell: &mut Tell, stage: Stage) -> Result<(), ConsolidateError> {
     match tell(stage) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => Err(ConsolidateError::Cancelled),
-    }
-}
-
-/// Copies of what is trained.
-fn values(trainee: &Trainee) -> candle_core::Result<BTreeMap<String, Tensor>> {
-    let copies = trainee.variables().iter();
-    copies
-        .map(|(name, variable)| Ok((name.clone(), variable.as_tensor().copy()?.detach())))
-        .collect()
-}
-
-/// Tokens of a text that this model practises.
-fn text_tokens(model: &Model) -> usize {
-    TEXT_TOKENS.min(model.max_tokens() / 2)
-}
-
-fn layers(model: &Model) -> usize {
-    match &model.config().backbone {
-        BackboneConfig::Bert(config) => config.layers,
-        BackboneConfig::ModernBert(config) => config.layers.len(),
-        BackboneConfig::Deberta(config) => config.layers,
     }
 }
 
@@ -451,10 +489,11 @@ fn name(source: &ModelSource) -> String {
 }
 
 /// Why the result is what it is, in sentences.
-fn reasons(judged: &[(f64, Verdict)], notes: Vec<String>) -> Vec<String> {
+fn reasons(judged: &[(Shares, Verdict)], cross: Option<&Cross>, notes: Vec<String>) -> Vec<String> {
     let mut reasons = notes;
-    for (share, verdict) in judged {
-        let what = format!("{} % of what was learnt", 100.0 * share);
+    reasons.extend(cross.map(|cross| cross.record().words()));
+    for (shares, verdict) in judged {
+        let what = shares.words();
         match verdict.passed() {
             true => {
                 let findings = verdict.checks.iter().map(|check| check.finding.as_str());
@@ -469,68 +508,4 @@ fn reasons(judged: &[(f64, Verdict)], notes: Vec<String>) -> Vec<String> {
         }
     }
     reasons
-}
-
-/// Lessons as they are practised: verdicts as they are, the other labels as they are likely to be.
-fn exercises(
-    model: &Model,
-    questions: &[Question],
-    before: &[Vec<f32>],
-    seed: u64,
-) -> Result<Vec<Exercise>, ConsolidateError> {
-    let both = questions.iter().zip(before);
-    both.map(|(question, scores)| {
-        let positives = question.truth.iter().filter(|t| **t == Some(true)).count();
-        let target = |i: usize| match question.truth[i] {
-            Some(true) => (1.0, 1.0),
-            Some(false) => (0.0, 1.0),
-            // Whoever gave some tags has looked at the others.
-            None if positives > 0 => (scores[i].min(ASSUMED.0), ASSUMED.1),
-            None => (scores[i], ASSUMED.1),
-        };
-        exercise(model, question, seed, target)
-    })
-    .collect()
-}
-
-/// Shipped texts as they are practised: the shipped model's own probabilities.
-fn imitations(
-    model: &Model,
-    questions: &[Question],
-    before: &[Vec<f32>],
-    seed: u64,
-) -> Result<Vec<Exercise>, ConsolidateError> {
-    let both = questions.iter().zip(before);
-    both.map(|(question, scores)| exercise(model, question, seed, |i| (scores[i], 1.0)))
-        .collect()
-}
-
-/// A question with a draw of its labels: those with a verdict, and then any.
-fn exercise(
-    model: &Model,
-    question: &Question,
-    seed: u64,
-    target: impl Fn(usize) -> (f32, f32),
-) -> Result<Exercise, ConsolidateError> {
-    let mut text = model.tokenizer().tokens(&question.text)?.ids;
-    text.truncate(text_tokens(model));
-    let mut order: Vec<usize> = (0..question.labels.len()).collect();
-    crate::model::random::Random::new(&[seed, 5, text.len() as u64]).shuffle(&mut order);
-    order.sort_by_key(|i| question.truth[*i] != Some(true) && question.truth[*i].is_none());
-    let mut exercise = Exercise {
-        text,
-        ..Exercise::default()
-    };
-    let names: Vec<&str> = order.iter().map(|i| question.labels[*i].as_str()).collect();
-    let tokens = model.tokenizer().ids_of_all(&names)?;
-    for (i, tokens) in order.into_iter().zip(tokens).take(LABELS) {
-        if tokens.is_empty() || tokens.len() > model.max_tokens() / 4 {
-            continue; // The engine does not score these either.
-        }
-        let (target, weight) = target(i);
-        exercise.labels.push(tokens);
-        exercise.targets.push(target);
-        exercise.weights.push(weight);
-    }
-    Ok(exercise)
 }

@@ -216,6 +216,18 @@ impl Versions {
         Ok(manifest)
     }
 
+    /// Puts a page beside a version, for people to read, and says where it is.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn keep_report(&self, number: u32, html: &str) -> Result<PathBuf, VersionError> {
+        let path = self.of(number).join("report.html");
+        match write(&path, html.as_bytes()) {
+            Ok(()) => Ok(path),
+            Err(cause) => Err(VersionError::Io { path, cause }),
+        }
+    }
+
     /// Removes the weights of all versions of `base` but the last five and the one that serves.
     /// Their manifests stay.
     ///

@@ -34,7 +34,7 @@ impl Session {
         let act = move || -> std::result::Result<(), LearningError> {
             match params.action {
                 TrainAction::Status => Ok(()),
-                TrainAction::Start => learning.start(),
+                TrainAction::Start => learning.start(params.encoder),
                 TrainAction::Cancel => learning.cancel().map(drop),
                 TrainAction::Rollback => learning.roll_back(params.to),
                 TrainAction::Reload => learning.look(),

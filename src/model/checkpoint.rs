@@ -18,9 +18,10 @@ use super::calibration::{self, Calibration};
 use super::config::{ConfigError, ModelConfig};
 use super::delta::Delta;
 use super::encoder::word_embedding_name;
+use super::label_head::LabelHeads;
 use super::store::ModelSource;
 use super::tokenizer::Tokenizer;
-use super::weights::Weights;
+use super::weights::{Weights, WeightsError};
 
 pub use error::CheckpointError;
 
@@ -188,6 +189,31 @@ impl CheckpointFiles {
             path,
             fact: e.to_string(),
         })
+    }
+
+    /// What was learnt of single labels, for texts as vectors of `hidden` numbers.
+    pub(crate) fn label_heads(&self, hidden: usize) -> Result<LabelHeads, CheckpointError> {
+        let Some(delta) = &self.delta else {
+            return Ok(LabelHeads::default());
+        };
+        let fail = |error| CheckpointError::Weights {
+            path: self.path.clone(),
+            error,
+        };
+        let heads = delta.parts(&Device::Cpu).map_err(fail)?.heads;
+        let others = heads.iter().filter(|(_, h)| h.weights().len() != hidden);
+        let faults: Vec<String> = others
+            .map(|(name, head)| {
+                format!(
+                    "the head of label `{name}` has {} weights in the version, the model {hidden}",
+                    head.weights().len()
+                )
+            })
+            .collect();
+        match faults.is_empty() {
+            true => Ok(heads),
+            false => Err(fail(WeightsError::Mismatch(faults))),
+        }
     }
 
     /// Hash over everything that scores depend on, 16 hex digits.

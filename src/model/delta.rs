@@ -1,8 +1,9 @@
-//! What was learnt on top of a checkpoint: some of its tensors with other values, and perhaps
-//! another calibration.
+//! What was learnt on top of a checkpoint: some of its tensors with other values, heads of labels,
+//! and perhaps another calibration.
 //!
 //! Invariant: a delta that applies replaces tensors of this checkpoint only, shape for shape, and
-//! holds no value that is not finite. Knows nothing of versions and folders.
+//! holds no value that is not finite. Heads lie among its tensors, so that a program that does not
+//! know them refuses the delta. Knows nothing of versions and folders.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,11 +11,15 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 
 use super::calibration::Calibration;
+use super::label_head::LabelHeads;
 use super::trainee::{SaveError, tensor_bytes};
 use super::weights::{Weights, WeightsError};
 
 /// The name that messages have for the tensors of a delta.
 pub const FILE_NAME: &str = "delta.safetensors";
+/// What the names of heads begin with.
+const HEAD: &str = "label_head/";
+const HEAD_OF_VAULT: &str = "vault_head/";
 /// Scalars that belong to training, and that a checkpoint need not hold.
 const OF_TRAINING: [&str; 2] = [
     "loss_fn.bce_scale",
@@ -26,6 +31,17 @@ const OF_TRAINING: [&str; 2] = [
 pub struct Delta {
     weights: Arc<[u8]>,
     calibration: Option<Calibration>,
+}
+
+/// What a delta holds.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// The tensors that replace the checkpoint's, by name.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// The heads of labels.
+    pub heads: LabelHeads,
+    /// The part of those heads that tagged notes taught, and that corrections are learnt on top of.
+    pub of_vault: LabelHeads,
 }
 
 impl Delta {
@@ -41,11 +57,11 @@ impl Delta {
     ///
     /// # Errors
     /// Of the tensor library.
-    pub fn of(
-        tensors: &BTreeMap<String, Tensor>,
-        calibration: Option<Calibration>,
-    ) -> Result<Delta, SaveError> {
-        let named = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
+    pub fn of(parts: &Parts, calibration: Option<Calibration>) -> Result<Delta, SaveError> {
+        let heads = parts.heads.tensors(HEAD)?;
+        let of_vault = parts.of_vault.tensors(HEAD_OF_VAULT)?;
+        let named = parts.tensors.iter().chain(&heads).chain(&of_vault);
+        let named = named.map(|(name, tensor)| (name.as_str(), tensor));
         Ok(Delta::new(tensor_bytes(named)?, calibration))
     }
 
@@ -67,23 +83,30 @@ impl Delta {
         }
     }
 
-    /// Its tensors by name.
+    /// What it holds.
     ///
     /// # Errors
     /// A damaged file, a value that is not finite.
-    pub fn tensors(&self, device: &Device) -> Result<BTreeMap<String, Tensor>, WeightsError> {
+    pub fn parts(&self, device: &Device) -> Result<Parts, WeightsError> {
         let mut changed = Weights::default();
         changed.add(&self.weights, FILE_NAME, device)?;
-        let tensors = changed.iter();
-        Ok(tensors
-            .map(|(name, tensor)| (name.to_owned(), tensor.clone()))
-            .collect())
+        let mut parts = Parts::default();
+        for (name, tensor) in changed.iter() {
+            if let Some(label) = name.strip_prefix(HEAD) {
+                parts.heads.take(label, tensor)?;
+            } else if let Some(label) = name.strip_prefix(HEAD_OF_VAULT) {
+                parts.of_vault.take(label, tensor)?;
+            } else {
+                parts.tensors.insert(name.to_owned(), tensor.clone());
+            }
+        }
+        Ok(parts)
     }
 
     /// Puts its tensors in the place of the checkpoint's.
     pub(crate) fn apply(&self, weights: &mut Weights, device: &Device) -> Result<(), WeightsError> {
         let mut faults = Vec::new();
-        for (name, tensor) in self.tensors(device)? {
+        for (name, tensor) in self.parts(device)?.tensors {
             match weights.get(&name) {
                 Some(own) if own.dims() != tensor.dims() => faults.push(format!(
                     "`{name}` has shape {:?} in the version, {:?} in the model",
@@ -127,6 +150,7 @@ pub fn between(
 
 #[cfg(test)]
 mod tests {
+    use super::super::label_head::LabelHead;
     use super::*;
 
     fn tensors(pairs: &[(&str, &[f32])]) -> BTreeMap<String, Tensor> {
@@ -147,7 +171,11 @@ mod tests {
 
     fn applied(pairs: &[(&str, &[f32])]) -> Result<Weights, WeightsError> {
         let mut weights = base();
-        let delta = Delta::of(&tensors(pairs), None).unwrap();
+        let parts = Parts {
+            tensors: tensors(pairs),
+            ..Parts::default()
+        };
+        let delta = Delta::of(&parts, None).unwrap();
         delta.apply(&mut weights, &Device::Cpu)?;
         Ok(weights)
     }
@@ -157,6 +185,22 @@ mod tests {
         let weights = applied(&[("b", &[9.0]), ("loss_fn.bce_scale", &[1.0])]).unwrap();
         let value = |name: &str| weights.get(name).unwrap().to_vec1::<f32>().unwrap();
         assert_eq!((value("a"), value("b")), (vec![1.0, 2.0], vec![9.0]));
+    }
+
+    #[test]
+    fn every_part_comes_back_as_itself() {
+        let head = |weight: f32| LabelHead::new(vec![weight, 0.5], -1.0).unwrap();
+        let parts = Parts {
+            tensors: tensors(&[("a", &[1.0, 2.0])]),
+            heads: [("garden/roses".to_owned(), head(1.0))]
+                .into_iter()
+                .collect(),
+            of_vault: [("tax".to_owned(), head(2.0))].into_iter().collect(),
+        };
+        let read = Delta::of(&parts, None).unwrap();
+        let read = read.parts(&Device::Cpu).unwrap();
+        assert_eq!(read.tensors.keys().collect::<Vec<_>>(), ["a"]);
+        assert_eq!((read.heads, read.of_vault), (parts.heads, parts.of_vault));
     }
 
     #[test]

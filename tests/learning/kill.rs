@@ -80,7 +80,9 @@ fn the_process_that_learns_is_killed_and_the_daemon_goes_on() {
     let stages = ["preparing"; 10].into_iter();
     let stages = stages.chain(["practising", "judging"]);
     for (round, stage) in stages.enumerate() {
-        let (shown, code) = pupil.home.run(&["train", "now"]);
+        let encoder = (stage == "practising").then_some("--encoder");
+        let asked: Vec<&str> = ["train", "now"].into_iter().chain(encoder).collect();
+        let (shown, code) = pupil.home.run(&asked);
         assert_eq!(code, 0, "{shown}");
         let child = pupil.child().expect("a process learns");
         let mut over = false;

@@ -11,7 +11,7 @@ use candle_core::{Device, Tensor};
 use gliznet::config::Folders;
 use gliznet::learn::versions::manifest::{Manifest, Outcome};
 use gliznet::learn::versions::{Loaded, Versions};
-use gliznet::model::delta::Delta;
+use gliznet::model::delta::{Delta, Parts};
 use gliznet::model::store::ModelSource;
 use gliznet::model::{LoadOptions, Model};
 use serde_json::{Value, json};
@@ -87,7 +87,11 @@ impl Pupil {
         let base = self.base();
         let tensor = Tensor::full(bias, 24, &Device::Cpu).unwrap();
         let name = "aggregator.text_projector.1.bias".to_owned();
-        let delta = Delta::of(&BTreeMap::from([(name, tensor)]), None).unwrap();
+        let parts = Parts {
+            tensors: BTreeMap::from([(name, tensor)]),
+            ..Parts::default()
+        };
+        let delta = Delta::of(&parts, None).unwrap();
         let manifest = Manifest {
             parent: versions.current(&base),
             base: base.clone(),
@@ -102,20 +106,35 @@ impl Pupil {
         number
     }
 
-    /// Writes a correction into the journal of a user who has no daemon yet: these labels fit, the
-    /// others do not; where a model is named, it had suggested those that fit.
+    /// Writes a correction into the journal of a user who has no daemon yet: these labels fit;
+    /// where a model is named, it had suggested them.
     pub(crate) fn note(&self, text: &str, accepted: &[&str], model: Option<&str>) {
-        use std::io::Write as _;
-        let path = self.home.path("data/corrections.jsonl");
-        let known = std::fs::read_to_string(&path).unwrap_or_default();
-        let mut line = json!({
-            "v": 1, "seq": known.lines().count() + 1, "time": 1_600_000_000,
-            "text": text, "labels": LABELS, "accepted": accepted, "rejected": [],
-            "format": "plain", "source": "script",
-        });
+        let mut line = json!({ "text": text, "labels": LABELS, "accepted": accepted });
         if let Some(model) = model {
             line["model"] = json!(model);
             line["suggested"] = json!(accepted);
+        }
+        self.write(line);
+    }
+
+    /// The same for other labels, of which some do not fit.
+    pub(crate) fn verdict(&self, text: &str, labels: &[&str], fits: &[&str], others: &[&str]) {
+        self.write(json!({
+            "text": text, "labels": labels, "accepted": fits, "rejected": others,
+        }));
+    }
+
+    fn write(&self, mut line: Value) {
+        use std::io::Write as _;
+        let path = self.home.path("data/corrections.jsonl");
+        let known = std::fs::read_to_string(&path).unwrap_or_default();
+        line["v"] = json!(1);
+        line["seq"] = json!(known.lines().count() + 1);
+        line["time"] = json!(1_600_000_000);
+        line["format"] = json!("plain");
+        line["source"] = json!("script");
+        if line["rejected"].is_null() {
+            line["rejected"] = json!([]);
         }
         let file = std::fs::OpenOptions::new()
             .create(true)

@@ -1,15 +1,17 @@
 //! `gliznet journal forget`: texts taken out of all that is kept, and where they still have effect.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{Format, carry, is_of, kept, names_of, place, tell_the_daemon};
+use super::{Format, carry, is_of, kept, names_of, path_of, place, tell_the_daemon};
 use crate::cli::setup::{Surroundings, shown};
 use crate::cli::{Outcome, UsageError, complain, moment, remark};
 use crate::config::Folders;
 use crate::learn::journal::{Entry, FILE_NAME, Forgotten, Journal, Selection, preview};
+use crate::learn::memory::impressions::forget_all;
 use crate::learn::versions::Versions;
 use crate::learn::versions::manifest::Outcome as Kept;
 
@@ -60,6 +62,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let versions = learnt_from(&folders, &forgotten.entries);
     if !args.dry_run && !forgotten.entries.is_empty() {
         tell_the_daemon();
+        // What the model made of these texts; the rest of it is made again when it is needed.
+        forget_all(&folders.cache).with_context(|| {
+            let cache = folders.cache.display();
+            format!("the corrections are forgotten, but vectors of their texts stay in {cache}; remove that folder")
+        })?;
     }
     let mut out = anstream::stdout().lock();
     match args.format {
@@ -139,6 +146,19 @@ fn learnt_from(folders: &Folders, entries: &[Entry]) -> Vec<u32> {
     learnt.map(|found| found.number).collect()
 }
 
+/// The vault that a document lies in, if a version with weights was learnt from it.
+fn taught_by(args: &Args, folders: &Folders) -> Option<String> {
+    let document = args.document.as_ref()?;
+    let path = path_of(document).unwrap_or_else(|| PathBuf::from(document));
+    let path = std::path::absolute(path).ok()?;
+    let versions = Versions::new(folders).list();
+    let manifests = versions.into_iter().filter(|found| found.has_weights);
+    let mut vaults = manifests
+        .filter_map(|found| found.manifest.ok())
+        .flat_map(|m| m.vaults);
+    vaults.find_map(|(vault, _)| path.starts_with(&vault).then_some(vault))
+}
+
 fn conclude(args: &Args, folders: &Folders, forgotten: &Forgotten, versions: &[u32]) {
     let count = match forgotten.entries.len() {
         0 => "nothing of that kind is in the journal".to_owned(),
@@ -156,6 +176,13 @@ fn conclude(args: &Args, folders: &Folders, forgotten: &Forgotten, versions: &[u
             "{}: line {} cannot be read and stays; look whether the text is in it",
             shown(&folders.data.join(FILE_NAME)),
             lines.join(", ")
+        ));
+    }
+    if let Some(vault) = taught_by(args, folders) {
+        complain(format!(
+            "the model has learnt from the notes in {}, maybe from this one as well; \
+             to be rid of that: delete the note, then `gliznet train from-vault` again",
+            shown(Path::new(&vault))
         ));
     }
     if let Some(first) = versions.first() {

@@ -1,23 +1,65 @@
-//! The tags that a note already has.
+//! The notes of a folder, and the tags that they already have.
 //!
-//! Input: a note's path and bytes. Output: its tags as they are written there.
+//! Invariant: hidden files and what `.gitignore` and `.ignore` name are left out; nothing is written.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use crate::document::{DecodeError, Document, Format, body_tags, decode};
+use anyhow::Context;
 
-/// Whether a folder's file of this name may be a note.
-pub(super) fn is_note(path: &Path) -> bool {
-    let extension = path.extension().and_then(|ext| ext.to_str());
-    extension.is_some_and(|ext| Format::from_extension(ext).is_some())
-}
+use super::{UsageError, with_cure};
+use crate::document::{Document, Format, body_tags, decode};
 
-/// The tags of the front matter, then those of the body.
-pub(super) fn tags_of(path: &Path, bytes: &[u8]) -> Result<Vec<String>, DecodeError> {
-    let document = Document::parse(Format::from_path(path), decode(bytes)?.text);
+/// The tags of the front matter, then those of the body, as they are written there.
+pub(super) fn tags_of(document: &Document) -> Vec<String> {
     let mut tags = document
         .front_matter()
         .map_or_else(Vec::new, |front| front.tags.clone());
-    tags.extend(body_tags(&document).into_iter().map(|(tag, _)| tag));
-    Ok(tags)
+    tags.extend(body_tags(document).into_iter().map(|(tag, _)| tag));
+    tags
+}
+
+/// The notes of a folder, in the order of their paths.
+pub(in crate::cli) struct Notes {
+    walk: ignore::Walk,
+}
+
+impl Notes {
+    pub(in crate::cli) fn new(dir: &Path) -> anyhow::Result<Notes> {
+        let place = || dir.display().to_string();
+        let metadata = fs::metadata(dir).map_err(with_cure).with_context(place)?;
+        if !metadata.is_dir() {
+            return Err(UsageError(format!("{} is no folder; name a folder", place())).into());
+        }
+        let walk = ignore::WalkBuilder::new(dir)
+            .require_git(false)
+            .sort_by_file_name(std::cmp::Ord::cmp)
+            .build();
+        Ok(Notes { walk })
+    }
+}
+
+impl Iterator for Notes {
+    type Item = anyhow::Result<(PathBuf, Document)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let entry = match self.walk.next()? {
+                Ok(entry) => entry,
+                Err(error) => return Some(Err(error.into())),
+            };
+            let path = entry.into_path();
+            let extension = path.extension().and_then(|ext| ext.to_str());
+            let is_note = extension.is_some_and(|ext| Format::from_extension(ext).is_some());
+            if !is_note || !path.is_file() {
+                continue;
+            }
+            let read = || {
+                let text = decode(&fs::read(&path)?)?.text;
+                anyhow::Ok(Document::parse(Format::from_path(&path), text))
+            };
+            let document = read().with_context(|| path.display().to_string());
+            return Some(document.map(|document| (path, document)));
+        }
+    }
 }

@@ -2,14 +2,13 @@
 //!
 //! Invariant: an existing file is never overwritten, and a note is never written to.
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::tags::{is_note, tags_of};
-use super::{Outcome, UsageError, counted, with_cure};
+use super::tags::{Notes, tags_of};
+use super::{Outcome, UsageError, counted};
 use crate::label::derive::{self, DeriveOptions, Derived};
 
 /// Derives a label set from the tags that a folder of notes already uses, with counts.
@@ -33,11 +32,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     }
     let mut n_failed = 0;
     let notes = Notes::new(&args.dir)?.filter_map(|note| {
-        note.map_err(|error| {
-            n_failed += 1;
-            anstream::eprintln!("gliznet: {error:#}");
-        })
-        .ok()
+        note.map(|(path, document)| (path, tags_of(&document)))
+            .map_err(|error| {
+                n_failed += 1;
+                anstream::eprintln!("gliznet: {error:#}");
+            })
+            .ok()
     });
     let derived = derive::from_tags(
         notes,
@@ -139,49 +139,11 @@ fn write_new(file: &Path, toml: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The notes of a folder with their tags, in the order of their paths.
-struct Notes {
-    walk: ignore::Walk,
-}
-
-impl Notes {
-    fn new(dir: &Path) -> anyhow::Result<Notes> {
-        let place = || dir.display().to_string();
-        let metadata = fs::metadata(dir).map_err(with_cure).with_context(place)?;
-        if !metadata.is_dir() {
-            return Err(UsageError(format!("{} is no folder; name a folder", place())).into());
-        }
-        let walk = ignore::WalkBuilder::new(dir)
-            .require_git(false)
-            .sort_by_file_name(std::cmp::Ord::cmp)
-            .build();
-        Ok(Notes { walk })
-    }
-}
-
-impl Iterator for Notes {
-    type Item = anyhow::Result<(PathBuf, Vec<String>)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let entry = match self.walk.next()? {
-                Ok(entry) => entry,
-                Err(error) => return Some(Err(error.into())),
-            };
-            let path = entry.into_path();
-            if !is_note(&path) || !path.is_file() {
-                continue;
-            }
-            let read = || anyhow::Ok(tags_of(&path, &fs::read(&path)?)?);
-            let tags = read().with_context(|| path.display().to_string());
-            return Some(tags.map(|tags| (path, tags)));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
+
+    use std::fs;
 
     use super::*;
 

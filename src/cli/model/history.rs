@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Here;
 use crate::cli::Outcome;
+use crate::learn::versions::manifest::Lessons;
 use crate::learn::versions::{By, Found, Manifest, Move, Versions};
 use crate::model::Model;
 
@@ -96,8 +97,12 @@ fn headline(found: &Found) -> String {
         Some(_) => "accepted",
         None => "refused",
     };
+    let from = match manifest.lessons {
+        Lessons::Vault => ", with tagged notes",
+        Lessons::Corrections => "",
+    };
     format!(
-        "{number}  {outcome}{share}{kept}{when}  after {}, {} new of {} texts, {:.0} s",
+        "{number}  {outcome}{share}{kept}{when}  after {}, {} new of {} texts{from}, {:.0} s",
         manifest.parent, training.new, training.examples, training.seconds
     )
 }

@@ -4,8 +4,7 @@
 use std::io::Write as _;
 
 use super::Here;
-use crate::cli::{Outcome, complain, train};
-use crate::desk::protocol::{TrainAction, TrainParams};
+use crate::cli::{Outcome, train};
 use crate::learn::versions::{By, Versions, Why};
 use crate::model::Model;
 
@@ -33,20 +32,5 @@ pub(super) fn run(args: &Args, here: &Here) -> anyhow::Result<Outcome> {
             n => writeln!(out, "version {n} serves")?,
         }
     }
-    let params = TrainParams {
-        action: TrainAction::Reload,
-        ..TrainParams::default()
-    };
-    let record = match train::ask(&params) {
-        Ok(record) => record,
-        Err(error) => {
-            complain(format_args!("the daemon was not told ({error})"));
-            return Ok(Outcome::SomeFailed);
-        }
-    };
-    if let Some(fault) = record.and_then(|record| record.fault) {
-        complain(format_args!("the daemon: {fault}"));
-        return Ok(Outcome::SomeFailed);
-    }
-    Ok(Outcome::Done)
+    Ok(train::reload())
 }

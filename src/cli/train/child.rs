@@ -1,4 +1,4 @@
-//! The process that the daemon has learn: no arguments in, lines of JSON out.
+//! The process that the daemon has learn: whether the encoder practises in, lines of JSON out.
 //!
 //! Invariant: it ends at once when its standard input does, so that it never outlives the daemon;
 //! it lets every other process go first. Whatever it is doing then, nothing is half done.
@@ -15,12 +15,12 @@ use crate::learn::consolidate::report::Line;
 /// The exit code of a process that was told to end.
 const TOLD: i32 = 3;
 
-pub(super) fn run() -> anyhow::Result<Outcome> {
+pub(super) fn run(encoder: bool) -> anyhow::Result<Outcome> {
     give_way();
     let (folders, settings) = surroundings()?;
     limit_threads(threads(&settings));
     std::thread::spawn(end_with_daemon);
-    let learnt = learn(&job(&folders, &settings)?, &mut |stage| {
+    let learnt = learn(&job(&folders, &settings, encoder)?, &mut |stage| {
         say(&Line::from(stage))
     });
     let _ = say(&Line::of(&learnt)); // Where nobody listens, nobody needs it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::cli::{Outcome, complain};
 use crate::daemon::{Control, DaemonError, Place, find};
 use crate::desk::protocol::{LearningRecord, TrainAction, TrainParams};
 
@@ -17,6 +18,28 @@ const STEP: Duration = Duration::from_millis(150);
 /// Asks the daemon that runs; none where none does.
 pub(in crate::cli) fn ask(params: &TrainParams) -> Result<Option<LearningRecord>, DaemonError> {
     follow(params, false, &mut |_| {})
+}
+
+/// Has a daemon that runs serve what the pointer says now; says what it cannot.
+pub(in crate::cli) fn reload() -> Outcome {
+    let params = TrainParams {
+        action: TrainAction::Reload,
+        ..TrainParams::default()
+    };
+    let fault = match ask(&params) {
+        Ok(record) => record.and_then(|record| record.fault),
+        Err(error) => {
+            complain(format_args!("the daemon was not told ({error})"));
+            return Outcome::SomeFailed;
+        }
+    };
+    match fault {
+        Some(fault) => {
+            complain(format_args!("the daemon: {fault}"));
+            Outcome::SomeFailed
+        }
+        None => Outcome::Done,
+    }
 }
 
 /// Asks the daemon that runs, and with `wait` asks on until nothing is being learnt any more.

@@ -3,12 +3,12 @@
 use std::time::SystemTime;
 
 use crate::cli::complain;
+use crate::cli::labelset::renamed;
 use crate::config::{Folders, Settings};
 use crate::learn::consolidate::lesson::lessons;
 use crate::learn::consolidate::{Job, pinned};
 use crate::learn::journal::Journal;
 use crate::learn::versions::Versions;
-use crate::learn::versions::manifest::Lessons;
 use crate::model::store::Store;
 
 /// The user's folders and settings, whichever folder this is: the model is one for all.
@@ -21,8 +21,8 @@ pub(super) fn surroundings() -> anyhow::Result<(Folders, Settings)> {
     Ok((folders, settings))
 }
 
-/// The job that learns whatever the journal holds.
-pub(super) fn job(folders: &Folders, settings: &Settings) -> anyhow::Result<Job> {
+/// The job that learns whatever the journal holds; `encoder` practises too where it is wanted.
+pub(super) fn job(folders: &Folders, settings: &Settings, encoder: bool) -> anyhow::Result<Job> {
     let (journal, replay) = Journal::open(&folders.data)?;
     for fault in &replay.faults {
         complain(fault);
@@ -33,9 +33,10 @@ pub(super) fn job(folders: &Folders, settings: &Settings) -> anyhow::Result<Job>
     Ok(Job {
         source: store.current(settings)?.source,
         versions: Versions::new(folders),
-        lessons: lessons(&replay.entries),
+        lessons: lessons(&replay.entries, &renamed(folders)),
         pinned,
-        kind: Lessons::Corrections,
+        vault: None,
+        encoder,
         last: journal.last(),
         seed: journal.last(),
         time: now(),

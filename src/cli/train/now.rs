@@ -32,6 +32,10 @@ pub(super) struct Args {
     #[arg(long)]
     wait: bool,
 
+    /// Let the encoder practise too: it takes a minute longer, and may well be refused
+    #[arg(long)]
+    encoder: bool,
+
     /// It was started by the daemon: say how far it is in lines of JSON
     #[arg(long, hide = true)]
     child: bool,
@@ -39,15 +43,12 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     if args.child {
-        return super::child::run();
+        return super::child::run(args.encoder);
     }
-    let bar = ProgressBar::new(100);
-    let style = "{bar:24} {msg}";
-    bar.set_style(
-        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
+    let bar = bar();
     let params = TrainParams {
         action: TrainAction::Start,
+        encoder: args.encoder,
         ..TrainParams::default()
     };
     let followed = follow(&params, args.wait, &mut |record| {
@@ -63,7 +64,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         }
     });
     let Some(record) = followed? else {
-        return here(&bar);
+        return here(&bar, args.encoder);
     };
     bar.finish_and_clear();
     if !args.wait {
@@ -78,25 +79,44 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
 }
 
 /// Learns in this process.
-fn here(bar: &ProgressBar) -> anyhow::Result<Outcome> {
+fn here(bar: &ProgressBar, encoder: bool) -> anyhow::Result<Outcome> {
     let (folders, settings) = surroundings()?;
-    let job = job(&folders, &settings)?;
-    let learnt = learn(&job, &mut |stage| {
-        bar.set_message(said(stage));
-        if let Stage::Practising { step, of } = stage {
-            bar.set_length(of as u64);
-            bar.set_position(step as u64);
-        }
-        ControlFlow::Continue(())
-    });
+    let job = job(&folders, &settings, encoder)?;
+    let learnt = learn(&job, &mut |stage| show(stage, bar));
     bar.finish_and_clear();
     told(learnt)
+}
+
+/// A bar that nothing is on yet.
+pub(super) fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(100);
+    let style = "{bar:24} {msg}";
+    bar.set_style(
+        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    bar
+}
+
+/// Shows how far learning is.
+pub(super) fn show(stage: Stage, bar: &ProgressBar) -> ControlFlow<()> {
+    bar.set_message(said(stage));
+    let place = match stage {
+        Stage::Reading { done, of } => Some((done, of)),
+        Stage::Practising { step, of } => Some((step, of)),
+        Stage::Preparing | Stage::Judging { .. } => None,
+    };
+    if let Some((done, of)) = place {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    }
+    ControlFlow::Continue(())
 }
 
 /// A stage in words.
 fn said(stage: Stage) -> String {
     match stage {
         Stage::Preparing => "reading corrections".to_owned(),
+        Stage::Reading { .. } => "reading texts".to_owned(),
         Stage::Practising { step, of } => format!("practising, step {step} of {of}"),
         Stage::Judging { share } => format!("judging {} % of what was learnt", 100.0 * share),
     }
@@ -133,7 +153,7 @@ fn told_by_daemon(record: &LearningRecord) -> anyhow::Result<Outcome> {
     }
 }
 
-fn tell(manifest: &Manifest) -> anyhow::Result<Outcome> {
+pub(super) fn tell(manifest: &Manifest) -> anyhow::Result<Outcome> {
     let mut out = anstream::stdout().lock();
     let number = manifest.number;
     let outcome = match manifest.outcome {

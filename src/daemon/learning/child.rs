@@ -1,6 +1,6 @@
 //! A job in a process of its own: started, followed line by line, ended.
 //!
-//! Input: nothing but the user's folders, which the process reads itself. Output: its lines, and
+//! Input: the user's folders, which the process reads itself, and whether the encoder practises. Output: its lines, and
 //! that it has ended. Invariant: it ends when this process does, however that ends, because its
 //! standard input ends then. Knows nothing of what is learnt.
 
@@ -28,10 +28,15 @@ pub(super) struct Child {
 
 impl Child {
     /// Starts a process; its lines are sent to `words`.
-    pub(super) fn start(number: u64, words: SyncSender<Word>) -> std::io::Result<Child> {
+    pub(super) fn start(
+        number: u64,
+        encoder: bool,
+        words: SyncSender<Word>,
+    ) -> std::io::Result<Child> {
         let mut command = Command::new(crate::daemon::program()?);
         command
             .args(["train", "now", "--child"])
+            .args(encoder.then_some("--encoder"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         #[cfg(windows)]

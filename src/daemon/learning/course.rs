@@ -39,8 +39,8 @@ const PAUSE: Duration = Duration::from_secs(60);
 pub(super) enum Word {
     /// A correction was recorded.
     Heard,
-    /// Learn now.
-    Start(SyncSender<Result<(), String>>),
+    /// Learn now; whether the encoder practises too.
+    Start(bool, SyncSender<Result<(), String>>),
     /// Drop what is being learnt.
     Cancel(SyncSender<bool>),
     /// Let another version serve.
@@ -142,8 +142,8 @@ impl Course {
     fn hear(&mut self, word: Word) {
         match word {
             Word::Heard | Word::Close => {}
-            Word::Start(tell) => {
-                let started = self.start();
+            Word::Start(encoder, tell) => {
+                let started = self.start(encoder);
                 self.publish(); // Whoever asks next is told that it runs.
                 let _ = tell.send(started); // The asker may have left; so below.
             }
@@ -210,7 +210,7 @@ impl Course {
             .is_none_or(|moment| moment <= Instant::now());
         if may_begin && is_due(situation) {
             tracing::info!(new = situation.new, "learning from corrections");
-            if let Err(fault) = self.start() {
+            if let Err(fault) = self.start(false) {
                 self.not_before = Some(Instant::now() + PAUSE);
                 self.state.fault = Some(fault);
             }
@@ -273,7 +273,7 @@ impl Course {
     }
 
     /// Begins a job, unless one runs.
-    fn start(&mut self) -> Result<(), String> {
+    fn start(&mut self, encoder: bool) -> Result<(), String> {
         if self.child.is_some() {
             return Ok(());
         }
@@ -281,7 +281,7 @@ impl Course {
             return Err("there is no model yet; `gliznet status` says why".to_owned());
         }
         let number = self.state.job + 1;
-        let child = Child::start(number, self.words.clone());
+        let child = Child::start(number, encoder, self.words.clone());
         let child = child.map_err(|error| {
             format!("learning could not be started ({error}); run `gliznet train now` to see why")
         })?;

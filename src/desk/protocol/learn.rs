@@ -27,6 +27,9 @@ pub enum TrainAction {
 pub struct TrainParams {
     /// What to do.
     pub action: TrainAction,
+    /// With `start`: the encoder practises too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub encoder: bool,
     /// Answer when nothing is being learnt any more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub wait: bool,

@@ -8,11 +8,14 @@ use std::sync::Arc;
 use super::ConsolidateError;
 use super::lesson::Lesson;
 use super::replay::Space;
-use crate::engine::{Engine, EngineOptions, Passage, Request, Vocabulary};
+use crate::engine::{Embedding, Engine, EngineOptions, Passage, Request, Vocabulary, heads_of};
 use crate::label::LabelSet;
 use crate::learn::gate::{Decision, Row};
+use crate::learn::memory::ordinary;
 use crate::model::Model;
+use crate::model::label_head::{LabelHead, LabelHeads};
 use crate::model::tokenizer::TokenizerError;
+use crate::score::Logit;
 
 /// Texts that are scored together.
 const GROUP: usize = 32;
@@ -51,6 +54,32 @@ impl Question {
         Ok(self)
     }
 
+    /// What ordinary texts ask: the labels that most of these lessons choose from, and no more label
+    /// sets than `most`.
+    pub(super) fn of_ordinary(lessons: &[Question], most: usize) -> Vec<Question> {
+        let mut sets: Vec<(&Arc<Vec<String>>, usize)> = Vec::new();
+        for lesson in lessons {
+            match sets
+                .iter_mut()
+                .find(|(labels, _)| **labels == lesson.labels)
+            {
+                Some((_, lessons)) => *lessons += 1,
+                None => sets.push((&lesson.labels, 1)),
+            }
+        }
+        sets.sort_by_key(|(_, lessons)| std::cmp::Reverse(*lessons));
+        let sets = sets.into_iter().take(most);
+        sets.flat_map(|(labels, _)| {
+            ordinary().map(|text| Question {
+                text,
+                labels: Arc::clone(labels),
+                truth: vec![None; labels.len()],
+                space: 0,
+            })
+        })
+        .collect()
+    }
+
     /// What shipped texts ask: all labels of their spaces.
     pub(super) fn of_spaces(spaces: &[Space]) -> Vec<Question> {
         let numbered = (0..).zip(spaces);
@@ -68,12 +97,83 @@ impl Question {
     }
 }
 
+/// What a model says of a question.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    /// The log-odds of each label; none of one that it cannot read.
+    pub(super) logits: Vec<Option<f32>>,
+    /// What the text is about, as a vector of length 1, where that was asked for; empty for a text
+    /// that holds nothing to read.
+    pub(super) text: Vec<f32>,
+}
+
+impl Answer {
+    /// The probability of each label; 0 of one that cannot be read.
+    pub(super) fn scores(&self) -> Vec<f32> {
+        let score = |logit: &Option<f32>| {
+            let logit = logit.and_then(Logit::new);
+            logit.map_or(0.0, |logit| logit.sigmoid().value())
+        };
+        self.logits.iter().map(score).collect()
+    }
+}
+
 /// The probabilities that a model gives, label by label; 0 where it cannot read one.
 pub(super) fn answers(
     model: &Arc<Model>,
     questions: &[Question],
 ) -> Result<Vec<Vec<f32>>, ConsolidateError> {
-    let engine = Engine::new(Arc::clone(model), EngineOptions::default());
+    let answers = asked(model, questions, false)?;
+    Ok(answers.iter().map(Answer::scores).collect())
+}
+
+/// What a model would answer with these heads that has none: the same, and what they add.
+pub(super) fn shifted(
+    questions: &[Question],
+    plain: &[Answer],
+    heads: &LabelHeads,
+) -> Vec<Vec<f32>> {
+    let mut known: HashMap<&[String], Vec<Option<Arc<LabelHead>>>> = HashMap::new();
+    let both = questions.iter().zip(plain);
+    both.map(|(question, answer)| {
+        let heads = known
+            .entry(&question.labels)
+            .or_insert_with(|| heads_by_column(&question.labels, heads));
+        let both = answer.logits.iter().zip(heads.iter());
+        let logits = both.map(|(logit, head)| {
+            let shift = head.as_ref().map_or(0.0, |head| head.shift(&answer.text));
+            logit.map(|logit| logit + shift)
+        });
+        let shifted = Answer {
+            logits: logits.collect(),
+            text: Vec::new(),
+        };
+        shifted.scores()
+    })
+    .collect()
+}
+
+fn heads_by_column(labels: &[String], heads: &LabelHeads) -> Vec<Option<Arc<LabelHead>>> {
+    let (set, _) = LabelSet::from_names_lenient(labels);
+    let Some(set) = set else {
+        return vec![None; labels.len()];
+    };
+    let given = heads_of(&set, heads);
+    let of = |label: &String| given.get(&set.find(label)?).cloned();
+    labels.iter().map(of).collect()
+}
+
+/// All that a model says; `embedding` where the texts' vectors are wanted too.
+pub(super) fn asked(
+    model: &Arc<Model>,
+    questions: &[Question],
+    embedding: bool,
+) -> Result<Vec<Answer>, ConsolidateError> {
+    let options = EngineOptions {
+        embedding,
+        ..EngineOptions::default()
+    };
+    let engine = Engine::new(Arc::clone(model), options);
     let mut ready: HashMap<Arc<Vec<String>>, Option<Arc<Vocabulary>>> = HashMap::new();
     let mut answers = Vec::with_capacity(questions.len());
     for group in questions.chunks(GROUP) {
@@ -104,7 +204,10 @@ pub(super) fn answers(
             .collect();
         let mut predictions = engine.score(&requests)?.into_iter();
         for (_, vocabulary, question) in &asked {
-            let mut own = vec![0.0; question.labels.len()];
+            let mut own = Answer {
+                logits: vec![None; question.labels.len()],
+                text: Vec::new(),
+            };
             if let Some(vocabulary) = vocabulary
                 && let Some(prediction) = predictions.next()
             {
@@ -112,12 +215,14 @@ pub(super) fn answers(
                 let places = question.labels.iter().map(|label| set.find(label));
                 let places: Vec<_> = places.collect();
                 for scored in prediction.scores {
-                    for (place, label) in own.iter_mut().zip(&places) {
+                    for (place, label) in own.logits.iter_mut().zip(&places) {
                         if *label == Some(scored.label) {
-                            *place = scored.score.value();
+                            *place = Some(scored.logit.value());
                         }
                     }
                 }
+                let text = prediction.embedding.iter();
+                own.text = text.flat_map(Embedding::unit).collect();
             }
             answers.push(own);
         }

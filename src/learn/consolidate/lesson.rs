@@ -1,7 +1,7 @@
 //! What corrections teach: the journal's entries in, one lesson a text out.
 //!
-//! Invariant: the latest verdict on a label of a text, or of a document, holds; a label that its
-//! set has lost teaches nothing; a text that is held out once is held out for ever, whatever it is
+//! Invariant: the latest verdict on a label of a text, or of a document, holds; a label that has
+//! another name now teaches under that, and one that its set has lost teaches nothing; a text that is held out once is held out for ever, whatever it is
 //! tagged with. Pure; knows nothing of models.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -46,11 +46,17 @@ impl Lesson {
 
 /// Whether a text is kept for measuring: one in five, by its words alone.
 pub fn is_held_out(text: &str) -> bool {
-    digest(text).is_multiple_of(HELD_OUT)
+    fold(text) == 0
+}
+
+/// Which of so many equal parts a text is in, by its words alone; the first is kept for measuring.
+pub(super) const FOLDS: usize = HELD_OUT as usize;
+pub(super) fn fold(text: &str) -> usize {
+    (digest(text) % HELD_OUT) as usize
 }
 
 /// The same for texts that differ in case and white space only.
-fn digest(text: &str) -> u64 {
+pub(super) fn digest(text: &str) -> u64 {
     let mut hash = Sha256::new();
     for word in text.split_whitespace() {
         hash.update(word.to_lowercase());
@@ -66,8 +72,11 @@ pub fn text_of(correction: &Correction) -> String {
     Passage::of(&document).text().to_owned()
 }
 
+/// What labels are called today, by the names that they had before.
+pub type Renamed = BTreeMap<String, String>;
+
 /// What the journal teaches, oldest first. Texts without any verdict that still counts are left out.
-pub fn lessons(entries: &[Entry]) -> Vec<Lesson> {
+pub fn lessons(entries: &[Entry], renamed: &Renamed) -> Vec<Lesson> {
     let mut lessons: Vec<Lesson> = Vec::new();
     let mut by_text: HashMap<u64, usize> = HashMap::new();
     let mut by_document: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -111,7 +120,17 @@ pub fn lessons(entries: &[Entry]) -> Vec<Lesson> {
     }
     for lesson in &mut lessons {
         let known: BTreeSet<&String> = lesson.labels.iter().collect();
-        lesson.verdicts.retain(|name, _| known.contains(name));
+        for (name, fits) in std::mem::take(&mut lesson.verdicts) {
+            let names = [Some(&name), renamed.get(&name)];
+            let now = names
+                .into_iter()
+                .flatten()
+                .find(|name| known.contains(name));
+            if let Some(now) = now {
+                // Of labels that became one it is enough that one fits.
+                *lesson.verdicts.entry(now.clone()).or_default() |= fits;
+            }
+        }
     }
     lessons.retain(|lesson| !lesson.verdicts.is_empty());
     lessons
@@ -195,9 +214,13 @@ mod tests {
 
     const ABC: &[&str] = &["a", "b", "c"];
 
+    fn taught(entries: &[Entry]) -> Vec<Lesson> {
+        lessons(entries, &Renamed::new())
+    }
+
     #[test]
     fn a_later_verdict_on_the_same_text_or_document_holds() {
-        let taught = lessons(&[
+        let taught = taught(&[
             entry(1, (None, "Roses."), ABC, &["a", "b"], &[]),
             entry(2, (None, "  roses. "), ABC, &["c"], &["a"]),
             entry(3, (Some("n.md"), "Old words."), ABC, &["a"], &["b"]),
@@ -214,8 +237,33 @@ mod tests {
     }
 
     #[test]
+    fn a_label_that_was_renamed_teaches_under_its_name_of_today() {
+        let entries = [
+            entry(1, (None, "one"), ABC, &["a"], &["b"]),
+            entry(2, (None, "two"), &["alpha", "b", "c"], &["c"], &[]),
+            entry(3, (None, "three"), &["x", "y", "a"], &["a"], &[]),
+        ];
+        let renamed = [("a", "alpha"), ("b", "alpha"), ("z", "c")];
+        let renamed = renamed.map(|(from, to)| (from.to_owned(), to.to_owned()));
+        let taught = lessons(&entries, &renamed.into());
+        assert_eq!(verdicts(&taught[0]), [("alpha", true), ("b", false)]);
+        assert_eq!(verdicts(&taught[1]), [("c", true)]);
+        // A set that still has the old name keeps it.
+        assert_eq!(verdicts(&taught[2]), [("a", true)]);
+        // Two labels became one, and one of them fits.
+        let merged = [
+            entry(1, (None, "one"), ABC, &["a"], &["b"]),
+            entry(2, (None, "two"), &["alpha", "c"], &["c"], &[]),
+        ];
+        let renamed = [("a", "alpha"), ("b", "alpha")];
+        let renamed = renamed.map(|(from, to)| (from.to_owned(), to.to_owned()));
+        let taught = lessons(&merged, &renamed.into());
+        assert_eq!(verdicts(&taught[0]), [("alpha", true)]);
+    }
+
+    #[test]
     fn a_label_that_was_dropped_teaches_nothing_and_one_that_was_added_can_be_chosen() {
-        let taught = lessons(&[
+        let taught = taught(&[
             entry(1, (None, "one"), ABC, &["a"], &["c"]),
             entry(2, (None, "two"), ABC, &["c"], &[]),
             entry(3, (None, "three"), &["a", "b", "d"], &["d"], &[]),
@@ -232,7 +280,10 @@ mod tests {
     fn front_matter_and_white_space_do_not_decide_what_is_held_out() {
         let plain = "Pruned the roses today.";
         let tagged = "---\ntags: [a]\n---\nPruned  the\nroses today.\n";
-        let taught = lessons(&[entry(1, (None, tagged), ABC, &["a"], &[])]);
+        let taught = lessons(
+            &[entry(1, (None, tagged), ABC, &["a"], &[])],
+            &Renamed::new(),
+        );
         assert_eq!(taught[0].is_held_out(), is_held_out(plain));
         let held = (0..1000).filter(|i| is_held_out(&format!("note {i}")));
         let held = held.count();
@@ -241,6 +292,7 @@ mod tests {
 
     #[test]
     fn a_text_without_a_word_teaches_nothing() {
-        assert_eq!(lessons(&[entry(1, (None, " \n"), ABC, &["a"], &[])]), []);
+        let empty = [entry(1, (None, " \n"), ABC, &["a"], &[])];
+        assert_eq!(lessons(&empty, &Renamed::new()), []);
     }
 }

@@ -167,7 +167,7 @@ pub(super) fn practise(
         }
         let norm = norm(&gradients)?;
         if !norm.is_finite() || !value.is_finite() {
-            return Err(ConsolidateError::NotFinite { step });
+            return Err(ConsolidateError::NotFinite);
         }
         let clipped = if norm > 1.0 { 1.0 / norm } else { 1.0 };
         optimizer.step(

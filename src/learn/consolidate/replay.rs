@@ -30,16 +30,16 @@ static FILES: [(&str, &str); 12] = texts![
 
 /// A label space with its texts.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Space {
+pub struct Space {
     /// All labels of its texts.
-    pub(super) labels: Vec<String>,
+    pub labels: Vec<String>,
     /// Its texts, each with whether each label fits.
-    pub(super) rows: Vec<(String, Vec<bool>)>,
+    pub rows: Vec<(String, Vec<bool>)>,
 }
 
 /// Which half of the texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Half {
+pub enum Half {
     /// Practised.
     Practice,
     /// Measured, and never practised.
@@ -53,7 +53,7 @@ struct Line {
 }
 
 /// All label spaces, with the texts of one half.
-pub(super) fn spaces(half: Half) -> Vec<Space> {
+pub fn spaces(half: Half) -> Vec<Space> {
     FILES.iter().map(|(_, lines)| space(lines, half)).collect()
 }
 

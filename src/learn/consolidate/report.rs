@@ -73,7 +73,7 @@ impl Ending {
 impl From<Stage> for Line {
     fn from(stage: Stage) -> Line {
         match stage {
-            Stage::Preparing => Line::Preparing,
+            Stage::Preparing | Stage::Reading { .. } => Line::Preparing,
             Stage::Practising { step, of } => Line::Practising { step, of },
             Stage::Judging { share } => Line::Judging { share },
         }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::TrainError;
 use super::measure::Measured;
-use crate::learn::evaluation::Evaluation;
+use crate::learn::page::{escaped, head, reliability, table};
 
 const SIZE: (u32, u32) = (640, 320);
 const COLOURS: [RGBColor; 6] = [
@@ -21,9 +21,6 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(255, 127, 14),
     RGBColor(90, 90, 90),
 ];
-/// Labels in a table.
-const ROWS: usize = 300;
-
 /// One line of a figure.
 struct Curve {
     name: String,
@@ -44,13 +41,7 @@ pub(super) fn html(
         .iter()
         .filter(|line| line.get("evaluation").is_some())
         .collect();
-    let mut page = String::from(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Training report</title>\n\
-         <style>body{font:15px/1.5 system-ui,sans-serif;max-width:1340px;margin:2em auto;padding:0 1em}\
-         svg{max-width:100%;height:auto}table{border-collapse:collapse}\
-         td,th{padding:.15em .8em;text-align:right;border-bottom:1px solid #ddd}\
-         td:first-child,th:first-child{text-align:left}</style>\n<h1>Training report</h1>\n",
-    );
+    let mut page = head("Training report");
     let seconds: f64 = steps
         .iter()
         .filter_map(|line| line["seconds"].as_f64())
@@ -126,7 +117,7 @@ pub(super) fn html(
                 evaluation.calibration.equal_width.error(),
             ),
         );
-        page.push_str(&reliability(evaluation)?);
+        page.push_str(&reliability(evaluation).map_err(TrainError::Report)?);
         table(&mut page, evaluation, labels);
     }
     page.push_str("</html>\n");
@@ -218,94 +209,6 @@ fn figure(title: &str, curves: &[Curve]) -> Result<String, TrainError> {
         area.present().map_err(drawing)?;
     }
     Ok(svg + "\n")
-}
-
-/// Promise against truth, bin by bin; on the diagonal the two agree.
-fn reliability(evaluation: &Evaluation) -> Result<String, TrainError> {
-    let bins = &evaluation.calibration.equal_width.bins;
-    let diagonal = Curve {
-        name: "as promised".to_owned(),
-        points: vec![(0.0, 0.0), (1.0, 1.0)],
-    };
-    let found = Curve {
-        name: "what came true, by score".to_owned(),
-        points: bins
-            .iter()
-            .map(|bin| (bin.mean_score, bin.share_positive))
-            .collect(),
-    };
-    let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, (360, 320)).into_drawing_area();
-        let mut chart = ChartBuilder::on(&area)
-            .caption("reliability", ("sans-serif", 16))
-            .margin(10)
-            .x_label_area_size(28)
-            .y_label_area_size(40)
-            .build_cartesian_2d(0.0..1.0, 0.0..1.0)
-            .map_err(drawing)?;
-        chart
-            .configure_mesh()
-            .light_line_style(WHITE)
-            .draw()
-            .map_err(drawing)?;
-        for (curve, colour) in [&diagonal, &found]
-            .into_iter()
-            .zip([COLOURS[5], COLOURS[0]])
-        {
-            let line = LineSeries::new(curve.points.iter().copied(), colour.stroke_width(2));
-            chart.draw_series(line).map_err(drawing)?;
-        }
-        let dots = found
-            .points
-            .iter()
-            .map(|point| Circle::new(*point, 3, COLOURS[0].filled()));
-        chart.draw_series(dots).map_err(drawing)?;
-        area.present().map_err(drawing)?;
-    }
-    Ok(svg + "\n")
-}
-
-fn table(page: &mut String, evaluation: &Evaluation, names: &[String]) {
-    let mut labels: Vec<_> = evaluation.labels.iter().collect();
-    labels.sort_by_key(|label| (std::cmp::Reverse(label.n_positives), label.label));
-    if labels.len() > ROWS {
-        push(
-            page,
-            format_args!(
-                "<p>The {ROWS} most frequent of {} labels.</p>\n",
-                labels.len()
-            ),
-        );
-    }
-    page.push_str("<table><tr><th>label</th><th>shown</th><th>true</th><th>predicted</th><th>precision</th><th>recall</th><th>F1</th><th>ROC AUC</th></tr>\n");
-    for label in labels.into_iter().take(ROWS) {
-        let name = names.get(label.label as usize).map_or("", String::as_str);
-        let at = &label.at_default;
-        let auc = label
-            .roc_auc
-            .map_or("–".to_owned(), |auc| format!("{auc:.3}"));
-        push(
-            page,
-            format_args!(
-                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.3}</td><td>{:.3}</td><td>{:.3}</td><td>{auc}</td></tr>\n",
-                escaped(name),
-                label.n_candidates,
-                label.n_positives,
-                label.n_predicted,
-                at.precision,
-                at.recall,
-                at.f1,
-            ),
-        );
-    }
-    page.push_str("</table>\n");
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
 
 fn drawing(error: impl std::fmt::Display) -> TrainError {

@@ -141,7 +141,7 @@ impl Versions {
         let calibration = manifest.own_calibration().map_err(|e| e.to_string())?;
         let delta = Delta::new(weights, calibration);
         // A value that is no number must not wait for the first question.
-        delta.tensors(&Device::Cpu).map_err(|e| e.to_string())?;
+        delta.parts(&Device::Cpu).map_err(|e| e.to_string())?;
         Ok((delta, manifest))
     }
 }
@@ -150,6 +150,7 @@ impl Versions {
 mod tests {
     use super::super::manifest::Outcome;
     use super::*;
+    use crate::model::delta::Parts;
     use candle_core::Tensor;
     use std::collections::BTreeMap;
     use std::path::Path;
@@ -164,7 +165,11 @@ mod tests {
 
     fn add(versions: &Versions, base: &str, value: f32) -> u32 {
         let tensor = Tensor::full(value, 24, &Device::Cpu).unwrap();
-        let delta = Delta::of(&BTreeMap::from([(NAME.to_owned(), tensor)]), None).unwrap();
+        let parts = Parts {
+            tensors: BTreeMap::from([(NAME.to_owned(), tensor)]),
+            ..Parts::default()
+        };
+        let delta = Delta::of(&parts, None).unwrap();
         let manifest = Manifest {
             base: base.to_owned(),
             parent: versions.current(base),

@@ -2,6 +2,8 @@
 //!
 //! Fields are only ever added. Knows no files.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::learn::gate::Verdict;
@@ -54,8 +56,19 @@ pub struct Manifest {
     pub outcome: Outcome,
     /// Why, in sentences.
     pub reasons: Vec<String>,
-    /// The share of what was learnt that was taken: 1, ½ or ¼.
+    /// The share of what was learnt of single labels that was taken: 1, ½ or ¼.
     pub alpha: Option<f64>,
+    /// The same of what the encoder practised; 0 where it did not, or that was refused.
+    pub encoder: f64,
+    /// The same of labels that general texts have too, where it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub general: Option<f64>,
+    /// The folders of tagged notes that it was learnt from, and how many notes of each.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub vaults: BTreeMap<String, usize>,
+    /// What cross-validation says of those notes, where they were learnt now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cross: Option<CrossRecord>,
     /// Start of every random choice.
     pub seed: u64,
     /// Numbers of the corrections that were learnt from.
@@ -78,12 +91,33 @@ pub struct Manifest {
     pub program: String,
 }
 
+/// What a model says of tagged notes that it has not learnt from, against the shipped one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CrossRecord {
+    /// Notes.
+    pub notes: usize,
+    /// Parts; each is tagged by what was learnt from the others.
+    pub folds: usize,
+    /// Micro-F1 at the default threshold: of the shipped model, and of what was learnt.
+    pub f1: [f64; 2],
+    /// Macro-F1 there.
+    pub macro_f1: [f64; 2],
+    /// Label ranking average precision.
+    pub lrap: [f64; 2],
+}
+
 /// A candidate and what the gate said of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Candidate {
-    /// The share of what was learnt.
+    /// The share of what was learnt of single labels.
     pub alpha: f64,
+    /// The same of what the encoder practised.
+    pub encoder: f64,
+    /// The same of labels that general texts have too, where it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub general: Option<f64>,
     /// Whether it passed.
     pub passed: bool,
     /// Each check.
@@ -120,9 +154,21 @@ pub struct Training {
     pub seconds: f64,
 }
 
+impl CrossRecord {
+    /// In a sentence.
+    pub fn words(&self) -> String {
+        let [before, after] = self.f1;
+        format!(
+            "{} notes, each tagged by what the others teach: micro-F1 {before:.2} → {after:.2}, \
+             ranking {:.2} → {:.2}",
+            self.notes, self.lrap[0], self.lrap[1]
+        )
+    }
+}
+
 impl Candidate {
     /// The record of a verdict.
-    pub fn new(alpha: f64, verdict: &Verdict) -> Candidate {
+    pub fn new(alpha: f64, encoder: f64, general: Option<f64>, verdict: &Verdict) -> Candidate {
         let checks = verdict.checks.iter().map(|check| CheckRecord {
             check: check.subject.name().to_owned(),
             passed: check.passed,
@@ -130,6 +176,8 @@ impl Candidate {
         });
         Candidate {
             alpha,
+            encoder,
+            general,
             passed: verdict.passed(),
             checks: checks.collect(),
         }

@@ -1,0 +1,302 @@
+//! What candidates are asked and judged by: lessons and shipped texts in, rows for the gate out.
+//!
+//! A head adds to what the model says without it, so what a candidate will say is foreseen from one
+//! reading of all texts; the one that may serve is then asked itself. Invariant: the same texts are
+//! asked of every model, in the same order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Index, Range};
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use super::exam::{self, Answer, Question, answers, paired, shifted};
+use super::heads::Asked;
+use super::lesson::Lesson;
+use super::replay::{self, Half};
+use super::split::Split;
+use super::{ConsolidateError, Stage, Tell, stage};
+use crate::label::LabelSet;
+use crate::learn::gate::Row;
+use crate::model::Model;
+use crate::model::delta::Parts;
+use crate::model::label_head::LabelHeads;
+
+/// Most label sets that ordinary texts are asked about.
+const MOST_SETS: usize = 4;
+/// Most newly learnt texts that the gate looks at.
+const MOST_NEW: usize = 256;
+/// Texts after which somebody is told.
+const STEP: usize = 64;
+
+/// What a text is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Group {
+    /// General texts that the gate measures by.
+    General,
+    /// What is never learnt from.
+    HeldOut,
+    /// What must always be right.
+    Pinned,
+    /// What is learnt from: the vault's, then the new corrections, then the old ones.
+    Lessons,
+    /// Texts that nobody has judged.
+    Ordinary,
+    /// General texts that may be practised, with labels that somebody has judged too.
+    Replay,
+}
+
+const GROUPS: [Group; 6] = [
+    Group::General,
+    Group::HeldOut,
+    Group::Pinned,
+    Group::Lessons,
+    Group::Ordinary,
+    Group::Replay,
+];
+
+/// Something for each group.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ByGroup<T>([T; GROUPS.len()]);
+
+impl<T> Index<Group> for ByGroup<T> {
+    type Output = T;
+
+    fn index(&self, group: Group) -> &T {
+        &self.0[group as usize]
+    }
+}
+
+/// The probabilities of each label, question by question.
+type Scores = Vec<Vec<f32>>;
+
+/// What the gate compares: general texts, held out, pinned, and newly learnt ones.
+pub(super) type Rows = [Vec<Row>; 4];
+
+/// All questions.
+#[derive(Clone, Debug)]
+pub(super) struct Sheet {
+    questions: ByGroup<Vec<Question>>,
+    /// Lessons and held-out texts that are a vault's, which come first.
+    of_vault: [usize; 2],
+    /// Lessons that are learnt from for the first time, the vault's among them.
+    new: usize,
+    /// Labels of lessons that general texts have too.
+    shared: BTreeSet<String>,
+}
+
+impl Index<Group> for Sheet {
+    type Output = [Question];
+
+    fn index(&self, group: Group) -> &[Question] {
+        &self.questions[group]
+    }
+}
+
+impl Sheet {
+    pub(super) fn of(split: &Split, pinned: &[Lesson]) -> Sheet {
+        let asked = |lessons: &[&Lesson]| -> Vec<Question> {
+            lessons.iter().map(|lesson| Question::of(lesson)).collect()
+        };
+        let lessons = [asked(&split.vault), asked(&split.new), asked(&split.old)].concat();
+        let judged: BTreeSet<&String> = lessons
+            .iter()
+            .flat_map(|lesson| lesson.labels.iter().zip(&lesson.truth))
+            .filter_map(|(label, truth)| truth.map(|_| label))
+            .collect();
+        let mut shared = BTreeSet::new();
+        let mut practice = replay::spaces(Half::Practice);
+        practice.retain(|space| {
+            let (set, _) = LabelSet::from_names_lenient(&space.labels);
+            let is_there = |label: &&&String| set.as_ref().is_some_and(|s| s.find(label).is_some());
+            let found: Vec<&&String> = judged.iter().filter(is_there).collect();
+            shared.extend(found.iter().map(|label| (**label).clone()));
+            !found.is_empty()
+        });
+        Sheet {
+            of_vault: [split.vault.len(), split.held_out_of_vault],
+            new: split.vault.len() + split.new.len(),
+            shared,
+            questions: ByGroup([
+                Question::of_spaces(&replay::spaces(Half::Measure)),
+                asked(&split.held_out),
+                pinned.iter().map(Question::of).collect(),
+                lessons.clone(),
+                Question::of_ordinary(&lessons, MOST_SETS),
+                Question::of_spaces(&practice),
+            ]),
+        }
+    }
+
+    /// The part that the shipped model is asked too, where it is not what is learnt on.
+    pub(super) fn of_shipped(&self) -> Sheet {
+        let mut part = self.clone();
+        for group in [Group::HeldOut, Group::Pinned, Group::Lessons] {
+            part.questions.0[group as usize].clear();
+        }
+        part
+    }
+
+    /// Whether general texts have one of the labels that somebody has judged.
+    pub(super) fn is_shared(&self) -> bool {
+        !self.shared.is_empty()
+    }
+
+    /// Whether general texts have this label.
+    pub(super) fn shares(&self, label: &str) -> bool {
+        self.shared.contains(label)
+    }
+
+    /// The lessons that are corrections.
+    pub(super) fn corrected(&self) -> Range<usize> {
+        self.of_vault[0]..self[Group::Lessons].len()
+    }
+
+    /// What the vault teaches, and what a model says of it.
+    pub(super) fn vault<'a>(&'a self, plain: &'a Plain) -> Asked<'a> {
+        let (questions, answers) = plain.asked(self, Group::Lessons);
+        (&questions[..self.of_vault[0]], &answers[..self.of_vault[0]])
+    }
+
+    /// What corrections teach, and what a model says of that.
+    pub(super) fn corrections<'a>(&'a self, plain: &'a Plain) -> Asked<'a> {
+        let (questions, answers) = plain.asked(self, Group::Lessons);
+        (&questions[self.corrected()], &answers[self.corrected()])
+    }
+
+    /// All notes of the vault, whether they are learnt from or held out.
+    pub(super) fn whole_vault(&self, plain: &Plain) -> (Vec<Question>, Vec<Answer>) {
+        let (taught, said) = self.vault(plain);
+        let (held_out, of_held_out) = plain.asked(self, Group::HeldOut);
+        let end = self.of_vault[1];
+        (
+            [taught, &held_out[..end]].concat(),
+            [said, &of_held_out[..end]].concat(),
+        )
+    }
+
+    /// What each text was given before: general ones by the shipped model, others by what serves.
+    pub(super) fn before(
+        &self,
+        shipped: &Plain,
+        own: &Plain,
+        heads: &LabelHeads,
+    ) -> ByGroup<Scores> {
+        ByGroup(GROUPS.map(|group| match group {
+            Group::General | Group::Ordinary | Group::Replay => {
+                shipped.answers[group].iter().map(Answer::scores).collect()
+            }
+            _ => shifted(&self[group], &own.answers[group], heads),
+        }))
+    }
+
+    /// What a candidate with these heads will say.
+    pub(super) fn foreseen(&self, plain: &Plain, heads: &LabelHeads) -> [Scores; 4] {
+        let said = |group| shifted(&self[group], &plain.answers[group], heads);
+        [
+            said(Group::General),
+            said(Group::HeldOut),
+            said(Group::Pinned),
+            shifted(
+                &self[Group::Lessons][self.judged_new()],
+                &plain.answers[Group::Lessons][self.judged_new()],
+                heads,
+            ),
+        ]
+    }
+
+    /// What a candidate says.
+    pub(super) fn asked(
+        &self,
+        model: &Arc<Model>,
+        before: &ByGroup<Scores>,
+        parts: &Parts,
+        everything: bool,
+        tell: &mut Tell,
+    ) -> Result<[Scores; 4], ConsolidateError> {
+        // A text none of whose labels has a head is answered as by the shipped model.
+        let mut general = before[Group::General].clone();
+        let mut touched: BTreeMap<&[String], bool> = BTreeMap::new();
+        let is_touched = |question: &Question| {
+            let labels = &question.labels[..];
+            let (set, _) = LabelSet::from_names_lenient(labels);
+            let mut names = parts.heads.iter().map(|(name, _)| name);
+            everything || set.is_some_and(|set| names.any(|name| set.find(name).is_some()))
+        };
+        let questions = &self[Group::General];
+        let places = (0..questions.len()).filter(|i| {
+            let question = &questions[*i];
+            *touched
+                .entry(&question.labels[..])
+                .or_insert_with(|| is_touched(question))
+        });
+        let places: Vec<usize> = places.collect();
+        let asked: Vec<Question> = places.iter().map(|i| questions[*i].clone()).collect();
+        for (place, scores) in places.into_iter().zip(answers(model, &asked)?) {
+            general[place] = scores;
+        }
+        stage(tell, Stage::Preparing)?;
+        let held_out = answers(model, &self[Group::HeldOut])?;
+        stage(tell, Stage::Preparing)?;
+        let pinned = answers(model, &self[Group::Pinned])?;
+        let new = answers(model, &self[Group::Lessons][self.judged_new()])?;
+        Ok([general, held_out, pinned, new])
+    }
+
+    /// Both answers to everything that the gate looks at.
+    pub(super) fn rows(&self, before: &ByGroup<Scores>, after: &[Scores; 4]) -> Rows {
+        let [general, held_out, pinned, new] = after;
+        let rows = |group, after| paired(&self[group], &before[group], after);
+        [
+            rows(Group::General, general),
+            rows(Group::HeldOut, held_out),
+            rows(Group::Pinned, pinned),
+            paired(
+                &self[Group::Lessons][self.judged_new()],
+                &before[Group::Lessons][self.judged_new()],
+                new,
+            ),
+        ]
+    }
+
+    /// The newly learnt lessons that the gate looks at: corrections before notes of a vault.
+    fn judged_new(&self) -> Range<usize> {
+        self.new.saturating_sub(MOST_NEW)..self.new
+    }
+}
+
+/// What a model without any heads says of everything.
+#[derive(Clone, Debug)]
+pub(super) struct Plain {
+    /// What tells it from the shipped model.
+    pub(super) tensors: BTreeMap<String, Tensor>,
+    answers: ByGroup<Vec<Answer>>,
+}
+
+impl Plain {
+    pub(super) fn of(
+        model: &Arc<Model>,
+        tensors: BTreeMap<String, Tensor>,
+        sheet: &Sheet,
+        tell: &mut Tell,
+    ) -> Result<Plain, ConsolidateError> {
+        let of = GROUPS.iter().map(|group| sheet[*group].len()).sum();
+        let mut done = 0;
+        let mut answers = ByGroup::default();
+        for group in GROUPS {
+            let mut said = Vec::with_capacity(sheet[group].len());
+            for questions in sheet[group].chunks(STEP) {
+                stage(tell, Stage::Reading { done, of })?;
+                said.extend(exam::asked(model, questions, true)?);
+                done += questions.len();
+            }
+            answers.0[group as usize] = said;
+        }
+        Ok(Plain { tensors, answers })
+    }
+
+    /// A group's questions and what was said.
+    pub(super) fn asked<'a>(&'a self, sheet: &'a Sheet, group: Group) -> Asked<'a> {
+        (&sheet[group], &self.answers[group])
+    }
+}

@@ -1,0 +1,82 @@
+//! What is learnt from what: all lessons in, those to learn and those to measure by out.
+//!
+//! Invariant: what is held out is never learnt from. Pure; the same seed gives the same split.
+
+use std::collections::BTreeSet;
+
+use super::lesson::Lesson;
+
+/// Most new texts of one job; the rest is left to the next.
+const MOST_NEW: usize = 256;
+/// Most texts that were learnt before and are learnt again.
+const MOST_OLD: usize = 256;
+
+/// What is to be learnt from what, and what it is measured by.
+pub(super) struct Split<'a> {
+    /// Of a vault.
+    pub(super) vault: Vec<&'a Lesson>,
+    /// Corrections that no version has learnt from.
+    pub(super) new: Vec<&'a Lesson>,
+    /// Those that the one that serves has learnt from.
+    pub(super) old: Vec<&'a Lesson>,
+    /// What is measured by.
+    pub(super) held_out: Vec<&'a Lesson>,
+    /// The part of them that is of a vault comes first, and is so long.
+    pub(super) held_out_of_vault: usize,
+    /// All texts that were corrected.
+    corrected: usize,
+    /// The share of the old ones that there is no time for.
+    pub(super) untold: f32,
+}
+
+impl<'a> Split<'a> {
+    pub(super) fn of(
+        lessons: &'a [Lesson],
+        vault: &'a [Lesson],
+        learnt: &BTreeSet<u64>,
+        seed: u64,
+    ) -> Split<'a> {
+        let (mut held_out, vault): (Vec<&Lesson>, Vec<&Lesson>) =
+            vault.iter().partition(|lesson| lesson.is_held_out());
+        let held_out_of_vault = held_out.len();
+        let (corrected, taught): (Vec<&Lesson>, Vec<&Lesson>) =
+            lessons.iter().partition(|lesson| lesson.is_held_out());
+        held_out.extend(corrected);
+        let (mut new, mut old): (Vec<&Lesson>, Vec<&Lesson>) =
+            taught.into_iter().partition(|lesson| lesson.is_new(learnt));
+        new.truncate(MOST_NEW);
+        // Any of the old ones is as good as another.
+        crate::model::random::Random::new(&[seed, 3]).shuffle(&mut old);
+        let untold = old.len().saturating_sub(MOST_OLD) as f32 / old.len().max(1) as f32;
+        old.truncate(MOST_OLD);
+        Split {
+            vault,
+            new,
+            old,
+            held_out,
+            held_out_of_vault,
+            corrected: lessons.len(),
+            untold,
+        }
+    }
+
+    /// Why there is nothing to learn from, where there is not.
+    pub(super) fn lacks(&self) -> Option<String> {
+        if !(self.new.is_empty() && self.vault.is_empty()) {
+            return None;
+        }
+        Some(match self.corrected {
+            0 => "there are no corrections".to_owned(),
+            n => format!(
+                "of {n} corrected texts, none has a verdict that is not learnt yet and not kept for measuring"
+            ),
+        })
+    }
+}
+
+/// Numbers of the corrections behind lessons.
+pub(super) fn numbers(lessons: &[&Lesson]) -> Vec<u64> {
+    let all = lessons.iter().flat_map(|lesson| &lesson.corrections);
+    let all: BTreeSet<u64> = all.copied().collect();
+    all.into_iter().collect()
+}
