@@ -47,7 +47,7 @@ def golden(folder):
     file = folder / "batches.jsonl"
     file.write_text(json.dumps({"step": 1, "part": 0, "rows": rows}))
     training = trainer.Training(recipes.read_recipe(recipe_for(folder)), FOLDER, "cpu")
-    ((_, given),) = passes.of_file(file, training.vocabulary, None)
+    ((_, given),) = passes.of_file(file, training.vocabulary)
     if given[0][0].positions.max() != max(max(p) for p in batch["positions"]):
         sys.exit("positions differ")
     loss, parts = training.forward(*given[0])

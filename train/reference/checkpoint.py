@@ -23,14 +23,17 @@ def load_model(folder):
     return Vocabulary(folder), weights, json.loads((folder / "config.json").read_text())
 
 
-def write_model(folder, weights, pattern):
-    """Writes the weights in float16; config and tokenizer are copied from the folder `pattern`."""
+def write_model(folder, weights, pattern, config=None):
+    """Writes the weights in float16; the tokenizer, and the config where none is given, are copied
+    from the folder `pattern`."""
     folder = Path(folder)
     fresh = folder.with_name(folder.name + ".incoming")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         shutil.copy(pattern / name, fresh / name)
+    if config:
+        (fresh / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     save_file(
         {name: tensor.detach().cpu().half().contiguous() for name, tensor in weights.items()},
         fresh / "model.safetensors",

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # Trains the bundled model on a GPU machine that takes 64 MiB along and runs 10 minutes a call.
 #
-#   train/reference/gpu.sh pack              here: the data into .gpu/ (ignored by git)
-#   bash train/reference/gpu.sh run [MIN]    there, with .gpu carried: trains, goes on where it was
-#   train/reference/gpu.sh join DIR OUT      here: the returned parts into a checkpoint folder
+#   train/reference/gpu.sh pack PLAIN        here: start and data into .gpu/pack.tar.xz (not in git);
+#                                            PLAIN: the folder of the plain all-MiniLM-L6-v2
+#   bash train/reference/gpu.sh run [MIN]    there, with .gpu/pack.tar.xz carried
+#   train/reference/gpu.sh join DIR OUT      here: what came back in DIR into checkpoints below OUT
 #
-# The working tree brings the bundled checkpoint, which is what training starts from.
-# `run` keeps its state beside the tree, so calls that follow at once go on exactly; a fresh
-# machine starts from the checkpoint again.
+# `run` first tries settings side by side on sets that are not trained on, then trains with what
+# helped: once with attribution sets alone, once with all (`trials.py` tells more).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-python3}
-start=train/checkpoints/gliznet-minilm-l6
-state=${GPU_STATE:-/tmp/gliznet-state}
+data=${DATA:-../shared/data/train}
+pattern=train/checkpoints/gliznet-minilm-l6
+fitted=("$data"/{awesome_lists,clinc150,notes_digitalgov,medquad_health,notes_til,goemotions,github_topics}.jsonl.gz)
 
 case ${1:-} in
 pack)
@@ -21,26 +22,39 @@ pack)
     touch "$ignored"
     grep -qx '/.gpu/' "$ignored" || echo '/.gpu/' >>"$ignored"
     rm -rf .gpu
-    $python train/reference/pack_data.py train/recipes/attribution.toml .gpu --cap 5000 --characters 1000
-    du -sm .gpu
+    mkdir .gpu
+    $python train/reference/start.py "$2" $pattern .gpu/start \
+        --data "${fitted[@]}"
+    $python train/reference/pack_data.py .gpu train/recipes/{attribution,everything}.toml \
+        --characters 1300
+    $python train/reference/dev_sets.py "$data" .gpu/dev
+    cp train/reference/two-views.toml .gpu/
+    tar -c -C .gpu . | xz -T0 -6 >.gpu.tar.xz
+    mv .gpu.tar.xz .gpu/pack.tar.xz
+    du -m .gpu/pack.tar.xz
     ;;
 run)
-    $python train/reference/trainer.py --recipe .gpu/recipe.toml \
-        --extras train/reference/two-views.toml --init "$start" --out "$state" --resume \
-        --minutes "${2:-8}" --save-minutes 2 --set 'precision="bf16"' --set schedule.steps=6000 \
-        --set schedule.warmup=200 --set text.tokens=128 --set text.long_tokens=256 \
-        --set optimizer.learning_rate=1e-4 --set batch.pool=64 \
-        --set extras.batch_tokens=16000 --set extras.average=0.998
-    cp "$state/metrics.jsonl" "$OUT/"
-    split -b 15M -d "$state/model/model.safetensors" "$OUT/model.safetensors."
+    here=${GPU_FOLDER:-/tmp/gliznet-gpu}
+    mkdir -p "$here"
+    tar -xJf .gpu/pack.tar.xz -C "$here"
+    $python train/reference/trials.py "$here" "$here/out" --until "${2:-9.3}" 2>&1 | tee "$OUT/log.txt"
+    cp "$here/out/trials.json" "$OUT/"
+    tar -czf "$OUT/metrics.tgz" -C "$here/out" --exclude model --exclude '*.safetensors' \
+        --exclude state.pt .
+    for moved in "$here"/out/*.moved.safetensors; do
+        split -b 15M -d "$moved" "$OUT/$(basename "$moved")."
+    done
     ;;
 join)
     mkdir -p "$3"
-    cp "$start"/{config.json,tokenizer.json,tokenizer_config.json} "$3/"
-    cat "$2"/model.safetensors.[0-9]* >"$3/model.safetensors"
+    for first in "$2"/*.moved.safetensors.00; do
+        name=$(basename "${first%.00}")
+        cat "$2/$name".[0-9]* >"$3/$name"
+        $python train/reference/join.py .gpu/start "$3/${name%.moved.safetensors}" "$3/$name"
+    done
     ;;
 *)
-    sed -n '2,10p' "$0"
+    sed -n '2,11p' "$0"
     exit 2
     ;;
 esac

@@ -30,17 +30,21 @@ class Aim:
     everyone: torch.Tensor | None = None
 
     def to(self, device):
-        move = {k: v if v is None else v.to(device) for k, v in vars(self).items()}
+        move = {
+            k: v if v is None else v.to(device, non_blocking=True) for k, v in vars(self).items()
+        }
         return Aim(**move)
 
 
 def supcon(scores, targets):
     """The mean over rows with a right label of −log softmax, averaged over the right ones."""
-    logs = scores.masked_fill(targets < 0, -torch.inf).log_softmax(-1)
+    unknown = targets < 0
+    # A row of −∞ alone would have no gradient but NaN; it counts nothing, so it may keep its scores.
+    unknown = unknown & ~unknown.all(-1, keepdim=True)
+    logs = scores.masked_fill(unknown, -torch.inf).log_softmax(-1)
     right = targets == 1
-    kept = right.any(-1)
     each = -logs.masked_fill(~right, 0).sum(-1) / right.sum(-1).clamp(min=1)
-    return each[kept].mean() if kept.any() else scores.new_zeros(())
+    return each.sum() / right.any(-1).sum().clamp(min=1)
 
 
 def repulsion(labels, targets, threshold):
@@ -49,15 +53,16 @@ def repulsion(labels, targets, threshold):
     there = targets != NONE
     pairs = there[:, :, None] & there[:, None, :]
     pairs = pairs & ~torch.eye(targets.shape[1], dtype=torch.bool, device=targets.device)
-    over = F.relu(cosines - threshold)[pairs]
-    return over.mean() if over.numel() else labels.new_zeros(())
+    over = F.relu(cosines - threshold).masked_fill(~pairs, 0)
+    return over.sum() / pairs.sum().clamp(min=1)
 
 
 def probability(logits, targets):
-    known = targets >= 0
-    if not known.any():
-        return logits.new_zeros(())
-    return F.binary_cross_entropy_with_logits(logits[known], targets[known].float())
+    known = (targets >= 0).float()
+    each = F.binary_cross_entropy_with_logits(
+        logits, targets.clamp(min=0), known, reduction="none"
+    )
+    return each.sum() / known.sum().clamp(min=1)
 
 
 def distance(ours, theirs):
@@ -84,7 +89,7 @@ def total(views, aim, scalars, loss, extras):
         parts |= two_views(views, aim, scalars, extras)
     values = {name: part() for name, (weight, part) in parts.items() if weight}
     sum_of = sum(parts[name][0] * value for name, value in values.items())
-    return sum_of, {name: float(value.detach()) for name, value in values.items()}
+    return sum_of, {name: value.detach() for name, value in values.items()}
 
 
 def two_views(views, aim, scalars, extras):

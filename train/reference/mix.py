@@ -12,6 +12,13 @@ from pathlib import Path
 import checkpoint
 
 
+def mixed(first, second, share):
+    return {
+        name: tensor.lerp(second[name], share) if name.startswith("backbone.") else tensor
+        for name, tensor in first.items()
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("first", type=Path)
@@ -21,10 +28,9 @@ def main():
     arguments = parser.parse_args()
     _, weights, _ = checkpoint.load_model(arguments.first)
     _, other, _ = checkpoint.load_model(arguments.second)
-    for name in weights:
-        if name.startswith("backbone."):
-            weights[name] = weights[name].lerp(other[name], arguments.share)
-    checkpoint.write_model(arguments.out, weights, arguments.first)
+    checkpoint.write_model(
+        arguments.out, mixed(weights, other, arguments.share), arguments.first
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
-"""Copies the rows of a recipe, shortened, so that they fit into what a device machine takes along.
+"""Copies the rows of recipes, shortened, so that they fit into what a device machine takes along.
 
-Input: a recipe. Output: DIR/data/*.jsonl.gz, DIR/recipe.toml that names them.
+Input: recipes. Output: DIR/data/*.jsonl, and DIR/NAME.toml for each recipe, naming them.
 Invariant: no file has more than `--cap` rows or texts of more than `--characters`.
 Ignorance: knows nothing of the machine.
 """
 
 import argparse
-import gzip
 import json
 import re
 from pathlib import Path
@@ -17,23 +16,29 @@ from rows import read_rows
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipe", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--cap", type=int, default=8000)
-    parser.add_argument("--characters", type=int, default=1500)
+    parser.add_argument("recipes", type=Path, nargs="+")
+    parser.add_argument("--cap", type=int, default=20000)
+    parser.add_argument("--characters", type=int, default=1800)
     arguments = parser.parse_args()
     (arguments.out / "data").mkdir(parents=True, exist_ok=True)
-    recipe = read_recipe(arguments.recipe)
-    for entry in recipe["data"]:
-        for path in entry["files"]:
-            rows = read_rows(path, arguments.cap, recipe["seed"]).rows
-            with gzip.open(arguments.out / "data" / path.name, "wt", 9, encoding="utf-8") as file:
-                for row in rows:
-                    text = row.text[: arguments.characters]
-                    line = {"text": text, "labels": row.labels, "not_labels": row.not_labels}
-                    file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    named = re.sub(r'files = ".*/', 'files = "data/', arguments.recipe.read_text())
-    (arguments.out / "recipe.toml").write_text(named)
+    for path in arguments.recipes:
+        recipe = read_recipe(path)
+        for source in (source for entry in recipe["data"] for source in entry["files"]):
+            out = arguments.out / "data" / source.name.removesuffix(".gz")
+            copy(source, out, arguments, recipe["seed"])
+        named = re.sub(r'files = ".*/(.*?)(\.gz)?"', r'files = "data/\1"', path.read_text())
+        (arguments.out / path.name).write_text(named)
+
+
+def copy(source, out, arguments, seed):
+    if out.exists():
+        return
+    with open(out, "w", encoding="utf-8") as file:
+        for row in read_rows(source, arguments.cap, seed).rows:
+            text = row.text[: arguments.characters]
+            line = {"text": text, "labels": row.labels, "not_labels": row.not_labels}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ class Batch:
     """Token ids and positions end to end, and padded tables of indices into them.
 
     `texts[row, t]`, `labels[row, k, t]` (first the `[LAB]`) and `alone[label, t]` index the tokens;
-    the index `len(ids)` is padding.
+    the index `len(ids)` is padding. Under full attention `whole[row, t]` are text and labels
+    together, and `texts` the same text a second time, without labels; else `whole` has no row.
     """
 
     ids: torch.Tensor
@@ -29,15 +30,27 @@ class Batch:
     texts: torch.Tensor
     labels: torch.Tensor
     alone: torch.Tensor
+    whole: torch.Tensor
+
+    def first(self):
+        """Where each row's `[CLS]` is that the labels are compared with."""
+        return (self.whole if self.whole.shape[0] else self.texts)[:, 0]
+
+    def plain(self):
+        """The same tokens, with nothing but texts and labels alone to see each other."""
+        return Batch(
+            self.ids, self.positions, self.texts, self.labels[:, :0], self.alone, self.whole[:0]
+        )
 
     def to(self, device):
         return Batch(*(part.to(device, non_blocking=True) for part in vars(self).values()))
 
 
-def pack(vocabulary, texts, labels, alone):
+def pack(vocabulary, texts, labels, alone, full=False):
     """`texts`: lists of ids; `labels[row]`: lists of ids a label; `alone`: lists of ids.
 
-    Special tokens are added here.
+    Special tokens are added here. `full`: `[CLS] text [LAB] label1 [LAB] label2 … [SEP]`, in which
+    every token sees every other.
     """
     ids, positions = [], []
 
@@ -50,11 +63,24 @@ def pack(vocabulary, texts, labels, alone):
     def whole(tokens):
         return add([vocabulary.cls, *tokens, vocabulary.sep], 0)
 
+    def together(text, row):
+        """The labels' places in one sequence with the text, and all of its places."""
+        places, parts = add([vocabulary.cls, *text], 0), []
+        for label in row:
+            parts.append(add([vocabulary.lab, *label], len(places)))
+            places = places + parts[-1]
+        return parts, places + add([vocabulary.sep], len(places))
+
     text_rows = [whole(text) for text in texts]
-    label_rows = [
-        [add([vocabulary.lab, *label], len(text)) for label in row]
-        for text, row in zip(text_rows, labels, strict=True)
-    ]
+    whole_rows = []
+    if full:
+        joined = [together(text, row) for text, row in zip(texts, labels, strict=True)]
+        label_rows, whole_rows = [parts for parts, _ in joined], [places for _, places in joined]
+    else:
+        label_rows = [
+            [add([vocabulary.lab, *label], len(text)) for label in row]
+            for text, row in zip(text_rows, labels, strict=True)
+        ]
     alone_rows = [whole(label) for label in alone]
     pad = len(ids)
     count = max((len(row) for row in label_rows), default=0)
@@ -67,6 +93,7 @@ def pack(vocabulary, texts, labels, alone):
         if label_rows and count
         else torch.full((len(texts), 0, 1), pad),
         table(alone_rows, pad),
+        table(whole_rows, pad),
     )
 
 
@@ -115,10 +142,10 @@ def layer(weights, config, name, x, batch, count):
         with_padding(linear(f"attention.self.{part}", seen)) for part in ("query", "key", "value")
     )
     attended = torch.zeros_like(query)
-    for group in (batch.texts, batch.alone):
+    for group in (batch.texts, batch.alone, batch.whole):
         if group.shape[0]:
             attended = put(attended, group, among_themselves(query, key, value, group, count))
-    if batch.labels.shape[1]:
+    if batch.labels.shape[1] and not batch.whole.shape[0]:
         attended = put(attended, batch.labels, reading(query, key, value, batch, count))
     x = norm(
         weights,

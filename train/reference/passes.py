@@ -15,22 +15,22 @@ import torch
 from losses import NONE, UNKNOWN, Aim
 
 
-def of_examples(examples, vocabulary, sampler, plain):
-    place, owners = {}, {}
+def of_examples(examples, vocabulary, full=False):
+    place, owned = {}, {}
     for example in examples:
         for label in example.labels:
-            place.setdefault(tuple(label), len(place))
-            owners.setdefault(tuple(label), set()).add(example.source.name)
+            column = place.setdefault(tuple(label), len(place))
+            owned.setdefault(example.source.name, set()).add(column)
     targets, alone_of = dense(examples, place)
     everyone = torch.full((len(examples), len(place)), UNKNOWN, dtype=torch.float)
+    columns = {name: torch.tensor(sorted(found)) for name, found in owned.items()}
     for row, example in enumerate(examples):
-        barred = {tuple(sampler.ids(example.source.labels[n])) for n in example.barred}
-        for label, column in place.items():
-            if example.source.name in owners[label] and label not in barred:
-                everyone[row, column] = 0
-        for label, target in zip(example.labels, example.targets, strict=True):
-            everyone[row, place[tuple(label)]] = target
-    return whole(vocabulary, examples, place, plain, targets, alone_of, everyone)
+        everyone[row, columns[example.source.name]] = 0
+        barred = (place.get(label) for label in example.barred)
+        everyone[row, [column for column in barred if column is not None]] = UNKNOWN
+        own = [place[tuple(label)] for label in example.labels]
+        everyone[row, own] = torch.tensor(example.targets, dtype=torch.float)
+    return whole(vocabulary, examples, place, targets, alone_of, everyone, full)
 
 
 def dense(examples, place):
@@ -38,22 +38,17 @@ def dense(examples, place):
     targets = torch.full((len(examples), count), NONE, dtype=torch.float)
     alone_of = torch.zeros((len(examples), count), dtype=torch.long)
     for row, example in enumerate(examples):
-        for k, (label, target) in enumerate(zip(example.labels, example.targets, strict=True)):
-            targets[row, k] = target
-            alone_of[row, k] = place[tuple(label)]
+        own = [place[tuple(label)] for label in example.labels]
+        targets[row, : len(own)] = torch.tensor(example.targets, dtype=torch.float)
+        alone_of[row, : len(own)] = torch.tensor(own, dtype=torch.long)
     return targets, alone_of
 
 
-def whole(vocabulary, examples, place, plain, targets, alone_of, everyone):
+def whole(vocabulary, examples, place, targets, alone_of, everyone, full):
     texts = [example.text for example in examples]
-    alone = list(place) if plain else []
-    batch = packed.pack(vocabulary, texts, [example.labels for example in examples], alone)
-    aim = Aim(targets, alone_of=alone_of, everyone=everyone)
-    if plain:
-        known = [example.embedding for example in examples]
-        aim.text = torch.stack(known) if known[0] is not None else plain.embed(texts)
-        aim.alone = plain.labels(alone)
-    return batch, aim
+    labels = [example.labels for example in examples]
+    batch = packed.pack(vocabulary, texts, labels, list(place), full)
+    return batch, Aim(targets, alone_of=alone_of, everyone=everyone)
 
 
 class Given:
@@ -70,11 +65,9 @@ class Given:
         self.text = parts[0][1:-1]
         self.labels = [parts.get(number, []) for number in range(1, len(row["targets"]) + 1)]
         self.targets = row["targets"]
-        self.embedding = None
-        self.check = row["positions"]
 
 
-def of_file(path, vocabulary, plain):
+def of_file(path, vocabulary):
     """For each step the passes in their order: `(step, [(batch, aim), …])`."""
     with open(path, encoding="utf-8") as file:
         lines = (json.loads(line) for line in file)
@@ -87,5 +80,5 @@ def of_file(path, vocabulary, plain):
                 for label in (tuple(label) for row in rows for label in row.labels):
                     place.setdefault(label, len(place))
                 targets, alone_of = dense(rows, place)
-                passes.append(whole(vocabulary, rows, place, plain, targets, alone_of, None))
+                passes.append(whole(vocabulary, rows, place, targets, alone_of, None, False))
             yield step, passes

@@ -91,6 +91,9 @@ EXTRAS = {
     "average": 0.0,
     "exhaustive": [],
     "batch_tokens": 0,
+    "described": 0.0,
+    "examples": 0.0,
+    "titles": 0.0,
 }
 
 

@@ -15,12 +15,19 @@ NAMED = 10
 
 @dataclass
 class Row:
-    """`closed`: a person's correction, whose other labels are unknown and never taken for wrong."""
+    """`closed`: a person's correction, whose other labels are unknown and never taken for wrong.
+
+    `ids` are the tokens of the text, `title` how many of them are its title, `near` the places of
+    wrong labels that are like it, the most alike first.
+    """
 
     text: str
     labels: list
     not_labels: list
     closed: bool = False
+    ids: list = field(default_factory=list)
+    title: int = 0
+    near: list = field(default_factory=list)
 
 
 @dataclass

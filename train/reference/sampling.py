@@ -1,10 +1,10 @@
 """Draws training examples: a window of a text, some of its labels, and wrong labels beside them.
 
-Input: rows by source, the recipe's `text`, `labels` and `batch`, the extras, a seed.
+Input: prepared rows by source (`prepare`), the recipe's `text`, `labels` and `batch`, the extras.
 Output: batches of examples of like length, the same for the same seed.
 Invariant: a wrong label of a row never stands beside one of its labels in any row of its source.
 Ignorance: knows nothing of losses and weights. The rows it draws are not those that
-`gliznet train` draws from the same seed; `replay` trains on those.
+`gliznet train` draws from the same seed; `passes.of_file` trains on those.
 """
 
 import random
@@ -12,10 +12,16 @@ from dataclasses import dataclass, field
 
 from losses import UNKNOWN
 
+# A label's words in a description: at least and at most so many, of those that tell it apart.
+DESCRIBED = (2, 5)
+
 
 @dataclass
 class Source:
-    """The rows of one file. `near[a]`: the labels that some row has together with label `a`."""
+    """The rows of one file. `near[a]`: the labels that some row has together with label `a`.
+
+    `words[a]`: words that tell texts of label `a` apart; `rows_of[a]`: the rows that have it.
+    """
 
     name: str
     rows: list
@@ -23,6 +29,8 @@ class Source:
     exhaustive: bool = False
     labels: list = field(default_factory=list)
     near: list = field(default_factory=list)
+    words: list = field(default_factory=list)
+    rows_of: list = field(default_factory=list)
     waiting: list = field(default_factory=list)
 
     def __post_init__(self):
@@ -32,11 +40,13 @@ class Source:
                 self.place.setdefault(label, len(self.place))
         self.labels = list(self.place)
         self.near = [set() for _ in self.labels]
+        self.rows_of = [[] for _ in self.labels]
         self.real = sorted({self.place[label] for row in self.rows for label in row.labels})
-        for row in self.rows:
+        for number, row in enumerate(self.rows):
             own = [self.place[label] for label in row.labels]
             for label in own:
                 self.near[label].update(own)
+                self.rows_of[label].append(number)
 
     def share(self):
         return self.weight * len(self.rows)
@@ -56,20 +66,19 @@ class Example:
     text: list
     labels: list
     targets: list
-    barred: set
-    embedding: object = None
+    barred: list
 
     def cost(self):
         return len(self.text) + 2 + sum(len(label) + 1 for label in self.labels)
 
 
 class Sampler:
-    def __init__(self, sources, vocabulary, recipe):
+    def __init__(self, sources, vocabulary, recipe, seed=None):
         self.sources = sources
         self.vocabulary = vocabulary
         self.text, self.labels, self.batch = recipe["text"], recipe["labels"], recipe["batch"]
         self.extras = recipe["extras"]
-        self.random = random.Random(recipe["seed"])
+        self.random = random.Random(recipe["seed"] if seed is None else seed)
         self.foreign = [label for source in sources for label in source.labels]
         self.known = {}
         self.mark()
@@ -90,15 +99,14 @@ class Sampler:
     skip = 0
 
     def chance(self, share):
-        return self.random.random() < share
+        return share > 0 and self.random.random() < share
 
     def ids(self, label):
         if label not in self.known:
             self.known[label] = self.vocabulary.encode(label)[: self.text["label_tokens"]]
         return self.known[label]
 
-    def window(self, text):
-        ids = self.vocabulary.encode(text)
+    def window(self, ids):
         long = self.chance(self.text["long_share"])
         limit = self.text["long_tokens" if long else "tokens"]
         if len(ids) <= limit:
@@ -108,65 +116,63 @@ class Sampler:
             begin = self.random.randrange(len(ids) - limit + 1)
         return ids[begin : begin + limit]
 
-    def pool(self, plain):
-        """Enough examples for `batch.pool` passes, with the plain model's embeddings."""
+    def pool(self):
+        """Enough examples for `batch.pool` passes."""
         self.mark()
-        count = self.batch["pool"] * self.batch["rows"]
         shares = [source.share() for source in self.sources]
-        drawn = []
-        for source in self.random.choices(self.sources, shares, k=count):
-            row = source.next_row(self.random)
-            drawn.append((source, row, self.window(row.text)))
-        embeddings = plain.embed([text for _, _, text in drawn]) if plain else [None] * count
-        return [
-            self.example(source, row, text, embedding, plain)
-            for (source, row, text), embedding in zip(drawn, embeddings, strict=True)
-        ]
+        count = self.batch["pool"] * self.batch["rows"]
+        drawn = self.random.choices(self.sources, shares, k=count)
+        return [self.example(source, source.next_row(self.random)) for source in drawn]
 
-    def example(self, source, row, text, embedding, plain):
+    def example(self, source, row):
         own = [source.place[label] for label in row.labels]
         barred = set(own).union(*(source.near[label] for label in own))
         count = self.random.randint(self.labels["min"], self.labels["max"])
         own = self.random.sample(own, min(len(own), self.labels["max_true"], count))
         if self.chance(self.labels["none_apply"]):
             own = []
-        wrong, denied = self.wrong(source, row, own, barred, count - len(own), embedding, plain)
+        denied = {source.place[label] for label in row.not_labels}
+        wrong = self.wrong(source, row, barred, denied, count - len(own))
         assumed = 0 if self.labels["assumed"] == "wrong" else UNKNOWN
         marked = [(source.labels[n], 1) for n in own]
         marked += [(source.labels[n], 0 if n in denied else assumed) for n in wrong]
         if self.labels["foreign"] and not row.closed:
             marked = self.with_foreign(marked, len(own), set(row.labels))
+        read = self.readings(source, row)
+        shown = [(ids, target) for name, target in marked if (ids := read(name))]
+        text = row.ids
+        if row.title and self.chance(self.extras["titles"]):
+            shown += self.titles(source, row)
+            text = row.ids[row.title :]
         if self.labels["shuffle"]:
-            self.random.shuffle(marked)
-        spell = self.spelling()
-        labels = [self.ids(spell(label)) for label, _ in marked]
-        targets = [target for _, target in marked]
-        return Example(source, text, labels, targets, barred, embedding)
+            self.random.shuffle(shown)
+        # The same tokens twice would be one label with two targets.
+        shown = list({tuple(ids): (ids, target) for ids, target in shown}.values())
+        labels, targets = [ids for ids, _ in shown], [target for _, target in shown]
+        known = [tuple(self.ids(source.labels[n])) for n in barred]
+        return Example(source, self.window(text), labels, targets, known)
 
-    def wrong(self, source, row, own, barred, count, embedding, plain):
-        """Places of wrong labels, and which of them the row itself denies."""
-        denied = {source.place[label] for label in row.not_labels}
-        given = sorted(denied)
-        allowed = [] if row.closed else [n for n in source.real if n not in barred]
-        hard = round(max(count, 0) * self.labels["hard"])
-        if self.extras["mine"] and allowed:
-            near = self.near_misses(source, own, allowed, embedding, plain)[: max(3 * hard, 1)]
-        else:
-            near = given
-        wrong = self.random.sample(near, min(hard, len(near)))
-        rest = [n for n in dict.fromkeys([*given, *allowed]) if n not in wrong]
+    def wrong(self, source, row, barred, denied, count):
+        """Places of wrong labels: near misses, those that the row denies, others of its source."""
+        count, chosen = max(count, 0), []
+        hard = round(count * self.labels["hard"])
+        near = row.near[: max(3 * hard, 1)] if self.extras["mine"] else sorted(denied)
+        chosen += self.random.sample(near, min(hard, len(near)))
+        rest = [n for n in sorted(denied) if n not in chosen]
         # Tags are incomplete: where that is so, most wrong labels are those the row denies.
-        rest = rest if source.exhaustive or not given else rest[: 4 * max(count, 1)]
-        wrong += self.random.sample(rest, min(max(count - len(wrong), 0), len(rest)))
-        return wrong, denied
-
-    def near_misses(self, source, own, allowed, embedding, plain):
-        """Wrong labels by likeness to the text; what is nearer than the row's own may be true."""
-        likeness = plain.labels([tuple(self.ids(label)) for label in source.labels]) @ embedding
-        limit = max((float(likeness[n]) for n in own), default=1.0)
-        if not source.exhaustive:
-            allowed = [n for n in allowed if likeness[n] < limit]
-        return sorted(allowed, key=lambda n: -float(likeness[n]))
+        if rest and not source.exhaustive:
+            chosen += self.random.sample(rest, min(count - len(chosen), len(rest)))
+        if row.closed:
+            return chosen
+        seen = barred | set(chosen)
+        for _ in range(4 * (count - len(chosen))):
+            if len(chosen) == count:
+                break
+            n = self.random.choice(source.real)
+            if n not in seen:
+                seen.add(n)
+                chosen.append(n)
+        return chosen
 
     def with_foreign(self, marked, right, own):
         for n in range(right, len(marked)):
@@ -175,6 +181,39 @@ class Sampler:
                 if label not in own:
                     marked[n] = (label, 0)
         return list(dict(reversed(marked)).items())
+
+    def readings(self, source, row):
+        """How this row's labels are told: by name, by name and words, or by another text."""
+        spell = self.spelling()
+        if self.chance(self.extras["examples"]):
+            return lambda name: self.another(source, row, source.place.get(name))
+        if not self.chance(self.extras["described"]):
+            return lambda name: self.ids(spell(name))
+        return lambda name: self.ids(self.described(source, name, spell(name)))
+
+    def another(self, source, row, place):
+        """The beginning of another text that has the label; without one, its name."""
+        texts = source.rows_of[place] if place is not None else []
+        for number in self.random.sample(texts, min(2, len(texts))):
+            if source.rows[number] is not row:
+                return source.rows[number].ids[: self.text["label_tokens"]]
+        return self.ids(source.labels[place]) if place is not None else []
+
+    def described(self, source, name, spelled):
+        words = source.words[source.place[name]] if name in source.place and source.words else []
+        if len(words) < DESCRIBED[1] or self.chance(0.2):
+            return spelled
+        chosen = self.random.sample(words, self.random.randint(*DESCRIBED))
+        return f"{spelled}: {', '.join(chosen)}"
+
+    def titles(self, source, row):
+        """The row's own title as a right label, those of others as wrong ones."""
+        most = self.text["label_tokens"]
+        shown = [(row.ids[: row.title][:most], 1)]
+        for other in self.random.sample(source.rows, min(4, len(source.rows))):
+            if other.title and other is not row:
+                shown.append((other.ids[: other.title][:most], 0))
+        return shown
 
     def spelling(self):
         change = str

@@ -1,6 +1,6 @@
 """Ranks the labels of evaluation sets by a checkpoint: joint, embedding, and both in one score.
 
-Input: a checkpoint folder , `NAME.jsonl.gz` with `NAME.labels.json`.
+Input: a checkpoint folder, `NAME.jsonl.gz` with `NAME.labels.json`.
 Output: a table of top-1 / LRAP / best-threshold micro-F1 a set and a view, and JSON.
 Invariant: the text is cut to `--length` tokens; all labels in one pass; nothing is fitted on the set.
 Ignorance: knows nothing of training. `gliznet eval` is the judge; this is for the workbench.
@@ -16,6 +16,7 @@ import numpy as np
 import packed
 import torch
 import views
+from mix import mixed
 
 
 def read_set(folder, name, limit):
@@ -27,9 +28,11 @@ def read_set(folder, name, limit):
 
 
 @torch.no_grad()
-def cosines(model, texts, labels, length, tokens_a_batch=4096):
+def cosines(model, texts, labels, length):
     """`(joint, embed)`, each `[texts, labels]`."""
     vocabulary, weights, config = model
+    on_gpu = weights["backbone.embeddings.word_embeddings.weight"].is_cuda
+    tokens_a_batch = 60_000 if on_gpu else 4096
     ids = [vocabulary.encode(text)[:length] for text in texts]
     label_ids = [vocabulary.encode(label)[:24] for label in labels]
     joint = np.zeros((len(ids), len(labels)), dtype=np.float32)
@@ -47,6 +50,7 @@ def cosines(model, texts, labels, length, tokens_a_batch=4096):
             [ids[n] for n in take],
             [label_ids] * len(take),
             label_ids if alone is None else [],
+            config["label_attention"] == "full",
         ).to(weights["backbone.embeddings.word_embeddings.weight"].device)
         seen = views.look(weights, config, batch)
         alone = seen.alone if alone is None else alone
@@ -111,15 +115,23 @@ def main():
     parser.add_argument("--mix", type=float, default=1.0, help="weight of joint against embedding")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--bfloat16", action="store_true")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--towards", type=Path, help="a checkpoint to mix the encoder with")
+    parser.add_argument("--share", type=float, default=0.0, help="of that one's encoder")
     arguments = parser.parse_args()
-    model = checkpoint.load_model(arguments.checkpoint)
+    vocabulary, weights, config = checkpoint.load_model(arguments.checkpoint)
+    if arguments.share:
+        weights = mixed(weights, checkpoint.load_model(arguments.towards)[1], arguments.share)
+    weights = {name: tensor.to(arguments.device) for name, tensor in weights.items()}
+    model = vocabulary, weights, config
     names = arguments.sets or sorted(
         p.name[: -len(".labels.json")] for p in arguments.suite.glob("*.labels.json")
     )
     results = {}
     for name in names:
         rows, labels, sites = read_set(arguments.suite, name, arguments.rows)
-        with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bfloat16):
+        kind = arguments.device.split(":")[0]
+        with torch.autocast(kind, torch.bfloat16, enabled=arguments.bfloat16):
             results[name] = score_set(model, rows, labels, sites, arguments.length, arguments.mix)
         cells = "  ".join(
             f"{view} " + "/".join(f"{v:.3f}"[1:] for v in m) for view, m in results[name].items()

@@ -61,7 +61,7 @@ def fit(weights, config, vocabulary, rows, count):
         batch = packed.pack(vocabulary, [texts[n] for n in part], [labels[n] for n in part], flat)
         states = packed.encode(plain, config["backbone_config"], batch)
         there = (batch.labels != states.shape[0] - 1).any(-1)
-        kinds["cls"].append(states[batch.texts[:, 0]])
+        kinds["cls"].append(states[batch.first()])
         kinds["text"].append(packed.pooled(states, batch.texts))
         kinds["label"].append(packed.pooled(states, batch.labels[..., 1:])[there])
         kinds["alone"].append(packed.pooled(states, batch.alone))

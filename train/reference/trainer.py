@@ -9,20 +9,23 @@ Ignorance: knows nothing of how rows are drawn or losses are made up.
 import argparse
 import json
 import math
+import pickle
 import time
 from pathlib import Path
 
 import checkpoint
 import losses
+import prepare
 import optimiser as adam
 import passes
 import state
 import torch
 import views
 from plain import Plain
+from feed import Feed
 from recipe import read_recipe, with_config
-from rows import read_rows
-from sampling import Sampler, Source
+from reference_model import Vocabulary
+from sampling import Sampler
 
 # Where the log-odds of both views together start, as logarithms.
 SCALARS = {"joint_slope": math.log(6.0), "embed_slope": math.log(6.0), "offset": math.log(3.5)}
@@ -35,22 +38,24 @@ class Training:
         self.recipe, self.init, self.device = recipe, init, torch.device(device)
         torch.manual_seed(recipe["seed"])
         self.vocabulary, weights, self.config = checkpoint.load_model(init)
-        if self.config.get("label_attention") != "isolated":
-            raise SystemExit(f"{init}: this trainer takes isolated labels only")
+        wanted = recipe["model"]["label_attention"]
+        if wanted != "keep":
+            self.config["label_attention"] = wanted
+        if self.config.get("input_layout") != "lab_prefix":
+            raise SystemExit(f"{init}: this trainer takes the layout lab_prefix only")
+        self.full = self.config["label_attention"] == "full"
         with_config(recipe, self.config)
         self.weights = {name: tensor.to(self.device) for name, tensor in weights.items()}
         near = recipe["loss"]["embedding"] or recipe["loss"]["label_embedding"]
         extras = recipe["extras"]
         self.two_views = extras["embed"] or extras["both"] or extras["both_bce"]
-        needed = near or extras["mine"] or self.two_views
+        self.near = near or extras["mine"] or self.two_views
         kept = checkpoint.load_model(teacher)[1] if teacher else weights
         where = (self.vocabulary, kept, self.config, self.device, self.autocast)
         if self.two_views:
             for name, value in SCALARS.items():
                 self.weights[name] = torch.tensor(value, device=self.device)
-        self.plain = Plain(*where) if needed else None
-        if self.plain:
-            self.plain.weights = {n: t.to(self.device) for n, t in self.plain.weights.items()}
+        self.plain = Plain(*where) if self.near else None
         names = adam.trained_names(self.weights, recipe)
         self.optimiser = adam.make(self.weights, recipe)
         self.trained = {name: self.weights[name] for name in names}
@@ -66,27 +71,36 @@ class Training:
 
     def forward(self, batch, aim):
         layers = adam.frozen_layers(self.recipe)
+        batch = batch.to(self.device)
+        if self.plain:
+            aim.text, aim.alone = self.plain.look(batch)
         with self.autocast():
-            seen = views.look(self.weights, self.config, batch.to(self.device), layers)
+            seen = views.look(self.weights, self.config, batch, layers)
         scalars = {name: self.weights.get(name) for name in SCALARS}
         scalars |= {"logit_scale": self.weights[LOGIT_SCALE], "bce_scale": self.weights[BCE_SCALE]}
         aim = aim.to(self.device)
         return losses.total(seen, aim, scalars, self.recipe["loss"], self.recipe["extras"])
 
-    def update(self, given):
-        """One optimiser step over its passes; gives the mean of the losses."""
+    def update(self, given, progress=0.0):
+        """One optimiser step over its passes; gives the mean of the losses.
+
+        `progress` is the share of the training's time that is over, where time rules the rate.
+        """
         self.step += 1
+        along = max(self.step, progress * self.recipe["schedule"]["steps"])
         for group in self.optimiser.param_groups:
-            group["lr"] = group["top"] * adam.share(self.step, self.recipe["schedule"])
+            group["lr"] = group["top"] * adam.share(along, self.recipe["schedule"])
         self.optimiser.zero_grad(set_to_none=True)
         sums = {}
         for batch, aim in given:
             loss, parts = self.forward(batch, aim)
-            if not torch.isfinite(loss):
-                raise SystemExit(f"step {self.step}: the loss is not a number; the state is kept")
             (loss / len(given)).backward()
-            for name, part in {"loss": float(loss.detach()), **parts}.items():
+            for name, part in {"loss": loss.detach(), **parts}.items():
                 sums[name] = sums.get(name, 0.0) + part / len(given)
+        # Read at once, and late: each reading waits for the GPU.
+        sums = dict(zip(sums, torch.stack(list(sums.values())).tolist(), strict=True))
+        if not math.isfinite(sums["loss"]):
+            raise SystemExit(f"step {self.step}: the loss is not a number; the state is kept")
         clip = self.recipe["optimizer"]["clip"] or math.inf
         norm = torch.nn.utils.clip_grad_norm_(list(self.trained.values()), clip)
         self.optimiser.step()
@@ -104,35 +118,19 @@ class Training:
             out / "state.pt", self.step, self.trained, self.average, self.optimiser, sampler
         )
         final = {n: t for n, t in (self.weights | self.average).items() if n not in SCALARS}
-        checkpoint.write_model(out / "model", final, self.init)
-
-
-def read_sources(recipe):
-    sources = []
-    for entry in recipe["data"]:
-        for path in entry["files"]:
-            read = read_rows(path, entry["cap"], recipe["seed"])
-            for line in read.named:
-                print(f"bad row: {line}", flush=True)
-            name = path.name.split(".")[0]
-            exhaustive = name in recipe["extras"]["exhaustive"]
-            if read.rows:
-                sources.append(Source(name, read.rows, entry["weight"], exhaustive))
-    if not sources:
-        raise SystemExit("no usable row in any file of the recipe")
-    return sources
+        checkpoint.write_model(out / "model", final, self.init, self.config)
 
 
 def drawn(training, sampler):
     """The passes of one step after another, for as long as they are wanted."""
     group = []
     while True:
-        pool = sampler.batches(sampler.pool(training.plain))
+        pool = sampler.batches(sampler.pool())
         known, sampler.skip = sampler.skip, 0
         for number, examples in enumerate(pool, 1):
             if number <= known:
                 continue
-            group.append(passes.of_examples(examples, training.vocabulary, sampler, training.plain))
+            group.append(passes.of_examples(examples, training.vocabulary, training.full))
             if len(group) == training.recipe["batch"]["accumulation"]:
                 sampler.taken = number
                 yield training.step + 1, group
@@ -140,6 +138,16 @@ def drawn(training, sampler):
         # A step never reaches over two pools, so that a state can name its place.
         if group:
             sampler.taken = len(pool)
+            yield training.step + 1, group
+            group = []
+
+
+def fed(training, feed):
+    """The same from processes of their own; a resumed training draws other rows."""
+    group = []
+    for one in feed:
+        group.append(one)
+        if len(group) == training.recipe["batch"]["accumulation"]:
             yield training.step + 1, group
             group = []
 
@@ -156,19 +164,31 @@ def main():
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop then, state kept")
     parser.add_argument("--stop-after", type=int, default=10**9, help="stop after this step")
+    parser.add_argument("--by-time", action="store_true", help="--minutes is the whole schedule")
     parser.add_argument("--save-minutes", type=float, default=3.0)
+    parser.add_argument("--prepared", type=Path, help="sources that trials.py has prepared")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw, for a GPU")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON")
     arguments = parser.parse_args()
     recipe = read_recipe(arguments.recipe, arguments.set, arguments.extras)
     init = arguments.init or (recipe["init"] and Path(recipe["init"]))
     if not init:
         raise SystemExit("no checkpoint to start from: give --init, or init in the recipe")
+    sampler = feed = None
+    if arguments.workers:
+        # Before the GPU is first used: the processes are forked.
+        with open(arguments.prepared, "rb") as file:
+            sources = prepare.of_recipe(pickle.load(file), recipe)
+        full = recipe["model"]["label_attention"] == "full"
+        feed = Feed(sources, Vocabulary(init), recipe, arguments.workers, full)
     training = Training(recipe, init, arguments.device, arguments.teacher)
-    sampler = None
-    if arguments.batches:
-        steps = passes.of_file(arguments.batches, training.vocabulary, training.plain)
+    if feed:
+        steps = fed(training, feed)
+    elif arguments.batches:
+        steps = passes.of_file(arguments.batches, training.vocabulary)
     else:
-        sampler = Sampler(read_sources(recipe), training.vocabulary, recipe)
+        sources = prepare.read_sources(recipe, training.vocabulary, training.plain)
+        sampler = Sampler(sources, training.vocabulary, recipe)
         steps = drawn(training, sampler)
     out = arguments.out
     out.mkdir(parents=True, exist_ok=True)
@@ -188,7 +208,8 @@ def run(training, steps, sampler, out, arguments):
                 break
             if step <= training.step:
                 continue
-            line = {"step": step, **training.update(given)}
+            progress = (time.time() - began) / (60 * arguments.minutes) if arguments.by_time else 0
+            line = {"step": step, **training.update(given, progress)}
             line |= {
                 "rows": sum(len(aim.targets) for _, aim in given),
                 "tokens": sum(len(batch.ids) for batch, _ in given),

@@ -40,7 +40,7 @@ def look(weights, config, batch, train_from=0):
     backbone = {k.removeprefix(BACKBONE): v for k, v in weights.items() if k.startswith(BACKBONE)}
     states = packed.encode(backbone, config["backbone_config"], batch, train_from)
     pad = states.shape[0] - 1
-    text = F.normalize(project(weights, "text", states[batch.texts[:, 0]]), dim=-1)
+    text = F.normalize(project(weights, "text", states[batch.first()]), dim=-1)
     tokens = batch.labels[..., 1:]
     labels = batch.labels
     if labels.shape[1]:
