@@ -22,9 +22,12 @@ pub mod worker;
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use crate::label::{LabelSet, LabelText};
 use crate::model::Model;
 use crate::model::calibration::Calibration;
+use crate::model::device::is_out_of_memory;
 use crate::model::sequence::Sequence;
 use crate::model::tokenizer::TokenizerError;
 use crate::score::{Logit, Score, softmax};
@@ -36,10 +39,13 @@ pub use embedding::Embedding;
 pub use passage::Passage;
 pub use vocabulary::{Unscored, Vocabulary, heads_of};
 
+/// Tokens that keep a GPU busy: with fewer, starting its kernels takes longer than they run.
+const GPU_BATCH_TOKENS: usize = 16_384;
+
 /// How the engine runs a model.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
-    /// Most tokens in one batch, padding included.
+    /// Most tokens in one batch on a processor, padding included; a GPU takes more.
     pub batch_tokens: usize,
     /// Most windows of one text; the rest of the text is not read, and the prediction says so.
     pub max_windows: usize,
@@ -216,8 +222,9 @@ impl Engine {
     /// Of the tokenizer and the tensor library.
     pub fn views(&self, requests: &[Request]) -> Result<Vec<PassageViews>, EngineError> {
         let isolated = self.model.config().layout.is_isolated();
+        // Tokenising takes longer than a GPU does for the rest.
         let plans: Vec<Plan> = requests
-            .iter()
+            .par_iter()
             .map(|request| {
                 let vocabulary = request.vocabulary;
                 let first = vocabulary.labels.first();
@@ -282,9 +289,22 @@ impl Engine {
         mut done: impl FnMut(usize, crate::model::Output),
     ) -> Result<(), EngineError> {
         let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.len()).collect();
-        for batch in batcher::batches(&lengths, self.options.batch_tokens) {
+        let budget = match self.model.device().is_cpu() {
+            true => self.options.batch_tokens,
+            false => self.options.batch_tokens.max(GPU_BATCH_TOKENS),
+        };
+        for batch in batcher::batches(&lengths, budget) {
             let rows: Vec<&Sequence> = batch.iter().map(|i| sequences[*i]).collect();
-            for (i, output) in batch.into_iter().zip(self.model.forward(&rows)?) {
+            let too_much = |error: &candle_core::Error| {
+                let full = is_out_of_memory(error);
+                if full {
+                    tracing::info!("the device's memory is full: the batch is halved");
+                }
+                full
+            };
+            let outputs =
+                batcher::in_halves(&rows, &too_much, &mut |rows| self.model.forward(rows))?;
+            for (i, output) in batch.into_iter().zip(outputs) {
                 done(i, output);
             }
         }

@@ -21,6 +21,26 @@ pub fn batches(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
     batches
 }
 
+/// Runs `items` together; where that is `too_much`, one half after the other, down to one item.
+///
+/// # Errors
+/// The first failure that is not `too_much`, and one item that alone is.
+pub fn in_halves<T, O, E>(
+    items: &[T],
+    too_much: &impl Fn(&E) -> bool,
+    run: &mut impl FnMut(&[T]) -> Result<Vec<O>, E>,
+) -> Result<Vec<O>, E> {
+    match run(items) {
+        Err(error) if items.len() > 1 && too_much(&error) => {
+            let (left, right) = items.split_at(items.len() / 2);
+            let mut outputs = in_halves(left, too_much, run)?;
+            outputs.extend(in_halves(right, too_much, run)?);
+            Ok(outputs)
+        }
+        result => result,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +58,35 @@ mod tests {
     fn a_sequence_over_the_budget_runs_alone() {
         assert_eq!(batches(&[500, 10], 200), [vec![0], vec![1]]);
         assert!(batches(&[], 200).is_empty());
+    }
+
+    /// Runs 0..7 where `room` items fit at once; sizes of the runs, and what came out.
+    fn run_with_room(room: usize) -> (Vec<usize>, Result<Vec<u32>, &'static str>) {
+        let items: Vec<u32> = (0..7).collect();
+        let mut sizes = Vec::new();
+        let too_much = |error: &&str| *error == "out of memory";
+        let result = in_halves(&items, &too_much, &mut |items: &[u32]| {
+            sizes.push(items.len());
+            match items {
+                items if room == 2 && items == [5, 6] => Err("broken"),
+                items if items.len() > room => Err("out of memory"),
+                items => Ok(items.to_vec()),
+            }
+        });
+        (sizes, result)
+    }
+
+    #[test]
+    fn what_is_too_much_is_halved_and_comes_out_whole_and_in_order() {
+        let all: Vec<u32> = (0..7).collect();
+        assert_eq!(run_with_room(7), (vec![7], Ok(all.clone())));
+        assert_eq!(run_with_room(3), (vec![7, 3, 4, 2, 2], Ok(all)));
+    }
+
+    #[test]
+    fn another_failure_and_an_item_too_large_alone_are_handed_up() {
+        assert_eq!(run_with_room(0), (vec![7, 3, 1], Err("out of memory")));
+        assert_eq!(run_with_room(2).1, Err("broken"));
     }
 
     proptest! {

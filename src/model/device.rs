@@ -1,4 +1,10 @@
 //! Where the model computes: the wish in, a device and the reason for it out.
+//!
+//! Invariant: `auto` always finds a device, and a GPU that is handed out has computed something.
+//! Knows nothing of models.
+
+#[cfg(any(feature = "cuda", test))]
+mod cuda;
 
 use candle_core::Device;
 
@@ -28,37 +34,64 @@ pub struct DeviceError {
 /// # Errors
 /// A GPU that was asked for by name and cannot be used.
 pub fn choose(choice: Choice) -> Result<Chosen, DeviceError> {
-    let cpu = |why: &str| Chosen {
+    let cpu = |why: String| Chosen {
         device: Device::Cpu,
         name: "cpu",
-        why: why.to_owned(),
+        why,
     };
     match choice {
-        Choice::Cpu => Ok(cpu("it was asked for")),
+        Choice::Cpu => Ok(cpu("it was asked for".to_owned())),
         Choice::Cuda => cuda().map_err(|fact| DeviceError { name: "cuda", fact }),
         Choice::Metal => metal().map_err(|fact| DeviceError {
             name: "metal",
             fact,
         }),
-        Choice::Auto => Ok(cuda()
-            .or_else(|_| metal())
-            .unwrap_or_else(|_| cpu("no GPU that this build can use"))),
+        Choice::Auto => Ok(auto().unwrap_or_else(cpu)),
     }
+}
+
+/// A GPU of a kind that this build can use, or why there is none.
+fn auto() -> Result<Chosen, String> {
+    let mut facts = Vec::new();
+    if cfg!(feature = "cuda") {
+        match cuda() {
+            Ok(chosen) => return Ok(chosen),
+            Err(fact) => facts.push(fact),
+        }
+    }
+    if cfg!(feature = "metal") {
+        match metal() {
+            Ok(chosen) => return Ok(chosen),
+            Err(fact) => facts.push(fact),
+        }
+    }
+    if facts.is_empty() {
+        facts.push("no GPU that this build can use".to_owned());
+    }
+    Err(facts.join("; "))
+}
+
+/// Whether a failure only means that less should be asked for at once.
+///
+/// By its text: the drivers' error types exist only in builds that have them.
+pub fn is_out_of_memory(error: &candle_core::Error) -> bool {
+    const WORDS: [&str; 3] = [
+        "CUDA_ERROR_OUT_OF_MEMORY",   // the driver: an allocation
+        "CUBLAS_STATUS_ALLOC_FAILED", // cuBLAS: its workspace
+        "FailedToCreateResource",     // Metal: a buffer
+    ];
+    let text = format!("{error} {error:?}");
+    WORDS.iter().any(|word| text.contains(word))
 }
 
 #[cfg(feature = "cuda")]
 fn cuda() -> Result<Chosen, String> {
-    // The driver's libraries are opened at run time, and their absence is a panic there.
-    let opened = std::panic::catch_unwind(|| Device::new_cuda(0));
-    match opened {
-        Ok(Ok(device)) => Ok(Chosen {
-            device,
-            name: "cuda",
-            why: "an NVIDIA GPU answers".into(),
-        }),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("the NVIDIA libraries are not on this machine".into()),
-    }
+    let (device, name) = cuda::open()?;
+    Ok(Chosen {
+        device,
+        name: "cuda",
+        why: format!("{name} answers"),
+    })
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -88,8 +121,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn auto_always_finds_a_device() {
-        assert!(choose(Choice::Auto).is_ok());
+    fn auto_always_finds_a_device_and_says_why() {
+        let chosen = choose(Choice::Auto).unwrap();
+        assert!(!chosen.why.is_empty() && !chosen.why.contains('\n'));
         assert_eq!(choose(Choice::Cpu).unwrap().name, "cpu");
     }
 
@@ -101,5 +135,30 @@ mod tests {
             message.contains("--features cuda") && message.contains("--device cpu"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn memory_that_does_not_suffice_is_told_from_other_failures() {
+        for (text, is) in [
+            (
+                "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")",
+                true,
+            ),
+            ("CublasError(CUBLAS_STATUS_ALLOC_FAILED)", true),
+            (
+                "DriverError(CUDA_ERROR_ILLEGAL_ADDRESS, \"an illegal memory access was encountered\")",
+                false,
+            ),
+            ("shape mismatch in matmul", false),
+        ] {
+            let plain = candle_core::Error::Msg(text.to_owned());
+            assert_eq!(is_out_of_memory(&plain), is, "{text}");
+            // As candle hands them up: a boxed cause, with a backtrace around it.
+            let cause = std::io::Error::other(text);
+            let wrapped = candle_core::Error::Cuda(Box::new(cause))
+                .context("linear")
+                .bt();
+            assert_eq!(is_out_of_memory(&wrapped), is, "{text}");
+        }
     }
 }

@@ -32,7 +32,8 @@ pub(crate) struct EncoderInput<'a> {
     pub(crate) mask: &'a AttentionMask,
     /// What drops states while training.
     pub(crate) dropout: Option<&'a Dropout>,
-    /// What the layers compute in; weights are float32 in any case.
+    /// What the layers compute in. A trained model's weights are float32 in any case; those of
+    /// one that only serves were cast when it was loaded.
     pub(crate) dtype: DType,
 }
 

@@ -4,8 +4,11 @@
 //!
 //! Length: every formula has a case worked out by hand at the foot.
 
+mod gather;
+
 use candle_core::{D, Device, Result, Tensor};
 
+use self::gather::Gather;
 use super::config::{ModelConfig, Similarity};
 use super::encoder::{Dropout, LayerNorm, Linear, linear};
 use super::sequence::Sequence;
@@ -55,43 +58,6 @@ pub(crate) struct StateRows {
     texts: Gather,
     /// Each sequence's first and last token.
     ends: Vec<(usize, usize)>,
-}
-
-/// Rows that are averaged into fewer.
-struct Gather {
-    rows: Tensor,   // [n], u32
-    target: Tensor, // [n], u32
-    share: Tensor,  // [target, 1]: 1 / number of rows
-}
-
-impl Gather {
-    fn new(rows_of_target: &[Vec<u32>], device: &Device) -> Result<Gather> {
-        let targets = rows_of_target.iter().zip(0_u32..);
-        let target: Vec<u32> = targets
-            .flat_map(|(rows, target)| rows.iter().map(move |_| target))
-            .collect();
-        let share: Vec<f32> = rows_of_target
-            .iter()
-            .map(|rows| 1.0 / rows.len().max(1) as f32)
-            .collect();
-        Ok(Gather {
-            rows: Tensor::new(rows_of_target.concat(), device)?,
-            target: Tensor::new(target, device)?,
-            share: Tensor::new(share, device)?.unsqueeze(1)?,
-        })
-    }
-
-    /// `[row, size]` of all rows, `map`ped one by one, averaged: `[target, size']`.
-    fn mean(&self, states: &Tensor, map: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
-        let rows = map(&states.index_select(&self.rows, 0)?)?; // [n, size']
-        let sums = Tensor::zeros(
-            (self.share.dim(0)?, rows.dim(1)?),
-            rows.dtype(),
-            rows.device(),
-        )?;
-        sums.index_add(&self.target, &rows, 0)?
-            .broadcast_mul(&self.share)
-    }
 }
 
 impl StateRows {

@@ -6,6 +6,7 @@
 
 mod cases;
 mod stage;
+mod tolerance;
 mod training;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 use self::cases::{Case, Cases, PaddedBatch};
 use self::stage::Stages;
+use self::tolerance::Tolerances;
 use self::training::Training;
 use super::sequence::{Sequence, truncate_like_reference};
 use super::{CheckpointError, Inspection, LoadOptions, Model};
@@ -22,13 +24,6 @@ use crate::model::tokenizer::TokenizerError;
 use crate::score::{Logit, softmax};
 
 pub use self::stage::Stage;
-
-/// Float32 tolerances, as the golden cases' README gives them.
-const HIDDEN: f64 = 1e-4;
-const LOGITS: f64 = 1e-3;
-const SCORES: f64 = 1e-3;
-/// Largest change of an isolated label's logit when other labels come and go.
-const ISOLATION: f64 = 1e-5;
 
 /// What a verification found.
 #[derive(Debug, Serialize)]
@@ -98,6 +93,7 @@ pub fn verify_with(dir: &Path, cases: &Path, options: &LoadOptions) -> Result<Re
         serving: Model::load(dir, &serving)?,
         training: Training::load(dir, options)?,
         stages: Stages::default(),
+        allowed: Tolerances::of(options),
     };
     for (number, case) in cases.cases.iter().enumerate() {
         comparison.case(case, &format!("case {number}"))?;
@@ -118,6 +114,7 @@ struct Comparison {
     serving: Model,
     training: Training,
     stages: Stages,
+    allowed: Tolerances,
 }
 
 impl Comparison {
@@ -126,14 +123,33 @@ impl Comparison {
         self.ids(case, &sequence, name);
         let plain = self.model.inspect(&sequence, 0)?;
         self.states_and_scores(case, &plain, name);
+        let allowed = self.allowed;
         let stages = &mut self.stages;
         let padded = self.model.inspect(&sequence, sequence.len() + 7)?.logits;
-        stages.near("padding", name, HIDDEN, &padded, Some(&plain.logits));
+        stages.near(
+            "padding",
+            name,
+            allowed.padding,
+            &padded,
+            Some(&plain.logits),
+        );
         let served = self.serving.inspect(&sequence, 0)?;
         let hidden = Some(plain.hidden_cls.as_slice());
-        stages.near("served hidden", name, HIDDEN, &served.hidden_cls, hidden);
+        stages.near(
+            "served hidden",
+            name,
+            allowed.hidden,
+            &served.hidden_cls,
+            hidden,
+        );
         let logits = case.logits.as_deref();
-        stages.near("served logits", name, LOGITS, &served.logits, logits);
+        stages.near(
+            "served logits",
+            name,
+            allowed.logits,
+            &served.logits,
+            logits,
+        );
         if self.model.config().layout.is_isolated() && case.labels.len() > 1 {
             self.isolation(case, &served.logits, name)?;
         }
@@ -154,6 +170,7 @@ impl Comparison {
     }
 
     fn states_and_scores(&mut self, case: &Case, got: &Inspection, name: &str) {
+        let allowed = self.allowed;
         let scale = self.model.logit_scale();
         let cosines: Vec<f32> = got.logits.iter().map(|logit| logit / scale).collect();
         let logits: Vec<Logit> = got.logits.iter().filter_map(|x| Logit::new(*x)).collect();
@@ -161,25 +178,25 @@ impl Comparison {
         let shares: Vec<f32> = softmax(&logits).iter().map(|x| x.value()).collect();
         let (cls, last) = (&got.hidden_cls, &got.hidden_last);
         for (stage, tolerance, got, want) in [
-            ("hidden_cls", HIDDEN, cls, &case.hidden_cls),
-            ("hidden_last", HIDDEN, last, &case.hidden_last),
+            ("hidden_cls", allowed.hidden, cls, &case.hidden_cls),
+            ("hidden_last", allowed.hidden, last, &case.hidden_last),
             (
                 "text_embedding",
-                LOGITS,
+                allowed.text,
                 &got.text_embedding,
                 &case.text_embedding,
             ),
-            ("cosines", LOGITS, &cosines, &case.cosines),
-            ("logits", LOGITS, &got.logits, &case.logits),
+            ("cosines", allowed.cosines, &cosines, &case.cosines),
+            ("logits", allowed.logits, &got.logits, &case.logits),
             (
                 "scores_multi_label",
-                SCORES,
+                allowed.scores,
                 &sigmoids,
                 &case.scores_multi_label,
             ),
             (
                 "scores_multi_class",
-                SCORES,
+                allowed.scores,
                 &shares,
                 &case.scores_multi_class,
             ),
@@ -191,17 +208,18 @@ impl Comparison {
 
     /// All labels backwards, and each of the first few alone.
     fn isolation(&mut self, case: &Case, logits: &[f32], name: &str) -> Result<(), VerifyError> {
+        let allowed = self.allowed.isolation;
         let backwards: Vec<String> = case.labels.iter().rev().cloned().collect();
         let sequence = self.lay_out(&case.text, &backwards)?;
         let mut reversed = self.serving.inspect(&sequence, 0)?.logits;
         reversed.reverse();
         self.stages
-            .near("isolation", name, ISOLATION, &reversed, Some(logits));
+            .near("isolation", name, allowed, &reversed, Some(logits));
         for (i, label) in case.labels.iter().enumerate().take(3) {
             let sequence = self.lay_out(&case.text, std::slice::from_ref(label))?;
             let alone = self.serving.inspect(&sequence, 0)?.logits;
             self.stages
-                .near("isolation", name, ISOLATION, &alone, Some(&logits[i..=i]));
+                .near("isolation", name, allowed, &alone, Some(&logits[i..=i]));
         }
         Ok(())
     }
@@ -224,6 +242,7 @@ impl Comparison {
             self.stages
                 .equal("batch lmask", &place, &sequence.label_mask, want.as_deref());
         }
+        let allowed = self.allowed;
         let all: Vec<&Sequence> = sequences.iter().collect();
         let place = format!("batch {name}");
         for (stage, model) in [
@@ -235,12 +254,22 @@ impl Comparison {
                 .iter()
                 .flat_map(|o| o.logits.iter().copied())
                 .collect();
-            self.stages
-                .near(stage, &place, LOGITS, &logits, batch.logits.as_deref());
+            self.stages.near(
+                stage,
+                &place,
+                allowed.logits,
+                &logits,
+                batch.logits.as_deref(),
+            );
             for (sequence, together) in all.iter().zip(&together) {
                 let alone = &model.forward(&[sequence])?[0].logits;
-                self.stages
-                    .near("row alone", &place, HIDDEN, alone, Some(&together.logits));
+                self.stages.near(
+                    "row alone",
+                    &place,
+                    allowed.padding,
+                    alone,
+                    Some(&together.logits),
+                );
             }
         }
         self.training.batch(batch, &all, &place, &mut self.stages)

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use half::slice::HalfFloatSliceExt;
 use safetensors::{Dtype, SafeTensors};
 
@@ -169,6 +169,7 @@ fn to_f32(dtype: Dtype, data: &[u8]) -> Option<Vec<f32>> {
 pub(crate) struct Reader<'a> {
     weights: &'a Weights,
     device: &'a Device,
+    dtype: DType,
     prefix: String,
     account: Rc<RefCell<Account>>,
 }
@@ -184,6 +185,7 @@ impl<'a> Reader<'a> {
         Reader {
             weights,
             device,
+            dtype: DType::F32,
             prefix: String::new(),
             account: Rc::default(),
         }
@@ -192,6 +194,16 @@ impl<'a> Reader<'a> {
     /// Where the tensors are.
     pub(crate) fn device(&self) -> &Device {
         self.device
+    }
+
+    /// A reader for a part that computes in `dtype`; what it hands out is float32 all the same.
+    pub(crate) fn computing_in(self, dtype: DType) -> Reader<'a> {
+        Reader { dtype, ..self }
+    }
+
+    /// What the products of this part are computed in.
+    pub(crate) fn dtype(&self) -> DType {
+        self.dtype
     }
 
     /// A reader of the names under `part.`.
@@ -219,7 +231,7 @@ impl<'a> Reader<'a> {
         };
         account.faults.push(fault);
         account.taken.insert(name);
-        Tensor::zeros(shape, candle_core::DType::F32, self.device)
+        Tensor::zeros(shape, DType::F32, self.device)
     }
 
     /// The tensor `name` where the checkpoint has it.

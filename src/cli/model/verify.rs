@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use anstyle::{AnsiColor, Style};
 
 use super::aligned;
-use crate::cli::Outcome;
+use crate::cli::setup::{DeviceArg, PrecisionArg};
+use crate::cli::{Outcome, UsageError, remark};
 use crate::model::LoadOptions;
+use crate::model::device::choose;
 use crate::model::verify::{Report, Stage, verify, verify_with};
 
 const OK: Style = AnsiColor::Green.on_default();
@@ -23,13 +25,32 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
 
+    /// Where the model runs; the processor if not given
+    #[arg(long, value_enum, value_name = "DEVICE")]
+    device: Option<DeviceArg>,
+
+    /// What the encoder computes in
+    #[arg(long, value_enum, value_name = "PRECISION", default_value_t = PrecisionArg::F32)]
+    precision: PrecisionArg,
+
     /// Write the report as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let options = LoadOptions::default();
+    let mut options = LoadOptions {
+        precision: args.precision.precision(),
+        ..LoadOptions::default()
+    };
+    if let Some(wanted) = args.device {
+        let chosen = choose(wanted.choice()).map_err(|error| UsageError(error.to_string()))?;
+        remark(format_args!(
+            "the model runs on the {}: {}",
+            chosen.name, chosen.why
+        ));
+        options.device = chosen.device;
+    }
     let report = match &args.cases {
         Some(cases) => verify_with(&args.dir, cases, &options)?,
         None => verify(&args.dir, &options)?,

@@ -83,7 +83,8 @@ impl Deberta {
                 table: match norm {
                     Some(norm) => norm.forward(table)?.unsqueeze(0)?,
                     None => table.unsqueeze(0)?,
-                },
+                }
+                .to_dtype(input.dtype)?,
                 distances: distances(kinds, input)?,
             }),
             None => None,

@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
 /// The segment of text and of everything that all tokens see.
 pub(crate) const TEXT: u32 = 0;
@@ -29,6 +29,7 @@ pub(crate) struct AttentionMask {
     packed: Option<Vec<Range<usize>>>,
     whole: OnceLock<Tensor>,
     whole_windowed: OnceLock<(u32, Tensor)>,
+    columns: OnceLock<((usize, DType), (Tensor, Tensor))>,
     plan: OnceLock<Arc<Plan>>,
     plan_windowed: OnceLock<(u32, Arc<Plan>)>,
 }
@@ -62,6 +63,7 @@ impl AttentionMask {
             packed: None,
             whole: OnceLock::new(),
             whole_windowed: OnceLock::new(),
+            columns: OnceLock::new(),
             plan: OnceLock::new(),
             plan_windowed: OnceLock::new(),
         }
@@ -150,6 +152,50 @@ impl AttentionMask {
         }
     }
 
+    /// The mask as a part of the product of queries and keys: columns that each of them gets more,
+    /// `[batch, heads, token, column]`. For a GPU, where adding a mask to all heads takes longer than
+    /// all else together; `None` elsewhere, and where a window is no product.
+    pub(crate) fn columns(
+        &self,
+        heads: usize,
+        dtype: DType,
+        window: Option<u32>,
+    ) -> Result<Option<(Tensor, Tensor)>> {
+        if window.is_some() || self.device.is_cpu() {
+            return Ok(None);
+        }
+        if let Some((known, columns)) = self.columns.get()
+            && *known == (heads, dtype)
+        {
+            return Ok(Some(columns.clone()));
+        }
+        let columns = self.build_columns(heads, dtype)?;
+        let _ = self.columns.set(((heads, dtype), columns.clone())); // Another thread's is the same.
+        Ok(Some(columns))
+    }
+
+    /// A query points to its own segment; a key is closed in the columns of all segments that do not
+    /// see it. Padding points nowhere and sees everything; nobody reads its states.
+    fn build_columns(&self, heads: usize, dtype: DType) -> Result<(Tensor, Tensor)> {
+        let last = self.segments.iter().filter(|s| **s != PADDING).max();
+        // Products like widths that are multiples of eight.
+        let count = (last.copied().unwrap_or(TEXT) + 1).next_multiple_of(8);
+        let shape = (self.batch, self.tokens, 1);
+        let segments = Tensor::from_slice(&self.segments, shape, &self.device)?;
+        let numbers = Tensor::arange(0, count, &self.device)?.reshape((1, 1, ()))?;
+        let own = segments.broadcast_eq(&numbers)?; // [batch, token, column], u8
+        let open = own
+            .broadcast_maximum(&segments.eq(TEXT)?)?
+            .to_dtype(DType::F32)?;
+        let closed = f64::from(-CLOSED);
+        let of_heads = |columns: Tensor| {
+            let shape = (self.batch, heads, self.tokens, count as usize);
+            let columns = columns.to_dtype(dtype)?.unsqueeze(1)?;
+            columns.broadcast_as(shape)?.contiguous()
+        };
+        Ok((of_heads(own)?, of_heads(open.affine(closed, -closed)?)?))
+    }
+
     fn build(&self, rows: Range<usize>, window: Option<u32>) -> Result<Tensor> {
         let isolated = self.segments.iter().any(|s| *s != TEXT && *s != PADDING);
         if !isolated && window.is_none() {
@@ -161,11 +207,38 @@ impl AttentionMask {
                 .collect();
             return Tensor::from_vec(mask, (self.batch, 1, 1, self.tokens), &self.device);
         }
+        if !self.device.is_cpu() {
+            return self.build_there(rows, window);
+        }
         let sequences = (0..self.batch).map(|row| row * self.tokens..(row + 1) * self.tokens);
         let mask: Vec<f32> = sequences
             .flat_map(|range| self.added(range, rows.clone(), window))
             .collect();
         Tensor::from_vec(mask, (self.batch, 1, rows.len(), self.tokens), &self.device)
+    }
+
+    /// What `added` says, computed on the device: there are too many places to send them there.
+    /// Padding sees more here than itself; nobody reads its states.
+    fn build_there(&self, rows: Range<usize>, window: Option<u32>) -> Result<Tensor> {
+        let shape = (self.batch, self.tokens);
+        let there = |values: &[u32]| Tensor::from_slice(values, shape, &self.device);
+        let sides = |of: &Tensor| -> Result<(Tensor, Tensor)> {
+            let queries = of.narrow(1, rows.start, rows.len())?.unsqueeze(2)?;
+            Ok((queries.contiguous()?, of.unsqueeze(1)?)) // [batch, rows, 1], [batch, 1, token]
+        };
+        let (queries, keys) = sides(&there(&self.segments)?)?;
+        let mut open = queries
+            .broadcast_eq(&keys)?
+            .broadcast_maximum(&keys.eq(TEXT)?)?; // [batch, rows, token], u8
+        if let Some(width) = window {
+            let (queries, keys) = sides(&there(&self.positions)?.to_dtype(DType::F32)?)?;
+            let near = queries.broadcast_sub(&keys)?.abs()?.le(f64::from(width))?;
+            open = (open * near)?;
+        }
+        let closed = f64::from(-CLOSED);
+        open.to_dtype(DType::F32)?
+            .affine(closed, -closed)?
+            .unsqueeze(1)
     }
 
     /// What is added to the scores of these `queries` of one sequence, `[query, key]`.
@@ -259,5 +332,37 @@ mod tests {
             .to_vec1::<f32>()
             .unwrap();
         assert_eq!(block.flatten_all().unwrap().to_vec1::<f32>().unwrap(), want);
+    }
+
+    #[test]
+    fn the_device_draws_what_the_processor_draws_but_for_padding() {
+        let segments = vec![0, 0, 1, 1, 2, PADDING, 0, 1, 0, 0, 0, 0];
+        let positions = vec![0, 1, 2, 3, 2, 0, 0, 4, 1, 2, 3, 9];
+        let mask = AttentionMask::new(2, 6, segments.clone(), positions, &Device::Cpu);
+        for window in [None, Some(1), Some(3)] {
+            let (here, there) = (mask.build(1..6, window), mask.build_there(1..6, window));
+            let rows = |mask: Result<Tensor>| mask.unwrap().flatten(0, 2).unwrap().to_vec2::<f32>();
+            let (here, there) = (rows(here).unwrap(), rows(there).unwrap());
+            let queries = segments.chunks(6).flat_map(|row| &row[1..]);
+            for ((here, there), query) in here.iter().zip(&there).zip(queries) {
+                assert!(*query == PADDING || here == there, "{here:?} {there:?}");
+                assert!(there.contains(&0.0), "{there:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn columns_close_what_the_mask_closes_but_for_padding() {
+        let segments = vec![0, 0, 1, 1, 2, PADDING, 0, 9, 0, 0, 0, 0];
+        let mask = AttentionMask::new(2, 6, segments.clone(), vec![0; 12], &Device::Cpu);
+        let (queries, keys) = mask.build_columns(1, DType::F32).unwrap();
+        assert_eq!(queries.dims(), [2, 1, 6, 16]);
+        let product = queries.matmul(&keys.t().unwrap()).unwrap();
+        let rows = |mask: Tensor| mask.flatten(0, 2).unwrap().to_vec2::<f32>().unwrap();
+        let (got, want) = (rows(product), rows(mask.rows(0..6, None).unwrap()));
+        for ((got, want), query) in got.iter().zip(&want).zip(&segments) {
+            assert!(*query == PADDING || got == want, "{got:?} {want:?}");
+        }
+        assert!(mask.columns(1, DType::F32, None).unwrap().is_none());
     }
 }

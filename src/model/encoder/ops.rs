@@ -47,10 +47,12 @@ impl LayerNorm {
 
     /// `[.., size]` -> `[.., size]`.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if x.track_op() || self.weight.track_op() || x.dtype() != self.weight.dtype() {
+        if x.track_op() || self.weight.track_op() {
             return norm::layer_norm(x, &self.weight, &self.bias, self.eps);
         }
-        candle_nn::ops::layer_norm(&x.contiguous()?, &self.weight, &self.bias, self.eps)
+        // In the weights' float32, whatever the states are.
+        let wide = x.contiguous()?.to_dtype(self.weight.dtype())?;
+        candle_nn::ops::layer_norm(&wide, &self.weight, &self.bias, self.eps)?.to_dtype(x.dtype())
     }
 }
 
@@ -64,7 +66,8 @@ pub(crate) struct Linear {
 impl Linear {
     /// `[.., input]` -> `[.., output]`.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if x.track_op() || self.weight.track_op() || x.dtype() != self.weight.dtype() {
+        let plain = x.dtype() == self.weight.dtype() && x.device().is_cpu();
+        if x.track_op() || self.weight.track_op() || !plain {
             return affine::affine(x, &self.weight, self.bias.as_ref());
         }
         candle_core::Module::forward(
@@ -74,11 +77,13 @@ impl Linear {
     }
 }
 
-/// The linear map with `weight` and, where asked, `bias`.
+/// The linear map with `weight` and, where asked, `bias`, in what the part computes in.
 pub(crate) fn linear(input: usize, output: usize, bias: bool, weights: &Reader) -> Result<Linear> {
-    let weight = weights.get("weight", &[output, input])?;
-    let bias = bias.then(|| weights.get("bias", &[output])).transpose()?;
-    Ok(Linear { weight, bias })
+    let get = |name: &str, shape: &[usize]| weights.get(name, shape)?.to_dtype(weights.dtype());
+    Ok(Linear {
+        weight: get("weight", &[output, input])?,
+        bias: bias.then(|| get("bias", &[output])).transpose()?,
+    })
 }
 
 impl Activation {
@@ -164,13 +169,27 @@ fn attention_of_heads(
     mask: &AttentionMask,
     window: Option<u32>,
 ) -> Result<Tensor> {
-    let scale = 1.0 / (q.dim(D::Minus1)? as f64).sqrt();
-    let keys = k.t()?;
+    // The queries are scaled: they are fewer numbers than the scores.
+    let q = (q * (1.0 / (q.dim(D::Minus1)? as f64).sqrt()))?;
+    let columns = mask.columns(q.dim(1)?, q.dtype(), window)?;
+    let (q, keys) = match &columns {
+        Some((queries, keys)) => (
+            Tensor::cat(&[&q, queries], D::Minus1)?,
+            Tensor::cat(&[k, keys], D::Minus1)?.t()?,
+        ),
+        None => (q, k.t()?),
+    };
     let block = |rows: std::ops::Range<usize>| -> Result<Tensor> {
         let q = q.narrow(2, rows.start, rows.len())?;
-        let scores = (q.contiguous()?.matmul(&keys)? * scale)?; // [batch, heads, rows, token]
-        let added = mask.rows(rows, window)?.to_dtype(scores.dtype())?;
-        softmax(&scores.broadcast_add(&added)?)?.matmul(v)
+        let scores = q.contiguous()?.matmul(&keys)?; // [batch, heads, rows, token]
+        let scores = match columns {
+            Some(_) => scores,
+            None => {
+                let added = mask.rows(rows, window)?.to_dtype(scores.dtype())?;
+                scores.broadcast_add(&added)?
+            }
+        };
+        softmax(&scores)?.matmul(v)
     };
     in_row_blocks(q.dim(2)?, 2, block)
 }
