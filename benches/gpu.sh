@@ -10,6 +10,7 @@
 # `run` wants python3 with PyTorch, whose CUDA libraries it uses, and takes about a minute and a half.
 # It writes all it saw into $OUT/gpu.txt. Where there is no GPU it runs on the processor and says so.
 set -euo pipefail
+parts=$(cd "$(dirname "$0")/gpu" && pwd)
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 packed=.gpu-bin/gpu.tar.xz
@@ -18,7 +19,7 @@ checkpoint=train/checkpoints/gliznet-minilm-l6
 build() {
     local target=${CARGO_TARGET_DIR:-target} triple=x86_64-unknown-linux-gnu
     local exports
-    exports=$(benches/gpu/toolkit.sh "${GPU_TOOLKIT:-$target/cuda-toolkit}")
+    exports=$("$parts/toolkit.sh" "${GPU_TOOLKIT:-$target/cuda-toolkit}")
     eval "$exports"
     # candle asks cudarc for linked libraries, and then no program starts without a driver. cudarc's
     # code, unlike its build script, looks at this cfg alone; --target keeps it from build scripts.
@@ -54,15 +55,22 @@ run() {
     export CUDA_CACHE_PATH=$work/jit CUDA_CACHE_MAXSIZE=1073741824
     export XDG_CONFIG_HOME=$work/config XDG_DATA_HOME=$work/data XDG_CACHE_HOME=$work/cache
     {
-        nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null || echo 'no nvidia-smi'
-        $python benches/gpu/checkpoint.py "$checkpoint" "$work/minilm"
-        echo && echo '== the device' && device "$work"
-        echo && echo '== parity' && parity "$work"
-        echo && echo '== a full GPU' && $python benches/gpu/crowded.py "$work"
-        echo && echo '== speed' && "$work/speed" "$work/minilm" "$work/shapes.json" | tee "$work/speed.txt"
-        echo && echo '== PyTorch, the same shapes' && $python benches/gpu/twin.py "$work" | tee "$work/twin.txt"
-        echo && $python benches/gpu/report.py table "$work"
+        nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader || true
+        $python "$parts/checkpoint.py" "$checkpoint" "$work/minilm"
+        step 'the device' device "$work"
+        step parity parity "$work"
+        step speed speed "$work"
+        step 'PyTorch, the same shapes' twin "$work"
+        step 'a full GPU' $python "$parts/crowded.py" "$work"
+        step 'all of it' $python "$parts/report.py" table "$work"
     } 2>&1 | tee "$out/gpu.txt"
+}
+
+# One part after the other, whatever becomes of the one before.
+step() {
+    printf '\n== %s (second %s)\n' "$1" "$SECONDS"
+    shift
+    "$@" || echo "FAILED: $* ended with $?"
 }
 
 # What auto and cuda say; the first run also compiles the kernels for this GPU.
@@ -83,7 +91,15 @@ parity() {
             echo "$folder $precision $work/parity/$(basename "$folder").$precision.json"
         done
     done | xargs -P 6 -L 1 sh -c "timeout 60 '$work/gliznet' model verify \"\$1\" --device auto --precision \"\$2\" --json >\"\$3\" 2>\"\$3.err\" || true" _
-    $python benches/gpu/report.py parity "$work/parity"
+    $python "$parts/report.py" parity "$work/parity"
+}
+
+speed() {
+    timeout 150 "$1/speed" "$1/minilm" "$1/shapes.json" | tee "$1/speed.txt"
+}
+
+twin() {
+    timeout 100 $python "$parts/twin.py" "$1" | tee "$1/twin.txt"
 }
 
 case ${1:-} in

@@ -12,15 +12,15 @@ from pathlib import Path
 
 
 def parity(folder):
-    failed = 0
-    totals = {}
+    failed, totals, places = 0, {}, set()
     for path in sorted(folder.glob("*.json")):
         name, precision = path.stem.rsplit(".", 1)
+        said = Path(f"{path}.err").read_text().strip().splitlines()
+        places.update(line for line in said if "the model runs on" in line)
         try:
             report = json.loads(path.read_text())
         except ValueError:
             failed += 1
-            said = Path(f"{path}.err").read_text().strip().splitlines()
             print(f"{name} {precision}: no report: {said[-1] if said else 'timed out'}")
             continue
         good, all_, worst = totals.get(precision, (0, 0, {}))
@@ -36,6 +36,7 @@ def parity(folder):
     for precision, (good, all_, worst) in totals.items():
         print(f"{precision}: {good} of {all_} checkpoints within tolerance; largest deviations:")
         print("   ", ", ".join(f"{name} {value:.1e}" for name, value in worst.items() if value))
+    print(*sorted(places), sep="\n")
     print("parity:", "FAILED" if failed else "ok")
 
 
