@@ -17,6 +17,7 @@ mod head;
 pub mod hub;
 pub mod label_head;
 pub mod loss;
+mod precision;
 pub mod random;
 pub mod sequence;
 pub mod store;
@@ -30,6 +31,8 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 
 use crate::model::calibration::Calibration;
+pub use precision::Precision;
+
 use batch::{Batch, BatchOptions};
 use checkpoint::{CheckpointError, CheckpointFiles};
 use config::{BackboneConfig, ModelConfig};
@@ -53,26 +56,6 @@ pub struct LoadOptions {
     pub plain: bool,
     /// What the plain encoders compute in; the fused ones compute in float32.
     pub precision: Precision,
-}
-
-/// What an encoder's products are computed in. Sums, norms and shares are float32 inside, and so
-/// is the scoring head.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// float32: what the reference's numbers are compared with.
-    #[default]
-    F32,
-    /// bfloat16: for GPUs, which multiply it several times as fast; cosines move by less than 0.02.
-    Bf16,
-}
-
-impl Precision {
-    fn dtype(self) -> DType {
-        match self {
-            Precision::F32 => DType::F32,
-            Precision::Bf16 => DType::BF16,
-        }
-    }
 }
 
 impl Default for LoadOptions {
