@@ -84,7 +84,10 @@ test('only what chance brought is a sample', () => {
 });
 
 test('without a label there is nothing to say', () => {
-  assert.equal(correction(queue(record('a.md', { labels: [] })).entries[0]), undefined);
+  const empty = record('empty.md', { text: '', labels: [] });
+  assert.equal(correction({ record: empty, added: [], ticks: new Set() }), undefined);
+  const list = queue(empty, record('a.md'));
+  assert.deepEqual(list.entries.map(({ record }) => record.name), ['a.md'], 'so nobody is asked');
 });
 
 test('a label that was looked for is listed once, ticked, and is part of the verdict', () => {

@@ -76,10 +76,12 @@ export class Queue {
     return this.#past.filter(({ sequence }) => sequence !== undefined).length;
   }
 
-  /** Takes another list. What was ticked or looked for in documents that stay is kept. */
+  /** Takes another list, but for documents without any label, an empty one for instance: there is
+   *  nothing to say of them. What was ticked or looked for in documents that stay is kept. */
   fill(records: readonly ReviewRecord[]): void {
     const before = new Map(this.#entries.map((entry) => [entry.record.uri, entry]));
-    this.#entries = records.map((record) => {
+    const asking = records.filter(({ labels }) => labels.length > 0);
+    this.#entries = asking.map((record) => {
       const known = before.get(record.uri);
       // Other words or labels are another question.
       return known && same(known.record, record) ? { ...known, record } : entry(record);

@@ -236,15 +236,13 @@ export class QueueView implements vscode.TreeDataProvider<Row>, vscode.Disposabl
       this.#output.warn(`gliznet/review: ${fault}`);
     }
     this.#queue.fill(found.queue);
-    if (found.queue.length > 0) {
-      this.#show('list');
-    } else {
-      this.#show(found.open === 0 ? 'nothing' : 'unreadable');
-    }
     const first = this.#queue.entries[0];
     if (first) {
+      this.#show('list');
       // Whoever is writing elsewhere keeps the keyboard.
       void this.#reveal(first, { focus: false });
+    } else {
+      this.#show(found.open === 0 || found.queue.length > 0 ? 'nothing' : 'unreadable');
     }
   }
 
