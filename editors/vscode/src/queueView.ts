@@ -173,7 +173,7 @@ export class QueueView implements vscode.TreeDataProvider<Row>, vscode.Disposabl
       await this.#takeBack(last);
       this.#queue.undo();
       this.#show('list');
-      void this.#goTo(last.entry, { open: true });
+      this.#lead(last.entry, { open: true });
     });
   }
 
@@ -205,14 +205,8 @@ export class QueueView implements vscode.TreeDataProvider<Row>, vscode.Disposabl
   /** Shows a document beside the list. */
   async open(argument: unknown): Promise<void> {
     const entry = this.#target(argument);
-    if (!entry) {
-      return;
-    }
-    this.#opened = entry;
-    const document = await vscode.workspace.openTextDocument(vscode.Uri.parse(entry.record.uri));
-    if (this.#opened === entry && this.#queue.entries.includes(entry)) {
-      await vscode.window.showTextDocument(document, { preserveFocus: true, preview: true });
-      await this.#reveal(entry);
+    if (entry) {
+      await this.#goTo(entry, { open: true });
     }
   }
 
@@ -288,8 +282,7 @@ export class QueueView implements vscode.TreeDataProvider<Row>, vscode.Disposabl
     const next = this.#queue.leave(entry, sequence);
     this.#show(next ? 'list' : 'done');
     if (next) {
-      // Not awaited: the next key may come before the list is drawn anew.
-      void this.#goTo(next, { open: wasOpen });
+      this.#lead(next, { open: wasOpen });
     }
   }
 
@@ -310,14 +303,26 @@ export class QueueView implements vscode.TreeDataProvider<Row>, vscode.Disposabl
     void vscode.window.showInformationMessage(`GliZNet: ${said}`);
   }
 
-  async #goTo(entry: Entry, { open }: { open: boolean }): Promise<void> {
-    try {
-      await this.#reveal(entry);
-      if (open) {
-        await this.open(entry);
-      }
-    } catch (error) {
+  /** Not awaited: the next key may come before the list is drawn anew. */
+  #lead(entry: Entry, { open }: { open: boolean }): void {
+    this.#goTo(entry, { open }).catch((error: unknown) => {
       this.#output.warn(`${entry.record.uri}: ${message(error)}`); // It can be judged all the same.
+    });
+  }
+
+  /** Leads to a document, and shows its text unless another was led to meanwhile. */
+  async #goTo(entry: Entry, { open }: { open: boolean }): Promise<void> {
+    if (open) {
+      this.#opened = entry; // At once: a verdict may come before the text does.
+    }
+    // Once: it takes the keyboard, and whoever has left the list by then would lose it.
+    await this.#reveal(entry);
+    if (!open) {
+      return;
+    }
+    const document = await vscode.workspace.openTextDocument(vscode.Uri.parse(entry.record.uri));
+    if (this.#isCurrent(entry)) {
+      await vscode.window.showTextDocument(document, { preserveFocus: true, preview: true });
     }
   }
 
@@ -326,7 +331,19 @@ export class QueueView implements vscode.TreeDataProvider<Row>, vscode.Disposabl
     if (!this.#view.visible) {
       return; // To reveal a row would open the view.
     }
-    await this.#view.reveal(entry, { select: true, focus, expand: true });
+    try {
+      await this.#view.reveal(entry, { select: true, focus, expand: true });
+    } catch (error) {
+      if (this.#isCurrent(entry)) {
+        throw error;
+      }
+      // A row that has left the list meanwhile cannot be revealed, and need not be.
+    }
+  }
+
+  /** The document that was led to last, if it is still in the list. */
+  #isCurrent(entry: Entry): boolean {
+    return this.#current === entry && this.#queue.entries.includes(entry);
   }
 
   /** The document that a command means: its argument's, else the selected, else the last led to. */
