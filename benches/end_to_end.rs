@@ -70,6 +70,7 @@ fn tags(
     let selection = Selection {
         threshold: None,
         default_threshold: engine.default_threshold(),
+        margin: engine.margin(),
         top: None,
         multi_class: false,
     };

@@ -54,6 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         selection: Selection {
             threshold: None,
             default_threshold: engine.default_threshold(),
+            margin: engine.margin(),
             top: None,
             multi_class: false,
         },

@@ -215,6 +215,7 @@ impl Desk {
         let selection = Selection {
             threshold: rules.threshold,
             default_threshold: answer.model.default_threshold,
+            margin: answer.model.margin,
             top: None,
             multi_class: false,
         };

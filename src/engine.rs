@@ -168,6 +168,11 @@ impl Engine {
         self.calibration.threshold()
     }
 
+    /// How far, in log-odds, a label may be behind the best one to be a tag by default.
+    pub fn margin(&self) -> Option<f32> {
+        self.calibration.margin()
+    }
+
     /// Makes a label set ready: tokenised and, where the calibration wants it, embedded.
     ///
     /// # Errors

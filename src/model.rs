@@ -17,6 +17,7 @@ mod head;
 pub mod hub;
 pub mod label_head;
 pub mod loss;
+mod output;
 mod precision;
 pub mod random;
 pub mod sequence;
@@ -31,6 +32,7 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 
 use crate::model::calibration::Calibration;
+pub use output::{Inspection, Output};
 pub use precision::Precision;
 
 use batch::{Batch, BatchOptions};
@@ -87,29 +89,6 @@ pub struct Model {
 enum Backbone {
     Plain(Encoder),
     Fused(FusedBert),
-}
-
-/// What the model says of one sequence.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Output {
-    /// The checkpoint's own logit of each label, in the sequence's order.
-    pub logits: Vec<f32>,
-    /// Mean of the text's states, of unit length: the second view, and label-free under
-    /// `isolated` attention.
-    pub embedding: Vec<f32>,
-}
-
-/// The states behind an `Output`, for comparison with golden cases.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Inspection {
-    /// Last hidden state of the first position.
-    pub hidden_cls: Vec<f32>,
-    /// Last hidden state of the last position.
-    pub hidden_last: Vec<f32>,
-    /// Projected, not normalised `[CLS]` state.
-    pub text_embedding: Vec<f32>,
-    /// The checkpoint's own logits.
-    pub logits: Vec<f32>,
 }
 
 impl Model {

@@ -1,6 +1,8 @@
 //! From scores to tags: which labels a reader is shown.
 //!
 //! Pure: takes scores and thresholds, gives tags. A higher threshold never adds a tag.
+//! A score never depends on other labels; which of the scores by default become tags does, for a label
+//! far behind the best one is seldom meant.
 
 use crate::label::{LabelId, LabelSet};
 use crate::score::{Logit, Score};
@@ -32,6 +34,8 @@ pub struct Selection {
     pub threshold: Option<Score>,
     /// The default where neither the reader nor the label set says anything.
     pub default_threshold: Score,
+    /// How far, in log-odds, a label may be behind the best one where its threshold is the default.
+    pub margin: Option<f32>,
     /// At most so many tags.
     pub top: Option<usize>,
     /// Labels exclude each other: the best one is the tag.
@@ -41,19 +45,63 @@ pub struct Selection {
 impl Selection {
     /// The score from which a label of `set` is a tag.
     pub fn threshold_of(&self, label: LabelId, set: &LabelSet) -> Score {
+        self.asked_for(label, set).unwrap_or(self.default_threshold)
+    }
+
+    /// The threshold that somebody has asked for: whoever reads, or whoever wrote the label set.
+    fn asked_for(&self, label: LabelId, set: &LabelSet) -> Option<Score> {
         let of_reader = self.threshold.or(set.label(label).threshold);
-        let of_set = of_reader.or(set.threshold);
-        of_set.unwrap_or(self.default_threshold)
+        of_reader.or(set.threshold)
+    }
+
+    fn passes(&self, scored: &LabelScore, best: Logit, set: &LabelSet) -> bool {
+        match self.asked_for(scored.label, set) {
+            _ if self.multi_class && self.threshold.is_none() => true,
+            Some(threshold) => scored.score >= threshold,
+            None => {
+                let behind = best.value() - scored.logit.value();
+                scored.score >= self.default_threshold && self.margin.is_none_or(|m| behind <= m)
+            }
+        }
     }
 }
 
 /// The tags of a document, best first; equal scores keep the label set's order.
 pub fn select(scores: &[LabelScore], set: &LabelSet, selection: &Selection) -> Vec<Tag> {
-    let limit = |s: &LabelScore| selection.threshold_of(s.label, set);
+    select_behind(scores, scores, set, selection)
+}
+
+/// The same where the scores were moved by what was learnt of single labels.
+///
+/// A label that was raised above all others does not outdo them for it: the best one is that of
+/// `before`, as far as it was not lowered. The two are parallel.
+pub fn select_behind(
+    scores: &[LabelScore],
+    before: &[LabelScore],
+    set: &LabelSet,
+    selection: &Selection,
+) -> Vec<Tag> {
+    let lower = |(now, then): (&LabelScore, &LabelScore)| {
+        if then.logit < now.logit {
+            then.logit
+        } else {
+            now.logit
+        }
+    };
+    let may_be_given = scores
+        .iter()
+        .zip(before)
+        .filter(|(s, _)| !set.label(s.label).manual);
+    let best = may_be_given
+        .map(lower)
+        .reduce(|a, b| if b > a { b } else { a });
+    let Some(best) = best else {
+        return Vec::new();
+    };
     let mut tags: Vec<Tag> = scores
         .iter()
         .filter(|s| !set.label(s.label).manual)
-        .filter(|s| selection.multi_class && selection.threshold.is_none() || s.score >= limit(s))
+        .filter(|s| selection.passes(s, best, set))
         .map(|s| Tag {
             label: s.label,
             score: s.score,
@@ -100,6 +148,7 @@ mod tests {
         Selection {
             threshold: None,
             default_threshold: score(0.5),
+            margin: None,
             top: None,
             multi_class: false,
         }
@@ -128,6 +177,45 @@ mod tests {
         assert_eq!(names(&set, &[0.7, 0.7], &given(0.6)), ["a", "b"]);
         assert_eq!(names(&set, &[0.9, 0.9], &given(0.95)), [""; 0]);
         assert_eq!(names(&bare, &[0.5, 0.49], &selection()), ["a"]);
+    }
+
+    #[test]
+    fn a_label_far_behind_the_best_is_no_tag_unless_somebody_set_its_threshold() {
+        let set = LabelSet::parse(
+            "[[label]]\nname = 'a'\n[[label]]\nname = 'b'\n[[label]]\nname = 'c'\n\
+             [[label]]\nname = 'd'\nthreshold = 0.3\n[[label]]\nname = 'e'\nmanual = true\n",
+        )
+        .unwrap();
+        let scored = |logits: [f32; 5]| -> Vec<LabelScore> {
+            let logits = logits.map(|logit| Logit::new(logit).unwrap());
+            let ids = (0..).map(LabelId);
+            ids.zip(logits)
+                .map(|(label, logit)| LabelScore {
+                    label,
+                    logit,
+                    score: logit.sigmoid(),
+                })
+                .collect()
+        };
+        let close = Selection {
+            default_threshold: score(0.3),
+            margin: Some(1.0),
+            ..selection()
+        };
+        let now = scored([3.0, 2.0, 1.9, 0.0, 9.0]);
+        assert_eq!(ids(&select(&now, &set, &close)), [0, 1, 3].map(LabelId));
+        let all = Selection {
+            threshold: Some(score(0.3)),
+            ..close
+        };
+        assert_eq!(ids(&select(&now, &set, &all)), [0, 1, 2, 3].map(LabelId));
+        // What was raised by something learnt does not push others out; what was lowered lets them in.
+        let before = scored([1.2, 2.0, 1.9, 0.0, 9.0]);
+        let tags = select_behind(&now, &before, &set, &close);
+        assert_eq!(ids(&tags), [0, 1, 2, 3].map(LabelId));
+        let lowered = scored([-5.0, 2.0, 1.9, 0.0, 9.0]);
+        let tags = select_behind(&lowered, &now, &set, &close);
+        assert_eq!(ids(&tags), [1, 2, 3].map(LabelId));
     }
 
     #[test]
@@ -180,9 +268,10 @@ mod tests {
         fn any_selection()(
             threshold in prop::option::of(0.0_f32..=1.0), default in 0.0_f32..=1.0,
             top in prop::option::of(0_usize..5), multi_class in any::<bool>(),
+            margin in prop::option::of(0.0_f32..=1.0),
         ) -> Selection {
             Selection {
-                threshold: threshold.map(score), default_threshold: score(default), top, multi_class,
+                threshold: threshold.map(score), default_threshold: score(default), margin, top, multi_class,
             }
         }
     }

@@ -171,6 +171,7 @@ fn the_fit_is_scikit_learns_logistic_regression() {
             positive: positive[i],
             weight: weight[i],
             group: 0,
+            row: i as u32,
         })
         .collect();
     for expected in golden["fits"].as_array().unwrap() {

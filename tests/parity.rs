@@ -50,11 +50,11 @@ fn every_golden_folder_passes_every_stage() {
 }
 
 #[test]
-fn the_seed_checkpoint_gives_the_seed_cases() {
+fn the_bundled_checkpoint_gives_what_pytorch_computes_of_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let report = verify_with(
         &root.join("train/checkpoints/gliznet-minilm-l6"),
-        &root.join("tests/fixtures/seed-model/cases.json"),
+        &root.join("tests/fixtures/bundled-model/cases.json"),
         &LoadOptions::default(),
     )
     .unwrap();

@@ -144,7 +144,10 @@ fn measure(args: &Args, engine: &Engine, set: DataSet) -> anyhow::Result<Measure
     } else {
         Task::MultiLabel
     };
-    let evaluation = evaluate(&rows, &Thresholds::single(threshold), task).ok_or_else(|| {
+    // Whoever asks for a threshold wants it alone.
+    let margin = engine.margin().filter(|_| args.threshold.is_none());
+    let thresholds = Thresholds::single(threshold).with_margin(margin);
+    let evaluation = evaluate(&rows, &thresholds, task).ok_or_else(|| {
         anyhow::anyhow!(
             "{}: no usable row; see docs/evaluation.md for the format",
             set.data.display()

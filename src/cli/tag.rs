@@ -179,6 +179,7 @@ impl Tagger {
                 .or(surroundings.settings.threshold)
                 .and_then(Score::new),
             default_threshold: engine.default_threshold(),
+            margin: engine.margin(),
             top: args.top.map(NonZeroUsize::get),
             multi_class: args.multi_class,
         };

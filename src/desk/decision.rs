@@ -8,7 +8,7 @@ use crate::correction::Verdict;
 use crate::label::{LabelId, LabelSet};
 use crate::learn::memory::Recall;
 use crate::score::Score;
-use crate::tag::{LabelScore, Selection, select};
+use crate::tag::{LabelScore, Selection, select, select_behind};
 
 /// What is known of a document.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,8 @@ pub fn decide(set: &LabelSet, selection: &Selection, facts: Facts) -> Vec<Decisi
         let is_pinned = facts.recall.pinned.contains_key(&label);
         !is_pinned && by_itself.iter().any(|tag| tag.label == label)
     };
-    let mut decisions: Vec<Decision> = select(facts.adjusted, set, selection)
+    let adjusted = select_behind(facts.adjusted, facts.raw, set, selection);
+    let mut decisions: Vec<Decision> = adjusted
         .into_iter()
         .map(|tag| Decision {
             label: tag.label,
@@ -107,6 +108,7 @@ mod tests {
         let selection = Selection {
             threshold: None,
             default_threshold: Score::new(0.5).unwrap(),
+            margin: None,
             top: None,
             multi_class: false,
         };

@@ -306,6 +306,7 @@ fn prepared(model: &Arc<Model>, options: &EngineOptions, device: Arc<str>) -> (E
         fingerprint: model.fingerprint().into(),
         device,
         default_threshold: engine.default_threshold(),
+        margin: engine.margin(),
     };
     (engine, facts)
 }

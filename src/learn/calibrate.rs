@@ -73,7 +73,9 @@ pub fn samples(
     group: u32,
 ) -> Result<Vec<Sample>, ScoringError> {
     let mut samples = Vec::new();
-    for (case, (candidates, views)) in cases.iter().zip(views(engine, set, cases)?) {
+    for (row, (case, (candidates, views))) in
+        (0..).zip(cases.iter().zip(views(engine, set, cases)?))
+    {
         let weight = row_weight(case.candidates.len(), ROW_WEIGHT_POWER);
         for (label, positive) in candidates.labels.iter().zip(&case.truth) {
             let column = label.and_then(|label| candidates.vocabulary.column(label));
@@ -84,6 +86,7 @@ pub fn samples(
                     positive: *positive,
                     weight,
                     group,
+                    row,
                 });
             }
         }

@@ -130,6 +130,7 @@ impl Scored {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Thresholds {
     default: f32,
+    margin: Option<f32>,
     labels: BTreeMap<u32, f32>,
 }
 
@@ -138,6 +139,7 @@ impl Thresholds {
     pub fn single(threshold: f32) -> Thresholds {
         Thresholds {
             default: threshold,
+            margin: None,
             labels: BTreeMap::new(),
         }
     }
@@ -148,14 +150,36 @@ impl Thresholds {
         self
     }
 
+    /// The same, where a label without a threshold of its own may be at most so far behind the best
+    /// one of its row, in log-odds.
+    pub fn with_margin(mut self, margin: Option<f32>) -> Thresholds {
+        self.margin = margin;
+        self
+    }
+
     /// The threshold of labels that have none of their own.
     pub fn default_threshold(&self) -> f32 {
         self.default
     }
 
-    fn of(&self, label: u32) -> f32 {
-        self.labels.get(&label).copied().unwrap_or(self.default)
+    /// Which candidates of a row are predicted.
+    pub fn predicted<'a>(&'a self, row: &'a Scored) -> impl Iterator<Item = bool> + 'a {
+        let best = log_odds(row.scores[row.best()]);
+        row.decisions().map(move |(label, score, _)| {
+            let own = self.labels.get(&label);
+            let near = || {
+                self.margin
+                    .is_none_or(|m| best - log_odds(score) <= f64::from(m))
+            };
+            score >= *own.unwrap_or(&self.default) && (own.is_some() || near())
+        })
     }
+}
+
+/// Of a probability; finite, since float32 holds no more of one that is nearly certain.
+fn log_odds(score: f32) -> f64 {
+    let p = f64::from(score).clamp(1e-12, 1.0 - 1e-12);
+    (p / (1.0 - p)).ln()
 }
 
 /// Whether labels exclude each other.
@@ -238,10 +262,7 @@ pub fn evaluate(rows: &[Scored], thresholds: &Thresholds, task: Task) -> Option<
         return None;
     }
     let predicted = |row: &Scored, out: &mut Vec<bool>| match task {
-        Task::MultiLabel => out.extend(
-            row.decisions()
-                .map(|(label, score, _)| score >= thresholds.of(label)),
-        ),
+        Task::MultiLabel => out.extend(thresholds.predicted(row)),
         Task::MultiClass => {
             let best = row.best();
             out.extend((0..row.labels.len()).map(|at| at == best));

@@ -34,6 +34,7 @@ pub const LARGEST_LABEL_BIAS: f32 = 2.0;
 pub struct Calibration {
     coefficients: Coefficients,
     threshold: Score,
+    margin: Option<f32>,
     label_bias: BTreeMap<String, f32>,
     origin: Option<Origin>,
 }
@@ -95,6 +96,7 @@ impl Calibration {
         Ok(Calibration {
             coefficients,
             threshold,
+            margin: None,
             label_bias: BTreeMap::new(),
             origin: None,
         })
@@ -120,6 +122,15 @@ impl Calibration {
         let bias = bias.clamp(-LARGEST_LABEL_BIAS, LARGEST_LABEL_BIAS);
         self.label_bias.insert(label.to_owned(), bias);
         Ok(self)
+    }
+
+    /// The same, where a label may be at most so far behind the best one, in log-odds.
+    pub fn with_margin(self, margin: Option<f32>) -> Result<Self, CalibrationError> {
+        if let Some(margin) = margin {
+            let rule = "a finite number of at least 0";
+            checked("margin", margin, rule, |x| x.is_finite() && x >= 0.0)?;
+        }
+        Ok(Calibration { margin, ..self })
     }
 
     /// The same, knowing where it comes from.
@@ -164,6 +175,12 @@ impl Calibration {
     /// The score from which a label is a tag, where neither the reader nor the label set says otherwise.
     pub fn threshold(&self) -> Score {
         self.threshold
+    }
+
+    /// How far, in log-odds, a label may be behind the best one to be a tag, where the default
+    /// threshold holds; `None`: however far.
+    pub fn margin(&self) -> Option<f32> {
+        self.margin
     }
 
     /// How far verdicts have moved single labels, by name.

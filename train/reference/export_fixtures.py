@@ -1,7 +1,7 @@
 """Checks reference_model.py against the given golden cases, then exports cases of our own.
 
 Input: the folders of tests/fixtures/parity that the reference implementation saved, and a trained
-checkpoint with tests/fixtures/seed-model/cases.json.
+checkpoint with tests/fixtures/bundled-model/cases.json.
 Output: the folders named in EXPORTS, written next to them.
 Invariant: nothing is written unless every given case is met within the tolerances, and the same
 seed writes the same bytes.
@@ -37,7 +37,7 @@ from transformers import AutoConfig, AutoModel
 
 ROOT = Path(__file__).resolve().parents[2]
 PARITY = ROOT / "tests/fixtures/parity"
-SEED_CASES = ROOT / "tests/fixtures/seed-model/cases.json"
+BUNDLED_CASES = ROOT / "tests/fixtures/bundled-model/cases.json"
 
 # The encoders that take any positions and any mask.
 OWN_ENCODERS = {"bert": bert, "modernbert": modernbert}
@@ -111,12 +111,12 @@ def check_given(folder, encoder, kind):
     return deviations.report()
 
 
-def check_seed(folder):
+def check_bundled(folder):
     model, vocabulary = Model.load(folder, bert), Vocabulary(folder)
     last = model.config["backbone_config"]["max_position_embeddings"] - 1
-    deviations = Deviations("seed model (isolated, own encoder)")
+    deviations = Deviations("bundled model (isolated, own encoder)")
     with torch.no_grad():
-        for case in json.loads(SEED_CASES.read_text())["cases"]:
+        for case in json.loads(BUNDLED_CASES.read_text())["cases"]:
             sequence = prefix_sequence(vocabulary, case["text"], case["labels"], True, last)
             output = model(pad([sequence], vocabulary.pad, isolated=True))
             for part in ("positions", "segments"):
@@ -127,7 +127,7 @@ def check_seed(folder):
     return deviations.report()
 
 
-def check(seed_model):
+def check(bundled_model):
     good = []
     for folder in sorted(PARITY.iterdir()):
         if folder.name in EXPORTS:
@@ -136,10 +136,10 @@ def check(seed_model):
         good.append(check_given(folder, library_encoder, "transformers"))
         if kind in OWN_ENCODERS:
             good.append(check_given(folder, OWN_ENCODERS[kind], "own encoder"))
-    if seed_model.is_dir():
-        good.append(check_seed(seed_model))
+    if bundled_model.is_dir():
+        good.append(check_bundled(bundled_model))
     else:
-        print(f"skip seed model: no folder {seed_model}")
+        print(f"skip bundled model: no folder {bundled_model}")
     return all(good)
 
 
@@ -591,11 +591,11 @@ def main():
     parser.add_argument("what", choices=["check", "export"])
     bundled = ROOT / "train/checkpoints/gliznet-minilm-l6"
     parser.add_argument(
-        "--seed-model", type=Path, default=bundled, help="folder of the seed checkpoint"
+        "--bundled", type=Path, default=bundled, help="folder of the bundled checkpoint"
     )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    good = check(arguments.seed_model)
+    good = check(arguments.bundled)
     if good and arguments.what == "export":
         for name, export in EXPORTS.items():
             folder = PARITY / name

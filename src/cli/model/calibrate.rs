@@ -133,10 +133,12 @@ fn print(report: &Report, args: &Args) -> anyhow::Result<()> {
         )?;
     }
     let threshold = &report.threshold;
+    let near = |margin| format!(", at most {margin} behind the best label");
     writeln!(
         out,
-        "default threshold {:.3}: F1 {:.4} (at one half {:.4})",
+        "default threshold {:.3}{}: F1 {:.4} (at one half {:.4})",
         threshold.threshold.value(),
+        threshold.margin.map(near).unwrap_or_default(),
         threshold.f1,
         threshold.f1_at_half
     )?;

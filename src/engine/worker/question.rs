@@ -41,6 +41,8 @@ pub struct ModelFacts {
     pub device: Arc<str>,
     /// The score from which a label is a tag where nobody says otherwise.
     pub default_threshold: Score,
+    /// How far, in log-odds, a label may be behind the best one where nobody says otherwise.
+    pub margin: Option<f32>,
 }
 
 /// How far the model is.

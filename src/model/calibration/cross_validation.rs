@@ -107,6 +107,7 @@ mod tests {
                     positive: i % 10 > 6 || i % 7 == 1,
                     weight: 1.0,
                     group: group as u32,
+                    row: i as u32,
                 })
             })
             .collect()

@@ -144,13 +144,14 @@ pub fn calibrate(
     let threshold = default_threshold(samples, odds);
     let cross_validation = cross_validation::run(samples, options)?;
     let calibration =
-        Calibration::new(fit.coefficients(), threshold.threshold)?.with_origin(Origin {
-            fitted_on: fitted_on.to_owned(),
-            n_decisions: samples.len() as u64,
-            log_loss: after.log_loss,
-            calibration_error: after.error,
-            cross_validated_error: cross_validation.as_ref().map(|c| c.pooled.error),
-        });
+        Calibration::new(fit.coefficients(), threshold.threshold)?.with_margin(threshold.margin)?;
+    let calibration = calibration.with_origin(Origin {
+        fitted_on: fitted_on.to_owned(),
+        n_decisions: samples.len() as u64,
+        log_loss: after.log_loss,
+        calibration_error: after.error,
+        cross_validated_error: cross_validation.as_ref().map(|c| c.pooled.error),
+    });
     let Coefficients { joint, embed, bias } = before.coefficients();
     let old = [joint, embed, bias].map(f64::from);
     let report = Report {
@@ -247,6 +248,7 @@ mod tests {
                     positive,
                     weight: weight as f32,
                     group,
+                    row: i as u32,
                 })
             })
             .collect()
@@ -378,6 +380,7 @@ mod tests {
                     positive,
                     weight: 1.0,
                     group: 0,
+                    row: 0,
                 })
                 .collect();
             match fit(&samples, &Options::default()) {

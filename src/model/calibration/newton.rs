@@ -226,6 +226,7 @@ mod tests {
             positive,
             weight: 1.0,
             group: 0,
+            row: 0,
         }
     }
 

@@ -4,6 +4,8 @@
 //! Invariant: the order of the samples changes nothing but rounding.
 //! Knows nothing of how the log-odds came about.
 
+use std::collections::BTreeMap;
+
 use super::newton;
 use super::reliability::{Reliability, Tied};
 use super::sample::Sample;
@@ -21,11 +23,16 @@ pub struct Quality {
     pub equal_mass_error: f64,
 }
 
+/// Tried as the distance that a label may be behind the best one, in log-odds; none first.
+const MARGINS: [f64; 9] = [f64::INFINITY, 4.0, 3.0, 2.5, 2.0, 1.75, 1.5, 1.25, 1.0];
+
 /// The threshold that became the default, and what it gives on the fitting data.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ThresholdChoice {
     /// The default threshold.
     pub threshold: Score,
+    /// How far a label may be behind the best one of its text, in log-odds.
+    pub margin: Option<f32>,
     /// Its F1.
     pub f1: f64,
     /// F1 at one half, for comparison.
@@ -64,18 +71,47 @@ pub fn quality(samples: &[Sample], log_odds: impl Fn(&Sample) -> f64) -> Quality
 /// the best threshold is half of the best F1 that can be reached (Lipton, Elkan, Naryanaswamy 2014):
 /// it follows from how good the model is, and one half would be right only for a perfect one.
 /// Why not one per data set or label: an unseen label set has no data to choose it on.
+/// Why a margin beside it: where all labels of a set are on the text's own subject, all are likely,
+/// and only the best of them are meant.
 pub fn default_threshold(samples: &[Sample], log_odds: impl Fn(&Sample) -> f64) -> ThresholdChoice {
     let tied = descending(samples, &log_odds);
     let half = Score::new(0.5).expect("one half is in 0..=1");
     let f1_at_half = threshold::f1_at(tied.iter().copied(), half.value());
-    let best = threshold::best_f1(tied.iter().copied())
-        .and_then(|cut| Some((Score::new(cut.middle())?, cut.f1)))
-        .unwrap_or((half, f1_at_half));
-    ThresholdChoice {
-        threshold: best.0,
-        f1: best.1,
+    let mut choice = ThresholdChoice {
+        threshold: half,
+        margin: None,
+        f1: f1_at_half,
         f1_at_half,
+    };
+    let mut best: BTreeMap<(u32, u32), f64> = BTreeMap::new();
+    for s in samples {
+        let best = best.entry((s.group, s.row)).or_insert(f64::NEG_INFINITY);
+        *best = best.max(log_odds(s));
     }
+    let mut is_first = true;
+    for margin in MARGINS {
+        let kept = |s: &Sample| {
+            let odds = log_odds(s);
+            let is_near = best[&(s.group, s.row)] - odds <= margin;
+            if is_near { odds } else { f64::NEG_INFINITY }
+        };
+        let tied = descending(samples, &kept);
+        let cut = threshold::best_f1(tied.iter().copied());
+        let found = cut.and_then(|cut| Some((Score::new(cut.middle())?, cut.f1)));
+        if let Some((threshold, f1)) = found
+            && (is_first || f1 > choice.f1)
+        {
+            let margin = margin.is_finite().then_some(margin as f32);
+            choice = ThresholdChoice {
+                threshold,
+                margin,
+                f1,
+                f1_at_half,
+            };
+            is_first = false;
+        }
+    }
+    choice
 }
 
 /// The samples' scores, highest first, equal ones together.
@@ -120,7 +156,27 @@ mod tests {
             positive,
             weight: 1.0,
             group: 0,
+            row: 0,
         }
+    }
+
+    #[test]
+    fn a_margin_is_chosen_where_all_labels_of_a_text_are_likely() {
+        let of = |row: u32, joint: f32, positive: bool| Sample {
+            row,
+            ..sample(joint, positive)
+        };
+        // The first text's wrong labels are likelier than the second's right one.
+        let samples = [
+            of(0, 4.0, true),
+            of(0, 2.0, false),
+            of(0, 1.8, false),
+            of(1, 1.0, true),
+            of(1, -2.0, false),
+        ];
+        let choice = default_threshold(&samples, |s| f64::from(s.joint));
+        assert_eq!((choice.margin, choice.f1), (Some(1.75), 1.0));
+        assert!(choice.threshold.value() < newton::sigmoid(1.0) as f32);
     }
 
     #[test]

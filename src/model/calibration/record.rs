@@ -26,6 +26,8 @@ struct Record {
     embed: f32,
     bias: f32,
     threshold: f32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    margin: Option<f32>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     label_bias: BTreeMap<String, f32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,7 +67,7 @@ pub(super) fn parse(text: &str) -> Result<Calibration, CalibrationError> {
         embed: record.embed,
         bias: record.bias,
     };
-    let mut calibration = Calibration::new(coefficients, threshold)?;
+    let mut calibration = Calibration::new(coefficients, threshold)?.with_margin(record.margin)?;
     for (label, bias) in record.label_bias {
         calibration = calibration.with_label_bias(&label, bias)?;
     }
@@ -83,6 +85,7 @@ pub(super) fn print(calibration: &Calibration) -> String {
         embed,
         bias,
         threshold: calibration.threshold.value(),
+        margin: calibration.margin,
         label_bias: calibration.label_bias.clone(),
         origin: calibration.origin.as_ref().map(OriginRecord::from),
     };
@@ -134,6 +137,8 @@ mod tests {
             .unwrap()
             .with_label_bias("\"quoted\" é", 0.7)
             .unwrap()
+            .with_margin(Some(1.25))
+            .unwrap()
             .with_origin(Origin {
                 fitted_on: "notes and topics".to_owned(),
                 n_decisions: 12_345,
@@ -165,6 +170,7 @@ mod tests {
             (", \"bias\": 0.0", "", "missing field `bias`"),
             ("\"version\": 1, ", "", "missing field `version`"),
             ("0.5}", "1.5}", "`threshold` is 1.5"),
+            ("0.5}", "0.5, \"margin\": -1.0}", "`margin` is -1"),
             ("0.5}", "null}", "invalid type: null"),
             ("\"joint\": 1.0", "\"joint\": -1.0", "`joint` is -1"),
             ("\"joint\": 1.0", "\"joint\": 1e39", "number out of range"),

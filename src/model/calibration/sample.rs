@@ -15,6 +15,8 @@ pub struct Sample {
     pub weight: f32,
     /// The label space it comes from: cross-validation holds out whole ones.
     pub group: u32,
+    /// The text: decisions of one text compete with each other.
+    pub row: u32,
 }
 
 /// The weight of each decision of a row with so many candidate labels: `n_labels^-power`.
