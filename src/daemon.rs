@@ -59,6 +59,11 @@ pub enum DaemonError {
     /// It answered what nobody understands, or nothing.
     #[error("the daemon does not answer as it should ({0}); end it with `gliznet stop`")]
     Odd(String),
+    /// It ended before it answered.
+    #[error(
+        "the daemon ended before it answered ({0}); ask again, and `gliznet doctor` if it goes on"
+    )]
+    Gone(String),
     /// It understood and refuses, with the reason and the cure.
     #[error("{0}")]
     Refused(String),

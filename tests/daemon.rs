@@ -8,7 +8,7 @@
 mod editor;
 
 use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -152,6 +152,25 @@ fn a_dead_socket_is_replaced() {
     editor.initialize(json!({}));
     assert_ne!(home.status()["pid"], pid);
     assert_eq!(editor.quit(), 0);
+}
+
+#[test]
+fn a_daemon_that_ends_while_it_is_asked_how_it_is_does_not_run() {
+    let home = Home::new(&LABELS);
+    let mut editor = home.editor();
+    editor.initialize(json!({}));
+    let path = socket(&home);
+    drop(editor);
+    home.run(&["stop"]);
+    // As a killed one does: the connection is taken, and then there is nobody.
+    let listener = UnixListener::bind(&path).unwrap();
+    let dying = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        drop(listener);
+        drop(stream);
+    });
+    assert_eq!(home.status(), Value::Null);
+    dying.join().unwrap();
 }
 
 #[test]

@@ -35,9 +35,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
 /// The status of the daemon at `place`; `None` where none runs.
 pub(super) fn ask(place: &Place) -> Result<Option<StatusResult>, DaemonError> {
     let answer = super::block_on(async {
-        match find(place).await {
-            Some(mut control) => control.ask("gliznet/status").await.map(Some),
-            None => Ok(None),
+        let Some(mut control) = find(place).await else {
+            return Ok(None);
+        };
+        match control.ask("gliznet/status").await {
+            // It is being ended, and its socket still took the connection: what is there now?
+            Err(DaemonError::Gone(_)) => match find(place).await {
+                Some(mut next) => next.ask("gliznet/status").await.map(Some),
+                None => Ok(None),
+            },
+            answer => answer.map(Some),
         }
     })?;
     let status = answer.map(serde_json::from_value).transpose();

@@ -194,7 +194,7 @@ impl Control {
     async fn send(&mut self, message: &Value) -> Result<(), DaemonError> {
         let bytes = frame(message.to_string().as_bytes());
         let sent = self.stream.write_all(&bytes).await;
-        sent.map_err(odd)
+        sent.map_err(gone)
     }
 
     async fn answer(&mut self, id: u32) -> Result<Value, DaemonError> {
@@ -212,12 +212,16 @@ impl Control {
             }
             let mut chunk = [0; 16 << 10];
             match self.stream.read(&mut chunk).await {
-                Ok(0) => return Err(odd("it closed the connection")),
+                Ok(0) => return Err(gone("it closed the connection")),
                 Ok(n) => self.decoder.feed(&chunk[..n]),
-                Err(error) => return Err(odd(error)),
+                Err(error) => return Err(gone(error)),
             }
         }
     }
+}
+
+fn gone(fact: impl ToString) -> DaemonError {
+    DaemonError::Gone(fact.to_string())
 }
 
 fn odd(fact: impl ToString) -> DaemonError {
