@@ -4,6 +4,7 @@
 //! Invariant: a note that is gone is remembered for a while, so that one that comes back under
 //! another name keeps what was said of it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::{GRACE, Supervisor};
@@ -93,6 +94,10 @@ impl Supervisor {
     ) {
         let is_new = |(path, _): &&(PathBuf, Stamp)| !self.index.notes().contains_key(path);
         let new: Vec<(PathBuf, Stamp)> = come.iter().filter(is_new).cloned().collect();
+        let now = self.now();
+        for path in self.left_for(&new) {
+            self.miss(&path, now);
+        }
         if !new.is_empty() && !self.missing.is_empty() {
             let mut gone: Vec<(PathBuf, Stamp)> = self
                 .missing
@@ -113,6 +118,27 @@ impl Supervisor {
                 self.roots[at].push(&path, urgency, earliest, crowd);
             }
         }
+    }
+
+    /// Known notes that look like new ones and are not there any more: a note may be seen under its
+    /// new name before it is missed under the old one.
+    fn left_for(&self, new: &[(PathBuf, Stamp)]) -> Vec<PathBuf> {
+        let looks: HashSet<Stamp> = new
+            .iter()
+            .map(|(_, stamp)| *stamp)
+            .filter(|stamp| stamp.inode != 0)
+            .collect();
+        if looks.is_empty() {
+            return Vec::new();
+        }
+        let notes = self.index.notes();
+        let alike = notes.iter().filter(|(_, note)| looks.contains(&note.stamp));
+        let is_gone = |path: &&PathBuf| std::fs::symlink_metadata(path).is_err();
+        alike
+            .map(|(path, _)| path)
+            .filter(is_gone)
+            .cloned()
+            .collect()
     }
 
     /// A path, and all that is known below it, has another name.
