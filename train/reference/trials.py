@@ -37,7 +37,7 @@ COMMON = [
     "text.tokens=128",
     "text.long_tokens=320",
 ]
-# What each trial changes. `full`, `joint` and `embedding` answer a question and are never kept.
+# What each trial changes. `full` and `joint` answer a question and are never kept.
 TRIALS = {
     "base": [],
     "full": ['model.label_attention="full"'],
