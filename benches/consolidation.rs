@@ -1,16 +1,19 @@
-//! Ten rounds of corrections, each learnt for good: what that teaches, and what it costs.
+//! Corrections learnt for good: what sixty teach at once, what ten rounds do, and what that costs.
 //!
 //! Input: the notes of one person with tags that no model can know (`benches/personal`), mixed with
-//! shipped texts under labels that the gate's texts have too. Output: a table by round, in three orders: micro-F1 on
-//! the person's held-out notes, by the model alone and with its memory; the mean ranking precision
-//! on general texts that the gate measures; how long it took. `-- --rounds 1` stops sooner.
+//! shipped texts under labels that the gate's texts have too. Output: two tables, in three orders: micro-F1 on
+//! the person's held-out notes, by the memory of the shipped model, by the model that has learnt and
+//! by that with its memory; the mean ranking precision on general texts that the gate measures; how
+//! long it took. `-- --rounds 1` stops sooner, `-- --orders 1` too.
 //! A correction accepts the tags of its note and rejects what was suggested and is not among them.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use gliznet::config::Folders;
 use gliznet::correction::{Correction, Said, Source};
+use gliznet::desk::decision::{Facts, decide};
 use gliznet::document::Format;
 use gliznet::engine::{Engine, EngineOptions, Passage, Prediction, Request, Vocabulary};
 use gliznet::label::LabelSet;
@@ -18,18 +21,23 @@ use gliznet::learn::consolidate::lesson::{Renamed, lessons};
 use gliznet::learn::consolidate::replay::{Half, spaces};
 use gliznet::learn::consolidate::{Job, learn};
 use gliznet::learn::journal::Entry;
-use gliznet::learn::memory::{Memory, recollect};
+use gliznet::learn::memory::{Memory, Recall, recollect};
 use gliznet::learn::versions::Versions;
 use gliznet::learn::versions::manifest::Manifest;
-use gliznet::model::LoadOptions;
 use gliznet::model::random::Random;
 use gliznet::model::store::ModelSource;
-use gliznet::tag::{Selection, select};
+use gliznet::model::{LoadOptions, Model};
+use gliznet::tag::Selection;
 
 /// So many corrections a round.
 const CORRECTIONS: usize = 16;
 const ROUNDS: usize = 10;
 const ORDERS: u64 = 3;
+/// And so many at once.
+const SIXTY: usize = 60;
+const HEADER: &str = "\
+| order | round | corrections | F1, memory of the shipped model | F1, model | F1, with memory | general ranking | outcome | seconds |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |";
 type Error = Box<dyn std::error::Error>;
 
 #[derive(Clone)]
@@ -40,10 +48,8 @@ struct Note {
 }
 
 fn main() -> Result<(), Error> {
-    let mut arguments = std::env::args();
-    let rounds = arguments.by_ref().find(|a| a == "--rounds");
-    let rounds = rounds.and_then(|_| arguments.next()?.parse().ok());
-    let rounds: usize = rounds.unwrap_or(ROUNDS);
+    let rounds = argument("--rounds").unwrap_or(ROUNDS);
+    let orders = argument("--orders").unwrap_or(ORDERS);
     let own = notes("benches/personal/corrections.jsonl")?;
     let set = Arc::clone(&own.first().ok_or("no notes")?.set);
     let held_out = notes("benches/personal/held-out.jsonl")?;
@@ -64,46 +70,43 @@ fn main() -> Result<(), Error> {
             }
         }));
     }
+    anstream::println!("Sixty corrections at once\n\n{HEADER}");
+    for order in 0..orders {
+        let mut own = own.clone();
+        Random::new(&[order]).shuffle(&mut own);
+        own.truncate(SIXTY);
+        let data = tempfile::tempdir()?;
+        let mut vault = Vault::new(data.path())?;
+        vault.row(order, 0, None, &held_out, &set)?;
+        vault.correct(own)?;
+        let manifest = vault.learn()?;
+        vault.row(order, 1, Some(&manifest), &held_out, &set)?;
+    }
     anstream::println!(
-        "| order | round | corrections | F1, model | F1, with memory | general ranking | outcome | seconds |"
+        "\nRounds of {CORRECTIONS}, half of them this person's as long as there are such notes\n\n{HEADER}"
     );
-    anstream::println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
-    for order in 0..ORDERS {
-        // Half of each round is this person's, as long as there are such notes.
+    for order in 0..orders {
         let (mut own, mut others) = (own.clone(), others.clone());
         Random::new(&[order]).shuffle(&mut own);
         Random::new(&[order, 1]).shuffle(&mut others);
         let data = tempfile::tempdir()?;
-        let folders = Folders {
-            data: data.path().join("data"),
-            cache: data.path().join("cache"),
-            ..Folders::of_this_user()?
-        };
-        std::fs::create_dir_all(&folders.cache)?;
-        let mut vault = Vault {
-            versions: Versions::new(&folders),
-            folders,
-            entries: Vec::new(),
-        };
-        let (model, with) = vault.measure(&held_out, &set)?;
-        anstream::println!("| {order} | 0 | 0 | {model:.3} | {with:.3} | | | |");
+        let mut vault = Vault::new(data.path())?;
         for round in 1..=rounds {
             let mut drawn = own.split_off(own.len().saturating_sub(CORRECTIONS / 2));
             drawn.extend(others.split_off(others.len().saturating_sub(CORRECTIONS - drawn.len())));
             vault.correct(drawn)?;
             let manifest = vault.learn()?;
-            let (model, with) = vault.measure(&held_out, &set)?;
-            anstream::println!(
-                "| {order} | {round} | {} | {model:.3} | {with:.3} | {} | {:?} {} | {:.0} |",
-                vault.entries.len(),
-                general(&manifest),
-                manifest.outcome,
-                manifest.alpha.unwrap_or_default(),
-                manifest.training.seconds
-            );
+            vault.row(order, round, Some(&manifest), &held_out, &set)?;
         }
     }
     Ok(())
+}
+
+/// The number behind a flag.
+fn argument<T: std::str::FromStr>(flag: &str) -> Option<T> {
+    let mut arguments = std::env::args();
+    arguments.by_ref().find(|argument| argument == flag)?;
+    arguments.next()?.parse().ok()
 }
 
 struct Vault {
@@ -113,16 +116,35 @@ struct Vault {
 }
 
 impl Vault {
+    fn new(data: &Path) -> Result<Vault, Error> {
+        let folders = Folders {
+            data: data.join("data"),
+            cache: data.join("cache"),
+            ..Folders::of_this_user()?
+        };
+        std::fs::create_dir_all(&folders.cache)?;
+        Ok(Vault {
+            versions: Versions::new(&folders),
+            folders,
+            entries: Vec::new(),
+        })
+    }
+
     /// The model that serves.
     fn engine(&self) -> Result<Engine, Error> {
-        let loaded = self
-            .versions
-            .load(&ModelSource::Bundled, &LoadOptions::default())?;
+        self.engine_of(
+            self.versions
+                .load(&ModelSource::Bundled, &LoadOptions::default())?
+                .model,
+        )
+    }
+
+    fn engine_of(&self, model: Model) -> Result<Engine, Error> {
         let options = EngineOptions {
             embedding: true,
             ..EngineOptions::default()
         };
-        Ok(Engine::new(Arc::new(loaded.model), options))
+        Ok(Engine::new(Arc::new(model), options))
     }
 
     fn memory(&self, engine: &Engine) -> Result<Memory, Error> {
@@ -173,16 +195,51 @@ impl Vault {
         Ok(learn(&job, &mut |_| ControlFlow::Continue(()))?)
     }
 
-    /// Micro-F1 by the model alone, and with its memory.
-    fn measure(&self, notes: &[Note], set: &Arc<LabelSet>) -> Result<(f64, f64), Error> {
-        let engine = self.engine()?;
-        let memory = self.memory(&engine)?;
+    /// A row of the table.
+    fn row(
+        &self,
+        order: u64,
+        round: usize,
+        manifest: Option<&Manifest>,
+        notes: &[Note],
+        set: &Arc<LabelSet>,
+    ) -> Result<(), Error> {
+        let shipped = self.engine_of(Model::bundled(&LoadOptions::default())?)?;
+        let (_, by_memory) = self.measure(&shipped, notes, set)?;
+        let (model, with) = self.measure(&self.engine()?, notes, set)?;
+        let (ranking, outcome, seconds) = match manifest {
+            Some(manifest) => (
+                general(manifest),
+                format!(
+                    "{:?} {}",
+                    manifest.outcome,
+                    manifest.alpha.unwrap_or_default()
+                ),
+                format!("{:.0}", manifest.training.seconds),
+            ),
+            None => <(String, String, String)>::default(),
+        };
+        anstream::println!(
+            "| {order} | {round} | {} | {by_memory:.3} | {model:.3} | {with:.3} | {ranking} | {outcome} | {seconds} |",
+            self.entries.len(),
+        );
+        Ok(())
+    }
+
+    /// Micro-F1 by a model alone, and with its memory.
+    fn measure(
+        &self,
+        engine: &Engine,
+        notes: &[Note],
+        set: &Arc<LabelSet>,
+    ) -> Result<(f64, f64), Error> {
+        let memory = self.memory(engine)?;
         let vocabulary = engine.vocabulary(Arc::clone(set))?;
         let (mut right, mut all) = ([0, 0], [0, 0]);
         for note in notes {
-            let prediction = read(&engine, &vocabulary, &note.text)?;
+            let prediction = read(engine, &vocabulary, &note.text)?;
             for (i, memory) in [None, Some(&memory)].into_iter().enumerate() {
-                let tags = tags(&engine, memory, &note.text, &prediction, set);
+                let tags = tags(engine, memory, &note.text, &prediction, set);
                 right[i] += tags.iter().filter(|tag| note.labels.contains(tag)).count();
                 all[i] += tags.len() + note.labels.len();
             }
@@ -217,11 +274,14 @@ fn tags(
     };
     let seen = prediction.embedding.as_ref();
     let seen = seen.map(|embedding| (embedding, engine.model().fingerprint()));
-    let scores = match memory {
-        Some(memory) => memory.recall(text, seen, set).applied_to(prediction).scores,
-        None => prediction.scores.clone(),
+    let recall = memory.map_or_else(Recall::default, |memory| memory.recall(text, seen, set));
+    let facts = Facts {
+        raw: &prediction.scores,
+        adjusted: &recall.applied_to(prediction).scores,
+        recall: &recall,
+        said: None,
     };
-    let tags = select(&scores, set, &selection).into_iter();
+    let tags = decide(set, &selection, facts).into_iter();
     tags.map(|tag| set.label(tag.label).name.clone()).collect()
 }
 

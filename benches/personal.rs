@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gliznet::correction::{Correction, Said, Source};
+use gliznet::desk::decision::{Facts, decide};
 use gliznet::document::Format;
 use gliznet::engine::{Embedding, Engine, EngineOptions, Passage, Prediction, Request, Vocabulary};
 use gliznet::label::LabelSet;
 use gliznet::learn::memory::{MOST_ENTRIES, Memory, ordinary};
 use gliznet::model::random::Random;
 use gliznet::model::{LoadOptions, Model};
-use gliznet::tag::{Selection, select};
+use gliznet::tag::Selection;
 
 /// So many notes are corrected.
 const CORRECTIONS: usize = 60;
@@ -149,8 +150,13 @@ impl Vault {
         let seen = note.prediction.embedding.as_ref();
         let seen = seen.map(|embedding| (embedding, self.model.as_str()));
         let recall = memory.recall(&note.text, seen, &self.set);
-        let scores = recall.applied_to(&note.prediction).scores;
-        let tags = select(&scores, &self.set, &self.selection).into_iter();
+        let facts = Facts {
+            raw: &note.prediction.scores,
+            adjusted: &recall.applied_to(&note.prediction).scores,
+            recall: &recall,
+            said: None,
+        };
+        let tags = decide(&self.set, &self.selection, facts).into_iter();
         tags.map(|tag| self.set.label(tag.label).name.clone())
             .collect()
     }

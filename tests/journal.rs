@@ -253,6 +253,51 @@ fn no_acknowledged_correction_is_lost_however_often_the_daemon_is_killed() {
 }
 
 #[test]
+fn a_hundred_thousand_corrections_are_read_and_the_latest_hold() {
+    let home = Home::new(&LABELS);
+    let mut editor = session(&home);
+    let params = json!({ "text": "note 0", "accepted": ["garden"] });
+    editor.request("gliznet/correct", params).unwrap();
+    assert_eq!(editor.quit(), 0);
+    home.run(&["stop"]);
+    let first: Value = serde_json::from_str(journal(&home).lines().next().unwrap()).unwrap();
+    let mut lines = String::new();
+    for sequence in 1..=100_000 {
+        let mut line = first.clone();
+        line["seq"] = json!(sequence);
+        line["text"] = json!(format!("note {sequence}"));
+        lines.push_str(&line.to_string());
+        lines.push('\n');
+    }
+    std::fs::write(home.path("data/corrections.jsonl"), lines).unwrap();
+
+    let mut editor = session(&home);
+    let asked = json!({ "text": "note 100000", "all": true });
+    let tagged = editor.request("gliznet/tag", asked).unwrap();
+    let garden = json!("garden");
+    let is_garden = |tag: &&Value| tag["label"] == garden && tag["origin"] == "memory";
+    assert!(
+        tagged["tags"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|tag| is_garden(&tag)),
+        "{tagged}"
+    );
+    let params = json!({ "text": "one more", "accepted": ["tax"], "rejected": ["garden"] });
+    let answer = editor.request("gliznet/correct", params).unwrap();
+    assert_eq!(answer["sequence"], 100_001);
+    let tags = suggested(&mut editor, "file:///other", "one more");
+    assert!(
+        tags.contains(&"tax".to_owned()) && !tags.contains(&"garden".to_owned()),
+        "{tags:?}"
+    );
+    assert_eq!(home.status()["journal"]["corrections"], 100_001);
+    assert_eq!(editor.quit(), 0);
+    assert_eq!(journal(&home).lines().count(), 100_001);
+}
+
+#[test]
 fn a_journal_that_may_not_be_written_still_counts_and_says_so() {
     let home = Home::new(&LABELS);
     let uri = note(&home, "a.md", "Roses.\n");

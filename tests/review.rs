@@ -78,6 +78,55 @@ fn a_judged_document_leaves_the_queue_and_those_of_chance_are_counted() {
 }
 
 #[test]
+fn a_verdict_that_goes_against_those_on_like_notes_is_asked_again_until_it_is_repeated() {
+    let home = Home::new(&LABELS);
+    for (name, end) in [("a", "beans"), ("b", "peas"), ("c", "leeks")] {
+        let text = format!("# Beds\n\nToday I dug the long bed over and sowed a row of {end}.\n");
+        std::fs::write(home.path(&format!("notes/{name}.md")), text).unwrap();
+    }
+    let mut script = home.editor();
+    script.initialize(json!({}));
+    let mut judge = |name: &str, accepted: &str, rejected: &str| {
+        let path = home.path(&format!("notes/{name}.md"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let uri = format!("file://{}", path.canonicalize().unwrap().display());
+        let params = json!({
+            "text": text, "format": "markdown", "uri": uri, "source": "review",
+            "accepted": [accepted], "rejected": [rejected],
+        });
+        script.request("gliznet/correct", params).unwrap();
+    };
+    judge("a", "garden", "tax");
+    judge("b", "garden", "tax");
+    judge("c", "tax", "garden");
+    // The memory learns in the background.
+    let asked_again = |wanted: bool| {
+        (0..100).any(|_| {
+            let found = queue(&home, &[]);
+            let again = found["queue"].as_array().unwrap().iter();
+            let again: Vec<&Value> = again.filter(|r| r["why"] == "again").collect();
+            if let Some(record) = again.first() {
+                assert_eq!(record["name"], "c.md", "{found}");
+                let said = record["again"].as_array().unwrap();
+                assert!(
+                    said.contains(&json!({"label": "tax", "fits": true})),
+                    "{found}"
+                );
+            }
+            if again.is_empty() == wanted {
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            again.is_empty() != wanted
+        })
+    };
+    assert!(asked_again(true));
+    judge("c", "tax", "garden");
+    assert!(asked_again(false));
+    assert_eq!(queue(&home, &[])["queue"], json!([]));
+    assert_eq!(script.quit(), 0);
+}
+
+#[test]
 fn what_stands_in_a_note_is_ticked_and_what_cannot_be_read_is_named() {
     let home = Home::new(&LABELS);
     home.configure(

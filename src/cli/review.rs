@@ -163,7 +163,7 @@ fn correction(review: &Review, verdict: &Verdict, labelset: Option<&str>) -> Val
     let record = review.record(verdict.item);
     let source = match record.why {
         Why::Random => "sample",
-        Why::Unsure | Why::Different => "review",
+        Why::Unsure | Why::Different | Why::Again => "review",
     };
     json!(CorrectParams {
         text: Some(record.text.clone()),

@@ -7,8 +7,11 @@ use super::protocol::Origin;
 use crate::correction::Verdict;
 use crate::label::{LabelId, LabelSet};
 use crate::learn::memory::Recall;
-use crate::score::Score;
+use crate::score::{Logit, Score};
 use crate::tag::{LabelScore, Selection, select, select_behind};
+
+/// The log-odds up to which a label that the memory has raised outdoes others: nearly nine to one.
+const HIGHEST_BAR: f32 = 2.0;
 
 /// What is known of a document.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +45,7 @@ pub fn decide(set: &LabelSet, selection: &Selection, facts: Facts) -> Vec<Decisi
         let is_pinned = facts.recall.pinned.contains_key(&label);
         !is_pinned && by_itself.iter().any(|tag| tag.label == label)
     };
-    let adjusted = select_behind(facts.adjusted, facts.raw, set, selection);
+    let adjusted = select_behind(facts.adjusted, &bars(&facts), set, selection);
     let mut decisions: Vec<Decision> = adjusted
         .into_iter()
         .map(|tag| Decision {
@@ -80,12 +83,36 @@ pub fn decide(set: &LabelSet, selection: &Selection, facts: Facts) -> Vec<Decisi
     decisions
 }
 
+/// How high each label stands among those that others may not be far behind.
+///
+/// What like texts have taught counts as it does of the model itself, up to a point: the memory's
+/// shifts are large. What was said of this very text does not count, for whoever accepts one tag has
+/// not rejected the others.
+fn bars(facts: &Facts) -> Vec<LabelScore> {
+    let highest = Logit::new(HIGHEST_BAR);
+    let both = facts.raw.iter().zip(facts.adjusted);
+    both.map(|(raw, adjusted)| {
+        let raised = match highest {
+            Some(highest) if adjusted.logit > highest => highest,
+            _ => adjusted.logit,
+        };
+        let is_pinned = facts.recall.pinned.contains_key(&raw.label);
+        match raised > raw.logit && !is_pinned {
+            true => LabelScore {
+                logit: raised,
+                ..*raw
+            },
+            false => *raw,
+        }
+    })
+    .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::correction::{Correction, Said, Source, Verdicts};
     use crate::document::Format;
-    use crate::score::Logit;
     use std::collections::BTreeMap;
 
     fn set() -> LabelSet {
@@ -137,6 +164,39 @@ mod tests {
             decided(&recall, [8.0, 3.0, -2.0], None),
             [(0, Origin::Memory), (1, Origin::Memory)]
         );
+    }
+
+    #[test]
+    fn what_like_texts_have_taught_outdoes_weak_tags_and_a_verdict_on_the_text_itself_none() {
+        let selection = Selection {
+            threshold: None,
+            default_threshold: Score::new(0.2).unwrap(),
+            margin: Some(1.75),
+            top: None,
+            multi_class: false,
+        };
+        let given = |recall: &Recall, adjusted| -> Vec<u32> {
+            let (raw, adjusted) = (scores([0.5, -0.5, -3.0]), scores(adjusted));
+            let facts = Facts {
+                raw: &raw,
+                adjusted: &adjusted,
+                recall,
+                said: None,
+            };
+            let decisions = decide(&set(), &selection, facts);
+            decisions.iter().map(|d| d.label.0).collect()
+        };
+        assert_eq!(given(&Recall::default(), [0.5, -0.5, -3.0]), [0, 1]);
+        let taught = Recall {
+            shifts: BTreeMap::from([(LabelId(2), 12.0)]),
+            ..Recall::default()
+        };
+        assert_eq!(given(&taught, [0.5, -0.5, 9.0]), [2, 0]);
+        let accepted = Recall {
+            pinned: BTreeMap::from([(LabelId(2), true)]),
+            ..Recall::default()
+        };
+        assert_eq!(given(&accepted, [0.5, -0.5, 8.0]), [2, 0, 1]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::engine::worker::{Answer, Loading, ModelFacts, Question, WorkerError};
 use crate::engine::{Embedding, Passage, Prediction};
 use crate::label::LabelSet;
 use crate::learn::journal;
-use crate::learn::memory::{Memory, Recall, ordinary};
+use crate::learn::memory::{Memory, Recall, ordinary, untaught};
 
 /// When to ask again after the queue was full.
 const RETRY: Duration = Duration::from_millis(500);
@@ -132,13 +132,10 @@ impl Desk {
     }
 
     fn learn(&self, id: u64, answer: &Answer, labels: &LabelSet, embedding: &Embedding) {
-        let score = |name: &str| {
-            let label = labels.find(name)?;
-            let mut scores = answer.prediction.scores.iter();
-            scores.find(|s| s.label == label).map(|s| s.score)
-        };
-        let model = &answer.model.fingerprint;
-        self.memory_mut().learn(id, model, embedding, score);
+        let model = &answer.model;
+        let score = untaught(&answer.prediction, labels, &model.heads);
+        self.memory_mut()
+            .learn(id, &model.fingerprint, embedding, score);
     }
 
     /// Takes note of a correction, and of what its answer was: it holds from the next answer on.

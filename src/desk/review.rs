@@ -1,6 +1,7 @@
 //! The review queue: documents in, those to look at next out, with what the model says of each.
 //!
-//! Invariant: no document that was judged is in it; a document that cannot be read is named and
+//! Invariant: no document that was judged is in it, but where its verdict goes badly with those on
+//! like documents; a document that cannot be read is named and
 //! left out; only so many are read that a person need not wait for long. Writes nothing.
 
 use std::collections::HashMap;
@@ -10,15 +11,21 @@ use std::sync::{Arc, PoisonError};
 use sha2::{Digest, Sha256};
 
 use super::index::text;
-use super::protocol::review::{ReviewLabel, ReviewRecord, ReviewResult};
+use super::protocol::review::{ReviewLabel, ReviewRecord, ReviewResult, SaidBefore};
 use super::{Choice, Desk, DeskError, Rules, Tagged, Text};
 use crate::document::{Document, Format};
+use crate::engine::Embedding;
 use crate::engine::scheduler::Priority;
 use crate::frontmatter;
-use crate::learn::review::{Accuracy, Candidate, Chosen, choose, doubt, is_enough};
+use crate::learn::memory::Suspicion;
+use crate::learn::review::{
+    Accuracy, Candidate, Chosen, choose, doubt, is_enough, most_again, with_again,
+};
 
 /// So many documents are read for one queue.
 const MOST_READ: usize = 200;
+/// So many of the texts that were judged last say what is different.
+const MOST_JUDGED: usize = 1_000;
 /// So many that cannot be read are named.
 const MOST_FAULTS: usize = 5;
 /// A document that nobody finishes reading is shown from its beginning.
@@ -55,6 +62,11 @@ impl Desk {
         count: usize,
         seed: u64,
     ) -> Result<ReviewResult, DeskError> {
+        let (suspicions, known) = {
+            let memory = self.memory();
+            (memory.suspicions(), memory.directions(MOST_JUDGED))
+        };
+        let again = asked_again(&documents, &suspicions, most_again(count));
         let (judged, verdicts) = {
             let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
             documents.retain(|document| verdicts.of(&document.uri).is_none());
@@ -64,13 +76,19 @@ impl Desk {
         // Of many documents chance takes some, so that each queue is made of others.
         documents.sort_by_cached_key(|document| lot(seed, &document.uri));
         documents.truncate(MOST_READ.max(count));
+        let fresh = documents.len();
+        documents.extend(again);
         let mut faults = Vec::new();
         let mut read = Vec::new();
         let mut rules = HashMap::new();
-        for document in documents {
+        let mut n_fresh = 0;
+        for (place, document) in documents.into_iter().enumerate() {
             let name = document.name.clone();
             match self.look_at(document, choice, &mut rules).await {
-                Ok(document) => read.push(document),
+                Ok(document) => {
+                    read.push(document);
+                    n_fresh += usize::from(place < fresh);
+                }
                 // What is wrong with one label set or with the model is wrong for all.
                 Err(Fault::Desk(error)) if read.is_empty() => return Err(error),
                 Err(Fault::Desk(error)) => faults.push(format!("{name}: {error}")),
@@ -78,15 +96,17 @@ impl Desk {
             }
         }
         faults.truncate(MOST_FAULTS);
-        let candidates: Vec<Candidate> = read.iter().map(candidate).collect();
-        let chosen = choose(&candidates, &[], verdicts, count, seed);
+        let candidates: Vec<Candidate> = read[..n_fresh].iter().map(candidate).collect();
+        let chosen = choose(&candidates, &known, verdicts, count, seed);
+        let again: Vec<usize> = (n_fresh..read.len()).collect();
+        let chosen = with_again(chosen, &again, count);
         Ok(ReviewResult {
             queue: chosen
                 .iter()
-                .map(|chosen| record(&read[chosen.candidate], chosen))
+                .map(|chosen| record(&read[chosen.candidate], chosen, &suspicions))
                 .collect(),
             open,
-            cut: open > read.len() + faults.len(),
+            cut: open > n_fresh + faults.len(),
             accuracy: Accuracy::of(&judged),
             enough: is_enough(&judged),
             faults,
@@ -136,6 +156,21 @@ impl Desk {
     }
 }
 
+/// The judged ones among the documents whose verdicts are doubtful, the most doubtful first.
+fn asked_again(documents: &[Reviewable], suspicions: &[Suspicion], most: usize) -> Vec<Reviewable> {
+    let mut again: Vec<Reviewable> = Vec::new();
+    for suspicion in suspicions {
+        let is_it = |document: &&Reviewable| document.uri == suspicion.document;
+        if let Some(document) = documents.iter().find(is_it)
+            && again.iter().all(|other| other.uri != document.uri)
+        {
+            again.push(document.clone());
+        }
+    }
+    again.truncate(most);
+    again
+}
+
 enum Fault {
     Desk(DeskError),
     File(&'static str),
@@ -149,14 +184,15 @@ fn candidate(read: &Read) -> Candidate {
         let threshold = tagged.selection.threshold_of(score.label, &tagged.labels);
         (score.logit.value(), log_odds(threshold.value()))
     });
+    let embedding: Option<&Embedding> = tagged.raw.embedding.as_ref();
     Candidate {
         document: read.document.uri.clone(),
         doubt: doubt(pairs),
-        embedding: None,
+        embedding: embedding.map(|embedding| embedding.unit().collect()),
     }
 }
 
-fn record(read: &Read, chosen: &Chosen) -> ReviewRecord {
+fn record(read: &Read, chosen: &Chosen, suspicions: &[Suspicion]) -> ReviewRecord {
     let tagged = &read.tagged;
     let mut labels: Vec<ReviewLabel> = tagged
         .tags
@@ -196,6 +232,14 @@ fn record(read: &Read, chosen: &Chosen) -> ReviewRecord {
         format: Format::from_path(&read.document.path).name().to_owned(),
         text: read.source[..cut].to_owned(),
         why: chosen.why,
+        again: suspicions
+            .iter()
+            .filter(|suspicion| suspicion.document == read.document.uri)
+            .map(|suspicion| SaidBefore {
+                label: suspicion.label.clone(),
+                fits: suspicion.fits,
+            })
+            .collect(),
         labels,
     }
 }

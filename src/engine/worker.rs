@@ -307,6 +307,7 @@ fn prepared(model: &Arc<Model>, options: &EngineOptions, device: Arc<str>) -> (E
         device,
         default_threshold: engine.default_threshold(),
         margin: engine.margin(),
+        heads: Arc::new(model.label_heads().clone()),
     };
     (engine, facts)
 }

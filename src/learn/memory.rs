@@ -13,7 +13,9 @@
 pub mod impressions;
 mod neighbours;
 mod recollect;
+mod suspicion;
 mod text;
+mod untaught;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,10 +28,14 @@ use crate::score::{Logit, Score};
 pub use neighbours::Constants;
 use neighbours::{Background, Likeness};
 pub use recollect::{RecollectError, recollect};
+pub use suspicion::Suspicion;
 pub use text::TextKey;
+pub use untaught::untaught;
 
 /// So many texts are remembered; those that were not used for longest go first.
 pub const MOST_ENTRIES: usize = 10_000;
+/// So many go at a time, where there are too many.
+const SPARE: usize = MOST_ENTRIES / 32;
 /// So many verdicts on one label; the oldest go first.
 pub const MOST_OF_A_LABEL: usize = 200;
 
@@ -78,6 +84,8 @@ struct Verdict {
     fits: bool,
     /// What the model said is missing to the verdict.
     residual: f32,
+    /// The same was said of the same text or document before.
+    twice: bool,
 }
 
 /// What is remembered of a text.
@@ -106,9 +114,12 @@ impl Memory {
             .as_ref()
             .and_then(|name| self.by_document.get(name));
         earlier.extend(of_document.into_iter().flatten().copied());
-        for (name, _) in &names {
+        let mut twice = BTreeSet::new();
+        for (name, fits) in &names {
             for entry in &earlier {
-                self.drop_verdict(*entry, *name);
+                if self.drop_verdict(*entry, *name) == Some(*fits) {
+                    twice.insert(*name);
+                }
             }
         }
         let mut verdicts: Vec<Verdict> = Vec::new();
@@ -122,6 +133,7 @@ impl Memory {
             name,
             fits,
             residual: 0.0,
+            twice: twice.contains(&name),
         }));
         if verdicts.is_empty() {
             return;
@@ -154,12 +166,17 @@ impl Memory {
                 self.drop_verdict(oldest, *name);
             }
         }
-        while self.entries.len() > MOST_ENTRIES {
-            let used = |entry: &Entry| entry.used.load(Ordering::Relaxed);
-            let idle = self.entries.iter().min_by_key(|(_, entry)| used(entry));
-            let Some(idle) = idle.map(|(id, _)| *id) else {
-                return;
-            };
+        if self.entries.len() <= MOST_ENTRIES {
+            return;
+        }
+        // Some more go than must, so that not every text that comes has to look all others over.
+        let by_use = self.entries.iter();
+        let mut by_use: Vec<(u64, u64)> = by_use
+            .map(|(id, entry)| (entry.used.load(Ordering::Relaxed), *id))
+            .collect();
+        by_use.sort_unstable();
+        let surplus = self.entries.len() - MOST_ENTRIES + SPARE;
+        for (_, idle) in by_use.into_iter().take(surplus) {
             self.remove(idle);
         }
     }
@@ -202,8 +219,9 @@ impl Memory {
         &self.model
     }
 
-    /// What the model of `begin` makes of a remembered text: its vector, and its own score of each
-    /// label that was judged. Of another model it is left out.
+    /// What the model of `begin` makes of a remembered text: its vector, and what it would say of each
+    /// label that was judged if it had not been taught on it (`untaught`). Of another model it is left
+    /// out.
     pub fn learn(
         &mut self,
         id: u64,
@@ -345,15 +363,16 @@ impl Memory {
         self.names.len() - 1
     }
 
-    fn drop_verdict(&mut self, id: u64, name: usize) {
+    /// Says what the verdict was, where there was one.
+    fn drop_verdict(&mut self, id: u64, name: usize) -> Option<bool> {
         self.of_name[name].remove(&id);
-        let Some(entry) = self.entries.get_mut(&id) else {
-            return;
-        };
-        entry.verdicts.retain(|verdict| verdict.name != name);
-        if entry.verdicts.is_empty() {
+        let verdicts = &mut self.entries.get_mut(&id)?.verdicts;
+        let place = verdicts.iter().position(|verdict| verdict.name == name);
+        let dropped = place.map(|place| verdicts.remove(place).fits);
+        if verdicts.is_empty() {
             self.remove(id);
         }
+        dropped
     }
 
     fn remove(&mut self, id: u64) -> Option<Entry> {

@@ -1,9 +1,11 @@
 //! What to look at next: documents with what the model says of them in, a short queue out.
 //!
 //! A verdict teaches most where the model is in doubt, where nothing like the document was judged
-//! before, and, for an honest estimate of how often the tags are right, where chance leads.
+//! before, and, for an honest estimate of how often the tags are right, where chance leads; and where
+//! what was said goes badly with what was said of like documents.
 //! Invariant: the same documents, verdicts and seed give the same queue; no document is in it twice
-//! or was judged before; those drawn by chance are drawn from all that were not judged.
+//! or was judged before, but those that are asked again; those drawn by chance are drawn from all that
+//! were not judged.
 //! Pure; reads nothing and asks nobody.
 //!
 //! Source: "Active Learning for Text Classification" (breaking ties; Schröder et al., 2107.05687),
@@ -21,6 +23,9 @@ const COLD: usize = 20;
 const SHARE: usize = 5;
 const RANDOM_PLACE: usize = 4;
 const DIFFERENT_PLACE: usize = 2;
+/// One of so many is one that was judged, and is asked again.
+const AGAIN: usize = 10;
+const AGAIN_PLACE: usize = 1;
 /// How quickly the moving average of doubts forgets.
 const FORGETTING: f32 = 0.1;
 
@@ -45,6 +50,8 @@ pub enum Why {
     Different,
     /// Chance chose it: it counts for the estimate.
     Random,
+    /// It was judged, and like documents were judged otherwise.
+    Again,
 }
 
 /// A document of the queue.
@@ -114,6 +121,26 @@ pub fn choose(
     queue
 }
 
+/// How many of a queue of `count` are asked again at most.
+pub fn most_again(count: usize) -> usize {
+    count.div_ceil(AGAIN)
+}
+
+/// The queue with these documents among the others, which make room for them.
+pub fn with_again(queue: Vec<Chosen>, again: &[usize], count: usize) -> Vec<Chosen> {
+    let mut queue = queue;
+    for (turn, candidate) in again.iter().take(most_again(count)).enumerate() {
+        let place = (turn * AGAIN + AGAIN_PLACE).min(queue.len());
+        let chosen = Chosen {
+            candidate: *candidate,
+            why: Why::Again,
+        };
+        queue.insert(place, chosen);
+    }
+    queue.truncate(count);
+    queue
+}
+
 /// The candidates while the queue is made.
 struct Open<'a> {
     candidates: &'a [Candidate],
@@ -140,7 +167,7 @@ impl Open<'_> {
     fn next(&self, why: Why) -> Option<usize> {
         let free = (0..self.candidates.len()).filter(|idx| self.free[*idx]);
         match why {
-            Why::Random => free.min_by_key(|idx| self.lot(*idx)),
+            Why::Random | Why::Again => free.min_by_key(|idx| self.lot(*idx)),
             Why::Different => free.max_by(|a, b| {
                 let by_distance = self.distance[*a].total_cmp(&self.distance[*b]);
                 by_distance.then_with(|| self.lot(*b).cmp(&self.lot(*a)))
@@ -275,6 +302,22 @@ mod tests {
             counts[drawn.unwrap().candidate] += 1;
         }
         assert!(counts.iter().all(|n| (320..480).contains(n)), "{counts:?}");
+    }
+
+    #[test]
+    fn a_tenth_of_the_queue_is_asked_again_and_the_others_make_room() {
+        let candidates: Vec<Candidate> = (0_u8..20)
+            .map(|n| candidate(&n.to_string(), 0.5, f32::from(n)))
+            .collect();
+        let queue = choose(&candidates, &[], 100, 12, 1);
+        let mixed = with_again(queue.clone(), &[20, 21, 22], 12);
+        let places: Vec<usize> = (0..12).filter(|i| mixed[*i].why == Why::Again).collect();
+        assert_eq!((places, mixed.len()), (vec![1, 11], 12));
+        assert_eq!(mixed[0], queue[0]);
+        // Where all was judged, they alone are left.
+        let alone = with_again(Vec::new(), &[0, 1, 2], 10);
+        assert_eq!(alone.len(), 1);
+        assert_eq!(with_again(queue.clone(), &[], 12), queue);
     }
 
     proptest! {

@@ -62,7 +62,9 @@ export interface ReviewRecord {
   title: string | null;
   format: string;
   text: string;
-  why: 'unsure' | 'different' | 'random';
+  why: 'unsure' | 'different' | 'random' | 'again';
+  /** What was said of it before, where like documents were judged otherwise. */
+  again?: { label: string; fits: boolean }[];
   labels: ReviewLabel[];
 }
 

@@ -430,7 +430,7 @@ function name({ title, name: path }: ReviewRecord): string {
 }
 
 /** Why a document is in the list. */
-function reason({ why }: ReviewRecord): { icon: string; why: string; sentence: string } {
+function reason({ why, again = [] }: ReviewRecord): { icon: string; why: string; sentence: string } {
   switch (why) {
     case 'unsure':
       return {
@@ -449,6 +449,18 @@ function reason({ why }: ReviewRecord): { icon: string; why: string; sentence: s
         icon: 'beaker',
         why: vscode.l10n.t('by chance'),
         sentence: vscode.l10n.t('Drawn by chance: from these it is estimated how often tags are right.'),
+      };
+    case 'again':
+      return {
+        icon: 'history',
+        why: vscode.l10n.t('again'),
+        sentence: again
+          .map(({ label, fits }) =>
+            fits
+              ? vscode.l10n.t('You gave {0}, but not to notes like it.', label)
+              : vscode.l10n.t('You refused {0}, but not on notes like it.', label),
+          )
+          .join(' '),
       };
   }
 }

@@ -55,7 +55,7 @@ fn heading(review: &Review, columns: usize) -> Vec<String> {
         return vec![format!("{STRONG}All were looked at.{STRONG:#}")];
     };
     let (at, all) = review.place();
-    let place = format!("{at} of {all} · {}", reason(item.why));
+    let place = format!("{at} of {all} · {}", reason(item));
     let name = shortened(
         &item.name,
         columns.saturating_sub(place.width() + 2).max(10),

@@ -267,11 +267,21 @@ impl Review {
 }
 
 /// Why a document is shown, in words.
-pub(super) fn reason(why: Why) -> &'static str {
-    match why {
-        Why::Unsure => "the model is unsure",
-        Why::Different => "nothing like it was judged yet",
-        Why::Random => "drawn by chance",
+pub(super) fn reason(item: &ReviewRecord) -> String {
+    match item.why {
+        Why::Unsure => "the model is unsure".to_owned(),
+        Why::Different => "nothing like it was judged yet".to_owned(),
+        Why::Random => "drawn by chance".to_owned(),
+        Why::Again => match item.again.first() {
+            Some(said) if said.fits => {
+                format!("again: you gave {}, but not to notes like it", said.label)
+            }
+            Some(said) => format!(
+                "again: you refused {}, but not on notes like it",
+                said.label
+            ),
+            None => "again: you judged notes like it otherwise".to_owned(),
+        },
     }
 }
 
@@ -297,6 +307,7 @@ mod tests {
             format: "markdown".to_owned(),
             text: "Roses.".to_owned(),
             why: Why::Unsure,
+            again: Vec::new(),
             labels,
         }
     }

@@ -55,8 +55,20 @@ pub struct ReviewRecord {
     pub text: String,
     /// Why it is here.
     pub why: Why,
+    /// What was said of it before, where like documents were judged otherwise.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub again: Vec<SaidBefore>,
     /// Every label with its score, the best first.
     pub labels: Vec<ReviewLabel>,
+}
+
+/// A verdict that goes badly with those on like documents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SaidBefore {
+    /// The label.
+    pub label: String,
+    /// Whether it was said to fit.
+    pub fits: bool,
 }
 
 /// A label of a document to look at.

@@ -6,6 +6,7 @@ use crate::document::Document;
 use crate::engine::scheduler::{Overloaded, Priority};
 use crate::engine::{Passage, Prediction};
 use crate::label::{LabelId, LabelSet};
+use crate::model::label_head::LabelHeads;
 use crate::score::Score;
 
 /// A question.
@@ -43,6 +44,8 @@ pub struct ModelFacts {
     pub default_threshold: Score,
     /// How far, in log-odds, a label may be behind the best one where nobody says otherwise.
     pub margin: Option<f32>,
+    /// What was learnt of single labels on top of the shipped model.
+    pub heads: Arc<LabelHeads>,
 }
 
 /// How far the model is.

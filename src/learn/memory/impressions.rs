@@ -16,8 +16,9 @@ use crate::engine::Embedding;
 use crate::lines::{Durability, Lines};
 use crate::score::Score;
 
-/// Where the files are, in the cache folder.
-const FOLDER: &str = "impressions";
+/// Where the files are, in the cache folder. Those of before held what a version says of texts that
+/// it was taught on, at its word.
+const FOLDER: &str = "impressions-2";
 /// Files of other models that are kept: one may serve again.
 const MOST_MODELS: usize = 4;
 /// A file with more lines than this, and twice as many as texts, is begun anew.
@@ -28,7 +29,7 @@ const MOST_LINES: usize = 4 * super::MOST_ENTRIES;
 pub struct Impression {
     /// What the text is about.
     pub embedding: Embedding,
-    /// How well labels fit it, by name.
+    /// How well labels fit it, by name, as `untaught` has it.
     pub scores: BTreeMap<String, Score>,
 }
 

@@ -48,6 +48,11 @@ pub(super) struct Likeness {
 }
 
 impl Likeness {
+    /// The text's vector, of length 1.
+    pub(super) fn unit(&self) -> Vec<f32> {
+        self.embedding.unit().collect()
+    }
+
     /// The plain cosine.
     pub(super) fn cosine(&self, other: &Likeness) -> f32 {
         self.embedding.cosine(&other.embedding)

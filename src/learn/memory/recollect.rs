@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::impressions::{Impression, Impressions};
-use super::{Memory, TextKey, ordinary};
+use super::{Memory, TextKey, ordinary, untaught};
 use crate::document::Document;
 use crate::engine::{Engine, EngineError, Passage, Request, Vocabulary};
 use crate::label::LabelSet;
@@ -156,17 +156,12 @@ fn look(engine: &Engine, texts: &[&Wanted]) -> Result<Vec<(TextKey, Impression)>
     let predictions = engine.score(&requests)?;
     let mut seen = Vec::new();
     for ((text, vocabulary), prediction) in askable.iter().zip(predictions) {
-        let Some(embedding) = prediction.embedding else {
+        let Some(embedding) = prediction.embedding.clone() else {
             continue;
         };
-        let scores = &prediction.scores;
-        let score = |name: &String| {
-            let label = vocabulary.set().find(name);
-            let scored = scores.iter().find(|s| Some(s.label) == label);
-            // What the model cannot score it knows nothing of.
-            let score = scored.map_or(Score::new(0.5)?, |s| s.score);
-            Some((name.clone(), score))
-        };
+        let said = untaught(&prediction, vocabulary.set(), engine.model().label_heads());
+        // What the model cannot score it knows nothing of.
+        let score = |name: &String| Some((name.clone(), said(name).or(Score::new(0.5))?));
         let scores: BTreeMap<_, _> = text.names.iter().filter_map(score).collect();
         seen.push((text.key, Impression { embedding, scores }));
     }

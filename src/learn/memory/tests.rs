@@ -232,3 +232,78 @@ proptest! {
         }
     }
 }
+
+fn of_document(mut correction: Correction, name: &str) -> Correction {
+    correction.document = Some(name.to_owned());
+    correction
+}
+
+#[test]
+fn a_verdict_that_near_texts_contradict_is_asked_again_until_it_is_said_twice() {
+    let mut memory = memory();
+    let yes = |text| correction(text, &["mopsy"], &["tax"]);
+    let no = |text| correction(text, &["tax"], &["mopsy"]);
+    for (id, text) in [(1, "a"), (2, "b")] {
+        let stray = 0.1 * id as f32;
+        remember(&mut memory, id, &yes(text), &towards(0, stray));
+    }
+    assert_eq!(memory.suspicions(), []);
+    let odd = of_document(no("c"), "file:///c");
+    remember(&mut memory, 3, &odd, &towards(0, 0.3));
+    let asked: Vec<(String, bool)> = memory
+        .suspicions()
+        .into_iter()
+        .map(|suspicion| {
+            assert_eq!(suspicion.document, "file:///c");
+            (suspicion.label, suspicion.fits)
+        })
+        .collect();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert!(asked.contains(&("mopsy".to_owned(), false)));
+    // Said again of the same document, it is meant.
+    remember(&mut memory, 4, &odd, &towards(0, 0.3));
+    assert_eq!(memory.suspicions(), []);
+    // The other way round it goes with the others.
+    remember(
+        &mut memory,
+        5,
+        &of_document(yes("c"), "file:///c"),
+        &towards(0, 0.3),
+    );
+    assert_eq!(memory.suspicions(), []);
+}
+
+#[test]
+fn texts_that_are_far_contradict_nothing() {
+    let mut memory = memory();
+    let one = of_document(correction("a", &["mopsy"], &[]), "file:///a");
+    let other = of_document(correction("b", &[], &["mopsy"]), "file:///b");
+    remember(&mut memory, 1, &one, &towards(0, 0.0));
+    remember(&mut memory, 2, &other, &towards(1, 0.0));
+    assert_eq!(memory.suspicions(), []);
+    assert_eq!(memory.directions(9).len(), 2);
+    assert_eq!(memory.directions(1).len(), 1);
+}
+
+#[test]
+fn of_many_texts_those_that_were_used_last_are_kept() {
+    let mut memory = Memory::default();
+    for id in 0..MOST_ENTRIES as u64 + 500 {
+        // Each label is judged so seldom that only the number of texts counts.
+        let name = format!("label {}", id / 100);
+        let set = LabelSet::from_names([name.as_str()]).unwrap();
+        let said = Said {
+            accepted: vec![name],
+            rejected: Vec::new(),
+            source: Source::Script,
+        };
+        let correction = Correction::new(format!("note {id}"), Format::Plain, &set, &said);
+        memory.add(id, &correction.unwrap());
+        assert!(memory.len() <= MOST_ENTRIES);
+    }
+    let set = LabelSet::from_names(["label 0", "label 104"]).unwrap();
+    let pins = |text: &str| memory.recall(text, None, &set).pinned;
+    assert_eq!(pins("note 0"), BTreeMap::new());
+    assert_eq!(pins("note 10499"), BTreeMap::from([(LabelId(1), true)]));
+    assert!(memory.len() > MOST_ENTRIES - SPARE);
+}
