@@ -78,6 +78,20 @@ fn a_judged_document_leaves_the_queue_and_those_of_chance_are_counted() {
 }
 
 #[test]
+fn of_a_document_without_words_nobody_is_asked() {
+    let home = Home::new(&LABELS);
+    notes(&home, 2);
+    std::fs::write(home.path("notes/empty.md"), "").unwrap();
+    std::fs::write(home.path("notes/blank.md"), "---\ntitle:\n---\n\n").unwrap();
+    let queue = queue(&home, &["--count", "9"]);
+    let mut found = names(&queue);
+    found.sort_unstable();
+    assert_eq!(found, ["0.md", "1.md"]);
+    assert_eq!(queue["open"], 2);
+    assert_ne!(queue["cut"], true, "{queue}");
+}
+
+#[test]
 fn what_stands_in_a_note_is_ticked_and_what_cannot_be_read_is_named() {
     let home = Home::new(&LABELS);
     home.configure(

@@ -1,7 +1,8 @@
 //! The review queue: documents in, those to look at next out, with what the model says of each.
 //!
-//! Invariant: no document that was judged is in it; a document that cannot be read is named and
-//! left out; only so many are read that a person need not wait for long. Writes nothing.
+//! Invariant: no document that was judged is in it, and none of which nothing can be said; a
+//! document that cannot be read is named and left out; only so many are read that a person need
+//! not wait for long. Writes nothing.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -60,23 +61,30 @@ impl Desk {
             documents.retain(|document| verdicts.of(&document.uri).is_none());
             (verdicts.sampled(), verdicts.count())
         };
-        let open = documents.len();
+        let mut open = documents.len();
         // Of many documents chance takes some, so that each queue is made of others.
         documents.sort_by_cached_key(|document| lot(seed, &document.uri));
         documents.truncate(MOST_READ.max(count));
         let mut faults = Vec::new();
         let mut read = Vec::new();
+        let mut looked_at = 0;
         let mut rules = HashMap::new();
         for document in documents {
             let name = document.name.clone();
             match self.look_at(document, choice, &mut rules).await {
-                Ok(document) => read.push(document),
+                // Of an empty document nothing can be said, so it would come back for ever.
+                Ok(document) if !document.has_labels() => open -= 1,
+                Ok(document) => {
+                    looked_at += 1;
+                    read.push(document);
+                }
                 // What is wrong with one label set or with the model is wrong for all.
                 Err(Fault::Desk(error)) if read.is_empty() => return Err(error),
                 Err(Fault::Desk(error)) => faults.push(format!("{name}: {error}")),
                 Err(Fault::File(fact)) => faults.push(format!("{name}: {fact}")),
             }
         }
+        looked_at += faults.len();
         faults.truncate(MOST_FAULTS);
         let candidates: Vec<Candidate> = read.iter().map(candidate).collect();
         let chosen = choose(&candidates, &[], verdicts, count, seed);
@@ -86,7 +94,7 @@ impl Desk {
                 .map(|chosen| record(&read[chosen.candidate], chosen))
                 .collect(),
             open,
-            cut: open > read.len() + faults.len(),
+            cut: open > looked_at,
             accuracy: Accuracy::of(&judged),
             enough: is_enough(&judged),
             faults,
@@ -133,6 +141,13 @@ impl Desk {
             title,
             tagged: tagged.map_err(Fault::Desk)?,
         })
+    }
+}
+
+impl Read {
+    /// Whether there is a label to say yes or no to.
+    fn has_labels(&self) -> bool {
+        !(self.tagged.tags.is_empty() && self.tagged.answer.prediction.scores.is_empty())
     }
 }
 
