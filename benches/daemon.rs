@@ -8,6 +8,7 @@
 mod cases;
 #[cfg(unix)]
 #[path = "daemon/client.rs"]
+#[expect(dead_code, reason = "shared with `watch`, each uses a part")]
 mod client;
 
 /// The binary's allocator, so that the engine's own numbers are these.

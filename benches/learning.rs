@@ -6,7 +6,10 @@
 
 #[cfg(unix)]
 #[path = "daemon/client.rs"]
-#[allow(dead_code, reason = "shared with the daemon's bench, which uses all of it")]
+#[allow(
+    dead_code,
+    reason = "shared with the daemon's bench, which uses all of it"
+)]
 mod client;
 
 /// The binary's allocator, so that the engine's own numbers are these.
@@ -58,7 +61,9 @@ fn main() {
         busy.push(latency());
     }
     let seconds = began.elapsed().as_secs_f64();
-    anstream::println!("| | questions | p50 ms | p99 ms | worst ms |\n| --- | --- | --- | --- | --- |");
+    anstream::println!(
+        "| | questions | p50 ms | p99 ms | worst ms |\n| --- | --- | --- | --- | --- |"
+    );
     for (name, mut times) in [("idle", idle), ("while it learns", busy)] {
         times.sort();
         let at = |share: f64| -> f64 {

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
 
+use crate::config::{Folders, Settings};
 use crate::telemetry;
 
 mod columns;
@@ -134,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Daemon(args) => args.start_log(cli.loudness.verbosity()),
         _ => telemetry::init(cli.loudness.verbosity()),
     }
+    choose_tag_keys();
     let outcome = match &cli.command {
         Command::Tag(args) => tag::run(args),
         Command::Correct(args) => correct::run(args),
@@ -165,6 +167,18 @@ pub fn main() -> ExitCode {
             complain(sentence(&error));
             ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
         }
+    }
+}
+
+/// Which keys hold tags holds for all documents of this process. What is wrong with the settings,
+/// whoever needs them says.
+fn choose_tag_keys() {
+    let settings = Folders::of_this_user().and_then(|folders| {
+        let config = folders.config.clone();
+        Settings::load(&folders, &config)
+    });
+    if let Ok(settings) = settings {
+        crate::frontmatter::add_tag_keys(settings.tag_keys);
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Settings {
     pub threshold: Option<f32>,
     /// Where tags are put; who asks for writing decides where `None`.
     pub sink: Option<Sink>,
+    /// Keys of the front matter that hold tags besides the usual ones.
+    pub tag_keys: Vec<String>,
     /// Where the model runs.
     pub device: Device,
     /// How many threads the model may use; as many as there are cores where `None`.
@@ -66,6 +68,7 @@ impl Default for Settings {
             labelset: None,
             threshold: None,
             sink: None,
+            tag_keys: Vec::new(),
             device: Device::default(),
             threads: None,
             idle_minutes: 30,
@@ -181,6 +184,9 @@ impl Settings {
         self.labelset = options.labelset.map(choice).or(self.labelset.take());
         self.threshold = options.threshold.or(self.threshold);
         self.sink = options.sink.or(self.sink);
+        self.tag_keys = options
+            .tag_keys
+            .unwrap_or(std::mem::take(&mut self.tag_keys));
         self.device = options.device.unwrap_or(self.device);
         self.threads = options.threads.or(self.threads);
         self.idle_minutes = options.idle_minutes.unwrap_or(self.idle_minutes);

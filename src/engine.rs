@@ -163,6 +163,14 @@ impl Engine {
         &self.model
     }
 
+    /// Most tokens of one batch where the model runs, padding included.
+    pub fn batch_tokens(&self) -> usize {
+        match self.model.device().is_cpu() {
+            true => self.options.batch_tokens,
+            false => self.options.batch_tokens.max(GPU_BATCH_TOKENS),
+        }
+    }
+
     /// The score from which a label is a tag where nobody says otherwise.
     pub fn default_threshold(&self) -> Score {
         self.calibration.threshold()
@@ -294,11 +302,7 @@ impl Engine {
         mut done: impl FnMut(usize, crate::model::Output),
     ) -> Result<(), EngineError> {
         let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.len()).collect();
-        let budget = match self.model.device().is_cpu() {
-            true => self.options.batch_tokens,
-            false => self.options.batch_tokens.max(GPU_BATCH_TOKENS),
-        };
-        for batch in batcher::batches(&lengths, budget) {
+        for batch in batcher::batches(&lengths, self.batch_tokens()) {
             let rows: Vec<&Sequence> = batch.iter().map(|i| sequences[*i]).collect();
             let too_much = |error: &candle_core::Error| {
                 let full = is_out_of_memory(error);

@@ -20,6 +20,7 @@ mod toml;
 mod yaml;
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use crate::document::{Format, Span};
 
@@ -125,9 +126,28 @@ impl Default for TagKeys {
     }
 }
 
-/// Reads the front matter of `source` with the default tag keys.
+/// Keys that hold tags besides the usual ones, as the user of this process wants it.
+static MORE_KEYS: OnceLock<Vec<String>> = OnceLock::new();
+
+/// Lets further keys hold tags in this process. Only the first call counts, so that a text is read
+/// alike from beginning to end.
+pub fn add_tag_keys(keys: Vec<String>) {
+    let _ = MORE_KEYS.set(keys); // Somebody was first.
+}
+
+impl TagKeys {
+    /// The usual ones, and those that were added.
+    pub fn in_force() -> TagKeys {
+        let mut keys = TagKeys::default();
+        keys.keys
+            .extend(MORE_KEYS.get().into_iter().flatten().cloned());
+        keys
+    }
+}
+
+/// Reads the front matter of `source` with the tag keys in force.
 pub fn read(source: &str, format: Format) -> Option<FrontMatter> {
-    read_with(source, format, &TagKeys::default())
+    read_with(source, format, &TagKeys::in_force())
 }
 
 /// Reads the front matter of `source`; `None` where it has none.

@@ -43,6 +43,8 @@ pub struct News {
     pub start: u64,
     /// That the file's end was torn, and where it is kept now.
     pub torn: Option<String>,
+    /// Another file stands in its place: these are all of its lines, and those before are gone.
+    pub was_replaced: bool,
 }
 
 /// When an append returns.
@@ -234,7 +236,17 @@ impl Lines {
             bytes,
             start,
             torn: caught.torn,
+            was_replaced: caught.was_replaced,
         })
+    }
+
+    /// All lines that were read or written here.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn all(&mut self) -> io::Result<Vec<u8>> {
+        let length = usize::try_from(self.length).map_err(io::Error::other)?;
+        self.at(0, length)
     }
 
     /// Adds whole lines at the end, and says where they begin. To be called with the lock held,

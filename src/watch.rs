@@ -12,6 +12,7 @@
 mod answers;
 mod coalesce;
 mod corrections;
+mod follow;
 mod index;
 mod mount;
 mod note;
@@ -56,6 +57,8 @@ pub use quiet::{NoHours, QuietHours};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is tried to open an index that another daemon has.
 const AGAIN: Duration = Duration::from_secs(2);
+/// A daemon that was just ended has it for a moment: so often it is tried before that is said.
+const IN_A_MOMENT: (usize, Duration) = (10, Duration::from_millis(200));
 
 /// The watcher of one daemon.
 pub struct Watch {
@@ -83,6 +86,7 @@ impl Watch {
             shared: Arc::new(Shared::new()),
             state: Mutex::default(),
         });
+        let mut fault = None;
         match roots::read(&watch.file()) {
             Ok(watched) => {
                 let state = &mut *watch.lock();
@@ -93,9 +97,13 @@ impl Watch {
             }
             Err(error) => {
                 tracing::warn!("{error}");
-                watch.shared.set_fault(Some(error.to_string()));
+                fault = Some(error.to_string());
+                watch.shared.set_fault(fault.clone());
             }
         }
+        let of_watch = Arc::downgrade(&watch);
+        let file = watch.file();
+        watch.runtime.spawn(follow::follow(of_watch, file, fault));
         watch
     }
 
@@ -245,26 +253,35 @@ async fn watch(
     mut watched: Vec<Folder>,
     mut commands: Receiver<Command>,
 ) {
+    let mut once = Vec::new();
+    let mut tries = 0;
     let index = loop {
-        match Index::open(&folders.cache) {
+        let error = match Index::open(&folders.cache) {
             Ok((index, said)) => {
                 shared.set_fault(said);
                 break Arc::new(index);
             }
-            Err(error) => {
-                let is_taken = matches!(error, StoreError::Taken);
-                let error = error.to_string();
-                if shared.fault().as_deref() != Some(error.as_str()) {
-                    tracing::warn!("{error}");
-                    shared.set_fault(Some(error));
-                }
-                let pause = if is_taken { AGAIN } else { AGAIN * 15 };
-                match tokio::time::timeout(pause, commands.recv()).await {
-                    Ok(None) => return,
-                    Ok(Some(Command::Folders(folders, _))) => watched = folders,
-                    Ok(Some(Command::RunOnce(..))) | Err(_) => {}
-                }
-            }
+            Err(error) => error,
+        };
+        tries += 1;
+        let is_taken = matches!(error, StoreError::Taken);
+        let (moments, moment) = IN_A_MOMENT;
+        let is_passing = is_taken && tries <= moments;
+        let error = error.to_string();
+        if !is_passing && shared.fault().as_deref() != Some(error.as_str()) {
+            tracing::warn!("{error}");
+            shared.set_fault(Some(error));
+        }
+        let pause = match is_taken {
+            _ if is_passing => moment,
+            true => AGAIN,
+            false => AGAIN * 15,
+        };
+        match tokio::time::timeout(pause, commands.recv()).await {
+            Ok(None) => return,
+            Ok(Some(Command::Folders(folders, _))) => watched = folders,
+            Ok(Some(Command::RunOnce(folder, _))) => once.push(folder),
+            Err(_) => {}
         }
     };
     let ledger = Ledger::open(&folders.data);
@@ -287,6 +304,6 @@ async fn watch(
         "watching"
     );
     Supervisor::new(Arc::clone(&shared), index, tagger)
-        .run(commands, watched)
+        .run(commands, watched, once)
         .await;
 }

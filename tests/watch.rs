@@ -10,6 +10,13 @@
 #[expect(dead_code, reason = "shared with other tests, each uses a part")]
 mod editor;
 
+mod watch {
+    mod editors;
+    mod faults;
+    mod kill;
+    mod mounts;
+}
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -63,8 +70,10 @@ impl User {
             if is(&now) {
                 return;
             }
-            let (list, _) = self.home.run(&["watch", "list"]);
-            assert!(begin.elapsed() < PATIENCE, "{what}: {now:?}\n{list}");
+            if begin.elapsed() > PATIENCE {
+                let (list, _) = self.home.run(&["watch", "list"]);
+                panic!("{what}: {now:?}\n{list}");
+            }
             std::thread::sleep(Duration::from_millis(30));
         }
     }
@@ -383,45 +392,6 @@ fn a_broken_index_is_made_anew_and_said() {
     let list = user.settled();
     assert!(list["fault"].to_string().contains("made anew"), "{list}");
     assert_eq!(user.find(&["garden"]).len(), 1);
-}
-
-#[test]
-fn a_daemon_that_is_killed_at_any_moment_damages_nothing() {
-    let user = User::new();
-    user.watch(&["--sink", "frontmatter"]);
-    for round in 0..25_u64 {
-        for i in 0..4 {
-            user.write(&format!("{round}-{i}.md"), &format!("Note {round} {i}.\n"));
-        }
-        std::thread::sleep(Duration::from_millis(90 + (round * 37) % 200));
-        let pid = user.home.status()["pid"].clone();
-        user.home.kill(&pid);
-        // A dying daemon may still be met.
-        let status = || -> Value {
-            user.home.run(&["watch", "list"]);
-            let (shown, _) = user.home.run(&["status", "--json"]);
-            serde_json::from_str(&shown).unwrap_or(Value::Null)
-        };
-        user.until("a new one", status, |now| {
-            now["pid"] != pid && !now.is_null()
-        });
-    }
-    user.until(
-        "all",
-        || user.settled()["folders"][0]["tagged"].clone(),
-        |n| *n == 100,
-    );
-    for round in 0..25 {
-        for i in 0..4 {
-            let text = user.read(&format!("{round}-{i}.md"));
-            let expected = format!("---\n\nNote {round} {i}.\n");
-            assert!(text.ends_with(&expected), "{text}");
-            assert_eq!(text.matches("garden").count(), 1, "{text}");
-            assert_eq!(text.matches("tax").count(), 1, "{text}");
-        }
-    }
-    let all = std::fs::read_dir(&user.notes).unwrap().count();
-    assert_eq!(all, 100, "nothing is left lying about");
 }
 
 #[test]

@@ -210,6 +210,22 @@ fn what_cannot_be_written_is_named_and_the_rest_is_written() {
 }
 
 #[test]
+fn a_key_that_the_user_named_holds_tags_too() {
+    let user = notes();
+    let text = "---\ntitle: x\nkeywords: [Garden]\n---\nText\n";
+    user.write("notes/a.md", text.as_bytes());
+    let settings = user.path("../config");
+    std::fs::create_dir_all(&settings).unwrap();
+    std::fs::write(settings.join("gliznet.toml"), "tag_keys = [\"Keywords\"]\n").unwrap();
+    assert_eq!(write(&user, &["notes/a.md"]).code, 0);
+    let written = std::fs::read_to_string(user.path("notes/a.md")).unwrap();
+    assert_eq!(written, text.replace("[Garden]", "[Garden, tax law]"));
+    assert_eq!(user.run(&["undo"]).code, 0);
+    let back = std::fs::read_to_string(user.path("notes/a.md")).unwrap();
+    assert_eq!(back, text);
+}
+
+#[test]
 fn mistakes_are_told_with_their_cure() {
     let user = notes();
     let ran = write(&user, &["-"]);

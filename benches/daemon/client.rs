@@ -48,17 +48,22 @@ impl Home {
         command
     }
 
-    /// Starts the daemon, and waits until its model answers.
-    pub(crate) fn daemon(&self) -> Daemon<'_> {
+    /// Starts the daemon.
+    pub(crate) fn start(&self) -> Daemon<'_> {
         let mut command = self.gliznet(&["daemon"]);
         let process = command
             .stdout(Stdio::null())
             .spawn()
             .expect("the program runs");
-        let daemon = Daemon {
+        Daemon {
             home: self,
             process,
-        };
+        }
+    }
+
+    /// Starts the daemon, and waits until its model answers.
+    pub(crate) fn daemon(&self) -> Daemon<'_> {
+        let daemon = self.start();
         let mut client = daemon.client();
         client.ask("gliznet/tag", &json!({ "text": "Roses", "labels": ["a"] }));
         daemon
@@ -129,7 +134,18 @@ impl Daemon<'_> {
         (ticks(11) + ticks(12)) / TICKS
     }
 
-    fn proc(&self, file: &str) -> String {
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn ended(mut self) {
+        self.process.wait().expect("it ends");
+    }
+
+    /// What the system says of it.
+    pub(crate) fn proc(&self, file: &str) -> String {
         let path = format!("/proc/{}/{file}", self.process.id());
         std::fs::read_to_string(path).unwrap_or_default()
     }

@@ -141,7 +141,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     printer.finish()?;
     if let Some(mut daemon) = daemon {
         // All is on disk; whether the daemon hears of the end changes nothing.
-        let left = daemon.request("shutdown", Value::Null, Duration::from_secs(1));
+        let left = daemon.request::<Value>("shutdown", Value::Null, Duration::from_secs(1));
         let _ = runtime.block_on(left);
     }
     tally.conclude(args);

@@ -1,16 +1,23 @@
 //! `gliznet find`: the notes of watched folders that have some tags.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 
 use super::setup::shown;
-use super::watch::{absolute, asked};
+use super::watch::absolute;
 use super::{Outcome, complain};
+use crate::daemon::{Place, find_or_start};
 use crate::desk::name::path_of;
 use crate::desk::protocol::{FindParams, FindResult, FoundRecord};
+
+/// So many notes are asked for at once.
+const PAGE: usize = 1_000;
+/// How long a page may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Finds the notes of watched folders that have all of the given tags; exit code 1 where there is none.
 #[derive(Debug, clap::Args)]
@@ -66,38 +73,74 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         not: args.not.clone(),
         folder: args.folder.as_deref().map(absolute).transpose()?,
         written: args.written,
+        limit: Some(PAGE),
+        after: None,
     };
-    let result: FindResult = asked("gliznet/find", &params)?;
-    let mut out = anstream::stdout().lock();
-    match args.format {
-        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&result.notes)?)?,
-        Format::Jsonl => {
-            for note in &result.notes {
-                writeln!(out, "{}", serde_json::to_string(note)?)?;
-            }
-        }
-        Format::NullSeparated => {
-            drop(out);
-            let mut out = std::io::stdout().lock();
-            for note in &result.notes {
-                let path = path_of(&note.uri).unwrap_or_else(|| PathBuf::from(&note.path));
-                out.write_all(path.as_os_str().as_encoded_bytes())?;
-                out.write_all(&[0])?;
-            }
-        }
-        Format::Text => {
-            for note in &result.notes {
-                writeln!(out, "{}", line(note))?;
-            }
-        }
-    }
-    if result.partial {
+    let place = Place::of_this_build()?;
+    let mut out: Box<dyn Write> = match args.format {
+        // What is no text may not be looked at as if it were.
+        Format::NullSeparated => Box::new(BufWriter::new(std::io::stdout().lock())),
+        _ => Box::new(BufWriter::new(anstream::stdout().lock())),
+    };
+    let (found, partial) = super::block_on(pages(&place, params, args.format, &mut out))?;
+    out.flush()?;
+    if partial {
         complain("some notes have not been read yet; `gliznet watch list` shows how many");
     }
-    Ok(match result.notes.is_empty() {
-        true => Outcome::SomeFailed,
-        false => Outcome::Done,
+    Ok(match found {
+        0 => Outcome::SomeFailed,
+        _ => Outcome::Done,
     })
+}
+
+/// Shows what is found, page after page, so that a thousand notes are held and not all. Gives how
+/// many there were, and whether some have not been read yet.
+async fn pages(
+    place: &Place,
+    mut params: FindParams,
+    format: Format,
+    out: &mut dyn Write,
+) -> anyhow::Result<(usize, bool)> {
+    let mut control = find_or_start(place).await?;
+    let mut found = 0;
+    loop {
+        let asked = serde_json::to_value(&params)?;
+        let page: FindResult = control.request("gliznet/find", asked, PATIENCE).await?;
+        for note in &page.notes {
+            show(out, note, format, found == 0)?;
+            found += 1;
+        }
+        params.after = page.notes.last().map(|note| note.uri.clone());
+        if !page.more || params.after.is_none() {
+            if format == Format::Json {
+                writeln!(out, "{}", if found == 0 { "[]" } else { "\n]" })?;
+            }
+            control.leave().await;
+            return Ok((found, page.partial));
+        }
+    }
+}
+
+fn show(
+    out: &mut dyn Write,
+    note: &FoundRecord,
+    format: Format,
+    is_first: bool,
+) -> anyhow::Result<()> {
+    match format {
+        Format::Json => {
+            let object = serde_json::to_string_pretty(note)?.replace('\n', "\n  ");
+            write!(out, "{}\n  {object}", if is_first { "[" } else { "," })?;
+        }
+        Format::Jsonl => writeln!(out, "{}", serde_json::to_string(note)?)?,
+        Format::NullSeparated => {
+            let path = path_of(&note.uri).unwrap_or_else(|| PathBuf::from(&note.path));
+            out.write_all(path.as_os_str().as_encoded_bytes())?;
+            out.write_all(&[0])?;
+        }
+        Format::Text => writeln!(out, "{}", line(note))?,
+    }
+    Ok(())
 }
 
 fn line(note: &FoundRecord) -> String {

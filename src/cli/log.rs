@@ -9,8 +9,8 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::setup::{Surroundings, shown};
-use super::{Outcome, moment};
-use crate::sink::{Cause, Ledger, RunSummary};
+use super::{Outcome, UsageError, moment, remark};
+use crate::sink::{Cause, Ledger, Pruned, RunSummary};
 
 const HEAD: Style = Style::new().bold();
 const QUIET: Style = Style::new().dimmed();
@@ -20,11 +20,19 @@ const QUIET: Style = Style::new().dimmed();
 #[command(after_help = "Examples:
   gliznet log
   gliznet log --format json | jq '.[-1].run'
-  gliznet undo --run 7")]
+  gliznet undo --run 7
+  gliznet log --prune '1 year ago'
+
+A run that was forgotten cannot be taken back any more. Whose the tags of a file are, and which of
+them you took out, is known for ever.")]
 pub(crate) struct Args {
     /// Form of the output
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     format: Format,
+
+    /// Forget the runs before: `1 year ago`, `yesterday`, a date, an RFC 3339 time
+    #[arg(long, value_name = "TIME")]
+    prune: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -52,6 +60,9 @@ struct RunRecord<'a> {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let surroundings = Surroundings::here()?;
+    if let Some(before) = &args.prune {
+        return prune(&surroundings.folders.data, before);
+    }
     let runs = runs(&surroundings.folders.data)?;
     let mut out = anstream::stdout().lock();
     match args.format {
@@ -70,16 +81,40 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+fn prune(data: &Path, before: &str) -> anyhow::Result<Outcome> {
+    let before = moment::parse(before, &moment::now());
+    let before = before.map_err(|error| UsageError(format!("--prune: {error}")))?;
+    let seconds = u64::try_from(before.as_second()).unwrap_or(0);
+    let pruned = match Ledger::is_in(data) {
+        true => opened(data)?.prune(seconds)?,
+        false => Pruned::default(),
+    };
+    let (kilobytes, runs) = (|bytes: u64| bytes.div_ceil(1 << 10), pruned.kept);
+    remark(match pruned.forgotten {
+        0 => format!("no run is older; {runs} are kept"),
+        gone => format!(
+            "{gone} runs forgotten, {runs} kept; the record of runs takes {} KB instead of {}",
+            kilobytes(pruned.after),
+            kilobytes(pruned.before)
+        ),
+    });
+    Ok(Outcome::Done)
+}
+
 /// All runs; a ledger is not begun only to say that there are none.
 fn runs(data: &Path) -> anyhow::Result<Vec<RunSummary>> {
     if !Ledger::is_in(data) {
         return Ok(Vec::new());
     }
+    Ok(opened(data)?.runs()?)
+}
+
+fn opened(data: &Path) -> anyhow::Result<Ledger> {
     let (ledger, faults) = Ledger::open(data)?;
     for fault in faults {
         tracing::warn!("{fault}");
     }
-    Ok(ledger.runs()?)
+    Ok(ledger)
 }
 
 fn table(runs: &[RunSummary], now: &jiff::ZonedDateTime) -> String {

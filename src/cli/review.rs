@@ -180,7 +180,7 @@ fn correction(review: &Review, verdict: &Verdict, labelset: Option<&str>) -> Val
 async fn leave(daemon: &mut Control) {
     // The verdicts are on disk; whether the daemon hears of the end changes nothing.
     let _ = daemon
-        .request("shutdown", Value::Null, Duration::from_secs(1))
+        .request::<Value>("shutdown", Value::Null, Duration::from_secs(1))
         .await;
 }
 

@@ -27,6 +27,8 @@ pub struct Options {
     pub threshold: Option<f32>,
     /// Where tags are put: `suggest`, `frontmatter`, `xattr`, `sidecar` or `stdout`.
     pub sink: Option<Sink>,
+    /// Keys of the front matter that hold tags too.
+    pub tag_keys: Option<Vec<String>>,
     /// Where the model runs: `auto`, `cpu`, `cuda` or `metal`.
     pub device: Option<Device>,
     /// How many threads the model may use, at least 1.
@@ -100,7 +102,7 @@ pub struct OptionText {
 }
 
 /// Every key of `Options`, in the manual's order.
-pub const OPTIONS: [OptionText; 12] = [
+pub const OPTIONS: [OptionText; 13] = [
     OptionText {
         key: "labelset",
         editor: Some("labelset"),
@@ -124,6 +126,14 @@ pub const OPTIONS: [OptionText; 12] = [
         default: "null",
         example: "sink = \"frontmatter\"",
         text: "Where tags are put: `suggest` (nowhere), `frontmatter`, `xattr`, `sidecar` or `stdout`. Without it `gliznet tag --write` writes into the front matter, and watched folders only suggest.",
+    },
+    OptionText {
+        key: "tag_keys",
+        editor: None,
+        kind: "array",
+        default: "[]",
+        example: "tag_keys = [\"keywords\"]",
+        text: "Keys of the front matter whose values are tags too, besides `tags`, `tag` and what Org and Hugo call them; they are read, and written where they stand. Only the user's own file counts; the daemon reads it when it starts.",
     },
     OptionText {
         key: "code_lens",
@@ -308,7 +318,7 @@ mod tests {
         check(
             all.as_bytes(),
             expect![[
-                r#"Options { model: Some("gliznet-minilm-l6"), labelset: Some("personal-notes"), threshold: Some(0.4), sink: Some(Frontmatter), device: Some(Cpu), threads: Some(4), idle_minutes: Some(30), cache_megabytes: Some(64), learn: Some(Manual), code_lens: Some(true), inlay_hints: Some(false), diagnostics: Some(true) }"#
+                r#"Options { model: Some("gliznet-minilm-l6"), labelset: Some("personal-notes"), threshold: Some(0.4), sink: Some(Frontmatter), tag_keys: Some(["keywords"]), device: Some(Cpu), threads: Some(4), idle_minutes: Some(30), cache_megabytes: Some(64), learn: Some(Manual), code_lens: Some(true), inlay_hints: Some(false), diagnostics: Some(true) }"#
             ]],
         );
     }
@@ -332,7 +342,7 @@ mod tests {
                 gliznet.toml:4: `device`: unknown variant `gpu`, expected one of `auto`, `cpu`, `cuda`, `metal`; write for example `device = "cpu"`
                 gliznet.toml:5: `threads`: 0 is not 1 or more; write for example `threads = 4`
                 gliznet.toml:6: `labelset`: is empty; write for example `labelset = "personal-notes"`
-                gliznet.toml:7: no option `server`; there are labelset, threshold, sink, code_lens, inlay_hints, diagnostics, model, device, threads, idle_minutes, cache_megabytes, learn"#]],
+                gliznet.toml:7: no option `server`; there are labelset, threshold, sink, tag_keys, code_lens, inlay_hints, diagnostics, model, device, threads, idle_minutes, cache_megabytes, learn"#]],
         );
     }
 

@@ -7,6 +7,8 @@ use std::fs::OpenOptions;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
@@ -147,23 +149,28 @@ impl Control {
     /// The daemon does not answer, or with an error.
     pub async fn ask_with(&mut self, method: &str, params: Value) -> Result<Value, DaemonError> {
         let answer = self.request(method, params, ANSWER).await?;
+        self.leave().await;
+        Ok(answer)
+    }
+
+    /// Says goodbye.
+    pub async fn leave(&mut self) {
         // A daemon that was asked to stop may be gone already.
         let _ = self
             .send(&json!({ "jsonrpc": "2.0", "method": "exit" }))
             .await;
-        Ok(answer)
     }
 
     /// Asks a question and stays; introduces itself before the first.
     ///
     /// # Errors
     /// The daemon does not answer within `patience`, or with an error.
-    pub async fn request(
+    pub async fn request<R: DeserializeOwned>(
         &mut self,
         method: &str,
         params: Value,
         patience: Duration,
-    ) -> Result<Value, DaemonError> {
+    ) -> Result<R, DaemonError> {
         let conversation = async {
             if self.asked == 0 {
                 let introduction = json!({
@@ -171,7 +178,7 @@ impl Control {
                     "processId": null,
                     "clientInfo": { "name": COMMAND_LINE },
                 });
-                self.call("initialize", introduction).await?;
+                self.call::<IgnoredAny>("initialize", introduction).await?;
                 self.send(&json!({ "jsonrpc": "2.0", "method": "initialized", "params": {} }))
                     .await?;
             }
@@ -183,7 +190,11 @@ impl Control {
         }
     }
 
-    async fn call(&mut self, method: &str, params: Value) -> Result<Value, DaemonError> {
+    async fn call<R: DeserializeOwned>(
+        &mut self,
+        method: &str,
+        params: Value,
+    ) -> Result<R, DaemonError> {
         self.asked += 1;
         let id = self.asked;
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))
@@ -197,18 +208,18 @@ impl Control {
         sent.map_err(gone)
     }
 
-    async fn answer(&mut self, id: u32) -> Result<Value, DaemonError> {
+    async fn answer<R: DeserializeOwned>(&mut self, id: u32) -> Result<R, DaemonError> {
         loop {
             while let Some(body) = self.decoder.next_body().map_err(odd)? {
-                let mut message: Value = serde_json::from_slice(&body).map_err(odd)?;
-                if message.get("id") != Some(&json!(id)) {
+                let head: Head = serde_json::from_slice(&body).map_err(odd)?;
+                if head.id != Some(json!(id)) {
                     continue; // A notification.
                 }
-                if let Some(error) = message.pointer("/error/message") {
-                    let refusal = error.as_str().unwrap_or_default();
-                    return Err(DaemonError::Refused(refusal.to_owned()));
+                if let Some(Refusal { message }) = head.error {
+                    return Err(DaemonError::Refused(message));
                 }
-                return Ok(message["result"].take());
+                let answer: Answer<R> = serde_json::from_slice(&body).map_err(odd)?;
+                return Ok(answer.result);
             }
             let mut chunk = [0; 16 << 10];
             match self.stream.read(&mut chunk).await {
@@ -218,6 +229,26 @@ impl Control {
             }
         }
     }
+}
+
+/// What tells one message from another; an answer may be long, and is read when it is the one.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    id: Option<Value>,
+    #[serde(default)]
+    error: Option<Refusal>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Answer<R> {
+    result: R,
 }
 
 fn gone(fact: impl ToString) -> DaemonError {

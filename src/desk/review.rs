@@ -1,8 +1,8 @@
 //! The review queue: documents in, those to look at next out, with what the model says of each.
 //!
 //! Invariant: no document that was judged is in it, but where its verdict goes badly with those on
-//! like documents; a document that cannot be read is named and
-//! left out; only so many are read that a person need not wait for long. Writes nothing.
+//! like documents, and none of which nothing can be said; a document that cannot be read is named
+//! and left out; only so many are read that a person need not wait for long. Writes nothing.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ impl Desk {
             documents.retain(|document| verdicts.of(&document.uri).is_none());
             (verdicts.sampled(), verdicts.count())
         };
-        let open = documents.len();
+        let mut open = documents.len();
         // Of many documents chance takes some, so that each queue is made of others.
         documents.sort_by_cached_key(|document| lot(seed, &document.uri));
         documents.truncate(MOST_READ.max(count));
@@ -85,6 +85,8 @@ impl Desk {
         for (place, document) in documents.into_iter().enumerate() {
             let name = document.name.clone();
             match self.look_at(document, choice, &mut rules).await {
+                // Of an empty document nothing can be said, so it would come back for ever.
+                Ok(document) if !document.has_labels() => open -= usize::from(place < fresh),
                 Ok(document) => {
                     read.push(document);
                     n_fresh += usize::from(place < fresh);
@@ -95,6 +97,7 @@ impl Desk {
                 Err(Fault::File(fact)) => faults.push(format!("{name}: {fact}")),
             }
         }
+        let looked_at = n_fresh + faults.len();
         faults.truncate(MOST_FAULTS);
         let candidates: Vec<Candidate> = read[..n_fresh].iter().map(candidate).collect();
         let chosen = choose(&candidates, &known, verdicts, count, seed);
@@ -106,7 +109,7 @@ impl Desk {
                 .map(|chosen| record(&read[chosen.candidate], chosen, &suspicions))
                 .collect(),
             open,
-            cut: open > n_fresh + faults.len(),
+            cut: open > looked_at,
             accuracy: Accuracy::of(&judged),
             enough: is_enough(&judged),
             faults,
@@ -169,6 +172,13 @@ fn asked_again(documents: &[Reviewable], suspicions: &[Suspicion], most: usize) 
     }
     again.truncate(most);
     again
+}
+
+impl Read {
+    /// Whether there is a label to say yes or no to.
+    fn has_labels(&self) -> bool {
+        !(self.tagged.tags.is_empty() && self.tagged.answer.prediction.scores.is_empty())
+    }
 }
 
 enum Fault {

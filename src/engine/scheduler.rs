@@ -1,13 +1,16 @@
-//! Who is served next: requests in, one job at a time out.
+//! Who is served next: requests in, jobs that run together out.
 //!
-//! Interactive jobs overtake bulk ones; equal jobs are one job with several askers; a full queue
-//! refuses; a job that nobody waits for any more is never run.
-//! Invariant: every asker that was admitted is handed back exactly once, by `finish`, or was gone.
-//! Knows nothing of models, channels, threads or clocks.
+//! Interactive jobs overtake bulk ones and run alone; bulk ones run in batches, in the order they
+//! came; equal jobs are one job with several askers; a full queue refuses; a job that nobody waits
+//! for any more is never run.
+//! Invariant: every asker that was admitted is handed back exactly once, by `finish`, or was gone;
+//! an interactive job waits for one bounded batch at most, and for one more after every eight of its
+//! like that were before it. Knows nothing of models, channels, threads or clocks.
+//! Length: half of it is tests.
 
 use std::collections::VecDeque;
 
-/// After so many interactive jobs in a row, one bulk job runs, so that bulk work ends some day.
+/// After so many interactive jobs in a row, one batch runs, so that bulk work ends some day.
 const IN_A_ROW: usize = 8;
 
 /// How urgent a request is.
@@ -47,8 +50,8 @@ pub struct Scheduler<K, J, A> {
     limits: Limits,
     interactive: VecDeque<Entry<K, J, A>>,
     bulk: VecDeque<Entry<K, J, A>>,
-    running: Option<(Entry<K, (), A>, Priority)>,
-    /// Interactive jobs begun since the last bulk one.
+    running: Vec<(Entry<K, (), A>, Priority)>,
+    /// Interactive jobs begun since the last batch.
     streak: usize,
 }
 
@@ -59,7 +62,7 @@ impl<K: Clone + Eq, J, A> Scheduler<K, J, A> {
             limits,
             interactive: VecDeque::new(),
             bulk: VecDeque::new(),
-            running: None,
+            running: Vec::new(),
             streak: 0,
         }
     }
@@ -77,9 +80,8 @@ impl<K: Clone + Eq, J, A> Scheduler<K, J, A> {
         priority: Priority,
         is_gone: impl Fn(&A) -> bool,
     ) -> Result<(), Overloaded> {
-        if let Some((running, urgency)) = &mut self.running
-            && running.key == key
-        {
+        let mut runs = self.running.iter_mut();
+        if let Some((running, urgency)) = runs.find(|(running, _)| running.key == key) {
             running.askers.push(asker);
             *urgency = priority.max(*urgency);
             return Ok(());
@@ -108,34 +110,51 @@ impl<K: Clone + Eq, J, A> Scheduler<K, J, A> {
         Ok(())
     }
 
-    /// The job to run now. Call `finish` when it has ended.
-    pub fn next(&mut self, is_gone: impl Fn(&A) -> bool) -> Option<(K, J)> {
+    /// The jobs to run now, together: an interactive one, or bulk ones that weigh `room` at most by
+    /// `weigh` (the first of them whatever it weighs). Call `finish` when they have ended.
+    pub fn next(
+        &mut self,
+        room: usize,
+        weigh: impl Fn(&J) -> usize,
+        is_gone: impl Fn(&A) -> bool,
+    ) -> Vec<(K, J)> {
         self.drop_gone(Priority::Interactive, &is_gone);
         self.drop_gone(Priority::Bulk, &is_gone);
         let bulk_is_due = self.streak >= IN_A_ROW && !self.bulk.is_empty();
-        let (entry, priority) = if bulk_is_due || self.interactive.is_empty() {
+        let (entries, priority) = if bulk_is_due || self.interactive.is_empty() {
             self.streak = 0;
-            (self.bulk.pop_front()?, Priority::Bulk)
+            let (mut n, mut weight) = (0, 0_usize);
+            // Never past one that does not fit: it would be overtaken for ever.
+            for entry in &self.bulk {
+                weight = weight.saturating_add(weigh(&entry.job));
+                if n > 0 && weight > room {
+                    break;
+                }
+                n += 1;
+            }
+            (self.bulk.drain(..n).collect::<Vec<_>>(), Priority::Bulk)
         } else {
             self.streak += 1;
-            (self.interactive.pop_front()?, Priority::Interactive)
+            let first = self.interactive.pop_front();
+            (first.into_iter().collect(), Priority::Interactive)
         };
-        let Entry { key, job, askers } = entry;
-        let running = Entry {
-            key: key.clone(),
-            job: (),
-            askers,
+        let begin = |Entry { key, job, askers }: Entry<K, J, A>| {
+            let running = Entry {
+                key: key.clone(),
+                job: (),
+                askers,
+            };
+            self.running.push((running, priority));
+            (key, job)
         };
-        self.running = Some((running, priority));
-        Some((key, job))
+        entries.into_iter().map(begin).collect()
     }
 
-    /// Ends the running job and hands back all who wait for it, those who joined late too.
-    pub fn finish(&mut self) -> Vec<A> {
-        self.running
-            .take()
-            .map(|(running, _)| running.askers)
-            .unwrap_or_default()
+    /// Ends the jobs that run and hands back, for each in turn, all who wait for it, those who
+    /// joined late too.
+    pub fn finish(&mut self) -> Vec<Vec<A>> {
+        let running = self.running.drain(..);
+        running.map(|(running, _)| running.askers).collect()
     }
 
     /// Empties the queue and hands back all who waited in it.
@@ -144,14 +163,14 @@ impl<K: Clone + Eq, J, A> Scheduler<K, J, A> {
         waiting.flat_map(|entry| entry.askers).collect()
     }
 
-    /// How many jobs of a priority are not done: those that wait, and the running one.
+    /// How many jobs of a priority are not done: those that wait, and those that run.
     pub fn open(&self, priority: Priority) -> usize {
         let line = match priority {
             Priority::Interactive => &self.interactive,
             Priority::Bulk => &self.bulk,
         };
-        let runs = |(_, of): &(_, Priority)| *of == priority;
-        line.len() + usize::from(self.running.as_ref().is_some_and(runs))
+        let runs = self.running.iter().filter(|(_, of)| *of == priority);
+        line.len() + runs.count()
     }
 
     fn line(&mut self, priority: Priority) -> &mut VecDeque<Entry<K, J, A>> {
@@ -192,13 +211,27 @@ mod tests {
         Scheduler::new(Limits { interactive, bulk })
     }
 
+    /// The keys of the jobs that run next, each of weight 1, at most `room` together.
+    fn begun(
+        queue: &mut Scheduler<&'static str, (), u32>,
+        room: usize,
+        is_gone: fn(&u32) -> bool,
+    ) -> Vec<&'static str> {
+        let jobs = queue.next(room, |()| 1, is_gone);
+        jobs.into_iter().map(|(key, ())| key).collect()
+    }
+
+    /// What runs in which order, one after the other.
     fn order(queue: &mut Scheduler<&'static str, (), u32>) -> Vec<&'static str> {
         let mut order = Vec::new();
-        while let Some((key, ())) = queue.next(NOBODY) {
-            order.push(key);
+        loop {
+            let keys = begun(queue, 1, NOBODY);
+            if keys.is_empty() {
+                return order;
+            }
+            order.extend(keys);
             queue.finish();
         }
-        order
     }
 
     #[test]
@@ -224,7 +257,7 @@ mod tests {
         queue
             .admit("folder", (), 0, Priority::Bulk, NOBODY)
             .unwrap();
-        let mut begun = Vec::new();
+        let mut order = Vec::new();
         let notes = [
             "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m",
         ];
@@ -232,11 +265,11 @@ mod tests {
             queue
                 .admit(note, (), 0, Priority::Interactive, NOBODY)
                 .unwrap();
-            begun.extend(queue.next(NOBODY).map(|(key, ())| key));
+            order.extend(begun(&mut queue, 1, NOBODY));
             queue.finish();
         }
         assert_eq!(
-            begun.iter().position(|key| *key == "folder"),
+            order.iter().position(|key| *key == "folder"),
             Some(IN_A_ROW)
         );
     }
@@ -249,12 +282,12 @@ mod tests {
             .admit("a", (), 2, Priority::Interactive, NOBODY)
             .unwrap();
         assert_eq!(queue.open(Priority::Interactive), 1);
-        assert_eq!(queue.next(NOBODY), Some(("a", ())));
+        assert_eq!(begun(&mut queue, 1, NOBODY), ["a"]);
         queue
             .admit("a", (), 3, Priority::Interactive, NOBODY)
             .unwrap();
         assert_eq!(queue.open(Priority::Interactive), 1);
-        assert_eq!(queue.finish(), [1, 2, 3]);
+        assert_eq!(queue.finish(), [[1, 2, 3]]);
         assert_eq!(queue.open(Priority::Interactive), 0);
     }
 
@@ -270,7 +303,7 @@ mod tests {
         queue.admit("a", (), 1, Priority::Bulk, NOBODY).unwrap();
         queue.admit("b", (), 2, Priority::Bulk, NOBODY).unwrap();
         assert_eq!(counts(&queue), (0, 2));
-        assert_eq!(queue.next(NOBODY), Some(("a", ())));
+        assert_eq!(begun(&mut queue, 1, NOBODY), ["a"]);
         assert_eq!(counts(&queue), (0, 2));
         let looks_at = Priority::Interactive;
         queue.admit("a", (), 3, looks_at, NOBODY).unwrap();
@@ -302,19 +335,45 @@ mod tests {
         queue
             .admit("b", (), 2, Priority::Interactive, NOBODY)
             .unwrap();
-        assert_eq!(queue.next(|asker| *asker == 1), Some(("b", ())));
+        assert_eq!(begun(&mut queue, 9, |asker| *asker == 1), ["b"]);
+    }
+
+    #[test]
+    fn bulk_requests_run_together_in_their_order_and_interactive_ones_alone() {
+        let mut queue = queue(9, 9);
+        for (key, asker) in [("1", 1), ("2", 2), ("3", 3)] {
+            queue.admit(key, (), asker, Priority::Bulk, NOBODY).unwrap();
+        }
+        for key in ["note 1", "note 2"] {
+            queue
+                .admit(key, (), 9, Priority::Interactive, NOBODY)
+                .unwrap();
+        }
+        assert_eq!(begun(&mut queue, 2, NOBODY), ["note 1"]);
+        queue.finish();
+        assert_eq!(begun(&mut queue, 2, NOBODY), ["note 2"]);
+        queue.finish();
+        assert_eq!(begun(&mut queue, 2, NOBODY), ["1", "2"]);
+        // Who asks for one of them meanwhile joins it, and hears with it.
+        queue
+            .admit("2", (), 4, Priority::Interactive, NOBODY)
+            .unwrap();
+        assert_eq!(queue.open(Priority::Bulk), 2);
+        assert_eq!(queue.finish(), [vec![1], vec![2, 4]]);
+        assert_eq!(begun(&mut queue, 0, NOBODY), ["3"], "one runs in any case");
     }
 
     #[derive(Clone, Debug)]
     enum Step {
         Admit(u8, Priority),
         Leave(prop::sample::Index),
-        Run,
+        Begin,
+        End,
     }
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            (0u8..6, any::<bool>()).prop_map(|(key, bulk)| {
+            3 => (0u8..9, any::<bool>()).prop_map(|(key, bulk)| {
                 let priority = if bulk {
                     Priority::Bulk
                 } else {
@@ -322,48 +381,118 @@ mod tests {
                 };
                 Step::Admit(key, priority)
             }),
-            any::<prop::sample::Index>().prop_map(Step::Leave),
-            Just(Step::Run),
+            1 => any::<prop::sample::Index>().prop_map(Step::Leave),
+            1 => Just(Step::Begin),
+            1 => Just(Step::End),
         ]
+    }
+
+    /// A queue with those who ask it, where a job weighs what its key says.
+    struct Asked {
+        queue: Scheduler<u8, u8, usize>,
+        admitted: Vec<Priority>,
+        gone: HashSet<usize>,
+        answered: Vec<usize>,
+        /// Batches that were begun while an interactive asker waited, by asker.
+        overtaken: std::collections::BTreeMap<usize, usize>,
+        is_running: bool,
+    }
+
+    const ROOM: usize = 10;
+
+    impl Asked {
+        fn runs_batch(&self) -> bool {
+            let mut running = self.queue.running.iter();
+            running.any(|(_, of)| *of == Priority::Bulk)
+        }
+
+        fn begin(&mut self) -> usize {
+            let gone = &self.gone;
+            let jobs = self.queue.next(
+                ROOM,
+                |weight| usize::from(*weight),
+                |asker| gone.contains(asker),
+            );
+            let weight: usize = jobs.iter().map(|(_, weight)| usize::from(*weight)).sum();
+            assert!(jobs.len() <= 1 || weight <= ROOM, "{jobs:?}");
+            self.is_running = !jobs.is_empty();
+            let runs = self.queue.running.iter();
+            let served: HashSet<usize> = runs
+                .flat_map(|(entry, _)| entry.askers.iter().copied())
+                .collect();
+            self.overtaken.retain(|asker, _| !served.contains(asker));
+            if self.runs_batch() {
+                self.overtaken
+                    .values_mut()
+                    .for_each(|batches| *batches += 1);
+            }
+            jobs.len()
+        }
+
+        fn end(&mut self) {
+            let handed = self.queue.finish();
+            self.answered.extend(handed.into_iter().flatten());
+            self.is_running = false;
+        }
     }
 
     proptest! {
         #[test]
-        fn every_admitted_asker_is_answered_once_or_has_left(
-            steps in prop::collection::vec(step(), 0..80)
+        fn nobody_is_lost_answered_twice_or_behind_a_second_batch(
+            steps in prop::collection::vec(step(), 0..120)
         ) {
-            let limits = Limits { interactive: 3, bulk: 2 };
-            let mut queue: Scheduler<u8, (), usize> = Scheduler::new(limits);
-            let (mut admitted, mut gone) = (Vec::new(), HashSet::new());
-            let mut answered = Vec::new();
+            let limits = Limits { interactive: IN_A_ROW, bulk: 5 };
+            let mut asked = Asked {
+                queue: Scheduler::new(limits),
+                admitted: Vec::new(),
+                gone: HashSet::new(),
+                answered: Vec::new(),
+                overtaken: Default::default(),
+                is_running: false,
+            };
             for step in steps {
                 match step {
                     Step::Admit(key, priority) => {
-                        let asker = admitted.len();
-                        let is_gone = |asker: &usize| gone.contains(asker);
-                        if queue.admit(key, (), asker, priority, is_gone).is_ok() {
-                            admitted.push(asker);
+                        let asker = asked.admitted.len();
+                        let is_gone = |asker: &usize| asked.gone.contains(asker);
+                        let admitted = asked.queue.admit(key, key, asker, priority, is_gone);
+                        if admitted.is_ok() {
+                            asked.admitted.push(priority);
+                            let waits = asked.queue.interactive.iter();
+                            if waits.flat_map(|entry| &entry.askers).any(|a| *a == asker) {
+                                asked.overtaken.insert(asker, usize::from(asked.runs_batch()));
+                            }
                         }
                     }
-                    Step::Leave(index) if !admitted.is_empty() => {
-                        gone.insert(index.index(admitted.len()));
+                    Step::Leave(index) if !asked.admitted.is_empty() => {
+                        let asker = index.index(asked.admitted.len());
+                        asked.gone.insert(asker);
+                        asked.overtaken.remove(&asker);
                     }
                     Step::Leave(_) => {}
-                    Step::Run => {
-                        if queue.next(|asker| gone.contains(asker)).is_some() {
-                            answered.extend(queue.finish());
-                        }
+                    Step::Begin if !asked.is_running => {
+                        asked.begin();
                     }
+                    Step::Begin => {}
+                    Step::End => asked.end(),
                 }
-                prop_assert!(queue.open(Priority::Interactive) <= limits.interactive);
-                prop_assert!(queue.open(Priority::Bulk) <= limits.bulk);
+                let waiting = |line: &VecDeque<Entry<u8, u8, usize>>| line.len();
+                prop_assert!(waiting(&asked.queue.interactive) <= limits.interactive);
+                prop_assert!(waiting(&asked.queue.bulk) <= limits.bulk);
+                prop_assert!(asked.overtaken.values().all(|batches| *batches <= 1));
             }
-            while queue.next(|asker| gone.contains(asker)).is_some() {
-                answered.extend(queue.finish());
+            asked.end();
+            // Whatever waits comes to its turn, and the queue comes to its end.
+            let most = 2 * asked.queue.open(Priority::Bulk) + asked.queue.open(Priority::Interactive);
+            for _ in 0..most {
+                asked.begin();
+                asked.end();
             }
-            let once: HashSet<_> = answered.iter().copied().collect();
-            prop_assert_eq!(once.len(), answered.len());
-            prop_assert!(admitted.iter().all(|a| once.contains(a) || gone.contains(a)));
+            prop_assert_eq!(asked.begin(), 0);
+            let once: HashSet<usize> = asked.answered.iter().copied().collect();
+            prop_assert_eq!(once.len(), asked.answered.len());
+            let mut all = 0..asked.admitted.len();
+            prop_assert!(all.all(|a| once.contains(&a) || asked.gone.contains(&a)));
         }
     }
 }

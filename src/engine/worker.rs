@@ -1,12 +1,11 @@
 //! The thread that owns the engine: questions in from anywhere, answers out to those who wait.
 //!
 //! The model is loaded on this thread too, so nobody waits for it who has no question. A question
-//! whose answer is in the cache never waits behind others.
+//! whose answer is in the cache never waits behind others; bulk questions are answered together,
+//! as many as make one batch of the engine.
 //! Invariant: every question gets one answer, an error included, of one model; one that nobody
 //! waits for any more is not computed. Another model takes over between two questions.
 //! Knows nothing of documents, editors or files.
-//!
-//! Length: what the thread does and how it is asked share one state.
 
 mod bench;
 mod question;
@@ -57,7 +56,7 @@ struct Next {
 
 /// What the thread does next.
 enum Turn {
-    Job(Key, Job),
+    Jobs(Vec<(Key, Job)>),
     Swap(Next),
     End,
 }
@@ -271,8 +270,8 @@ fn run(
     tell.send_replace(Loading::Ready(facts.clone()));
     let mut bench = Bench::new(engine);
     loop {
-        let (key, job) = match wait(shared) {
-            Turn::Job(key, job) => (key, job),
+        let jobs = match wait(shared, bench.room()) {
+            Turn::Jobs(jobs) => jobs,
             Turn::Swap(Next { model, told }) => {
                 let (engine, other) = prepared(&model, &options, Arc::clone(&facts.device));
                 // Vocabularies were made ready for the old one, so they go with it.
@@ -284,15 +283,12 @@ fn run(
             }
             Turn::End => return,
         };
-        let reply = match &job {
-            Job::Score(question) => answer(shared, &mut bench, &facts, &key, question),
-            Job::Explain(asked) => bench
-                .explain(asked)
-                .map(|evidence| Outcome::Explained(Arc::new(evidence)))
-                .map_err(|reason| WorkerError::Engine(reason.into())),
-        };
-        for asker in shared.lock().queue.finish() {
-            let _ = asker.send(reply.clone()); // It may have left.
+        let replies = replies(shared, &mut bench, &facts, &jobs);
+        let askers = shared.lock().queue.finish();
+        for (askers, reply) in askers.into_iter().zip(replies) {
+            for asker in askers {
+                let _ = asker.send(reply.clone()); // It may have left.
+            }
         }
     }
 }
@@ -312,8 +308,9 @@ fn prepared(model: &Arc<Model>, options: &EngineOptions, device: Arc<str>) -> (E
     (engine, facts)
 }
 
-/// What is to be done next: a new model before the next question.
-fn wait(shared: &Shared) -> Turn {
+/// What is to be done next: a new model before the next questions, of which bulk ones weigh `room`
+/// together.
+fn wait(shared: &Shared, room: usize) -> Turn {
     let mut state = shared.lock();
     loop {
         if state.refusal.is_some() {
@@ -322,8 +319,11 @@ fn wait(shared: &Shared) -> Turn {
         if let Some(next) = state.next.take() {
             return Turn::Swap(next);
         }
-        if let Some((key, job)) = state.queue.next(oneshot::Sender::is_closed) {
-            return Turn::Job(key, job);
+        let jobs = state
+            .queue
+            .next(room, Job::weight, oneshot::Sender::is_closed);
+        if !jobs.is_empty() {
+            return Turn::Jobs(jobs);
         }
         state = shared
             .wake
@@ -332,197 +332,69 @@ fn wait(shared: &Shared) -> Turn {
     }
 }
 
-fn answer(
+/// One reply a job, in their order.
+fn replies(
     shared: &Shared,
     bench: &mut Bench,
     facts: &ModelFacts,
-    key: &Key,
-    question: &Question,
-) -> Reply {
-    // An equal question may have been answered since this one was put in the queue.
-    if let Some(answer) = shared.cached(key, facts) {
-        return Ok(Outcome::Scored(answer));
+    jobs: &[(Key, Job)],
+) -> Vec<Reply> {
+    let mut open = Vec::new();
+    let known: Vec<Option<Reply>> = jobs
+        .iter()
+        .map(|(key, job)| match job {
+            Job::Score(question) => {
+                // An equal question may have been answered since this one was put in the queue.
+                let known = shared.cached(key, facts);
+                if known.is_none() {
+                    open.push(question);
+                }
+                known.map(|answer| Ok(Outcome::Scored(answer)))
+            }
+            Job::Explain(asked) => {
+                let evidence = bench.explain(asked).map_err(broken);
+                Some(evidence.map(|evidence| Outcome::Explained(Arc::new(evidence))))
+            }
+        })
+        .collect();
+    let mut scored = bench.score(&open).into_iter();
+    let reply = |((key, _), known): (&(Key, Job), Option<Reply>)| {
+        if let Some(known) = known {
+            return known;
+        }
+        let scored = scored.next().unwrap_or_else(|| Err("no answer".to_owned()));
+        let prediction = scored.map_err(broken)?;
+        if let Some(cache) = &shared.cache {
+            let key = key.for_model(&facts.fingerprint, &shared.options);
+            cache.put(&key, &prediction);
+        }
+        Ok(Outcome::Scored(Answer {
+            prediction: Arc::new(prediction),
+            model: facts.clone(),
+            cached: false,
+        }))
+    };
+    jobs.iter().zip(known).map(reply).collect()
+}
+
+fn broken(reason: String) -> WorkerError {
+    WorkerError::Engine(reason.into())
+}
+
+impl Job {
+    /// About how many tokens it is.
+    fn weight(&self) -> usize {
+        match self {
+            Job::Score(question) => question.weight(),
+            Job::Explain(asked) => asked.document.source().len(),
+        }
     }
-    let scored = bench.score(question);
-    let prediction = scored.map_err(|reason| WorkerError::Engine(reason.into()))?;
-    if let Some(cache) = &shared.cache {
-        let key = key.for_model(&facts.fingerprint, &shared.options);
-        cache.put(&key, &prediction);
-    }
-    Ok(Outcome::Scored(Answer {
-        prediction: Arc::new(prediction),
-        model: facts.clone(),
-        cached: false,
-    }))
 }
 
 /// Keys tell the kinds of jobs apart, so nobody is handed the other kind.
 fn mistaken() -> WorkerError {
-    WorkerError::Engine("the model answered another question".into())
+    broken("the model answered another question".to_owned())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::label::LabelSet;
-    use crate::model::LoadOptions;
-    use crate::model::delta::Delta;
-    use crate::model::delta::Parts;
-    use crate::model::store::ModelSource;
-    use std::collections::HashMap;
-    use std::path::Path;
-
-    fn tiny() -> Result<(Arc<Model>, String), String> {
-        let dir =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity/bert-isolated-proj");
-        let model = Model::load(&dir, &LoadOptions::default()).map_err(|e| e.to_string())?;
-        Ok((Arc::new(model), "cpu".to_owned()))
-    }
-
-    fn options(cache: Option<Cache>, interactive: usize) -> WorkerOptions {
-        WorkerOptions {
-            engine: EngineOptions::default(),
-            limits: Limits {
-                interactive,
-                bulk: 4,
-            },
-            cache,
-        }
-    }
-
-    fn question(text: &str) -> Question {
-        Question {
-            passage: Arc::new(Passage::plain(text)),
-            labels: Arc::new(LabelSet::from_names(["garden", "tax"]).unwrap()),
-            priority: Priority::Interactive,
-        }
-    }
-
-    #[tokio::test]
-    async fn the_same_text_labels_and_model_never_run_twice() {
-        let dir = tempfile::tempdir().unwrap();
-        for round in 0..2 {
-            let cache = Cache::open(dir.path(), 1 << 20).unwrap();
-            let worker = Worker::start(options(Some(cache), 4), tiny).unwrap();
-            let first = worker.ask(question("Roses need pruning.")).await.unwrap();
-            let again = worker.ask(question("Roses need pruning.")).await.unwrap();
-            assert_eq!(first.cached, round == 1);
-            assert!(again.cached);
-            assert_eq!(again.prediction, first.prediction);
-            assert_eq!(first.prediction.scores.len(), 2);
-            worker.stop();
-        }
-    }
-
-    #[tokio::test]
-    async fn questions_wait_for_the_model_and_a_full_queue_refuses() {
-        let (go, wait) = std::sync::mpsc::channel::<()>();
-        let load = move || {
-            let _ = wait.recv();
-            tiny()
-        };
-        let worker = Arc::new(Worker::start(options(None, 2), load).unwrap());
-        let ask = |text: &'static str| {
-            let worker = Arc::clone(&worker);
-            tokio::spawn(async move { worker.ask(question(text)).await })
-        };
-        let (first, second) = (ask("one"), ask("two"));
-        while worker.open(Priority::Interactive) < 2 {
-            tokio::task::yield_now().await;
-        }
-        let refused = worker.ask(question("three")).await;
-        assert!(matches!(refused, Err(WorkerError::Overloaded(_))));
-        // A withdrawn question gives its place away.
-        second.abort();
-        assert!(second.await.unwrap_err().is_cancelled());
-        let third = ask("three");
-        go.send(()).unwrap();
-        assert!(first.await.unwrap().is_ok());
-        assert!(third.await.unwrap().is_ok());
-        worker.stop();
-    }
-
-    /// The tiny model with another bias, as a version of it would be.
-    fn version(number: u32) -> Arc<Model> {
-        let dir =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity/bert-isolated-proj");
-        let name = "aggregator.text_projector.1.bias".to_owned();
-        let bias = candle_core::Tensor::full(number as f32 / 10.0, 24, &candle_core::Device::Cpu);
-        let parts = Parts {
-            tensors: [(name, bias.unwrap())].into(),
-            ..Parts::default()
-        };
-        let delta = Delta::of(&parts, None).unwrap();
-        let source = ModelSource::Folder(dir);
-        let options = LoadOptions::default();
-        Arc::new(Model::with_version(&source, Some((number, delta)), &options).unwrap())
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_swap_under_load_fails_no_question_and_mixes_no_two_models() {
-        let worker = Arc::new(Worker::start(options(None, 64), tiny).unwrap());
-        let mut askers = tokio::task::JoinSet::new();
-        for asker in 0..4 {
-            let worker = Arc::clone(&worker);
-            askers.spawn(async move {
-                let mut answers = Vec::new();
-                for _ in 0..40 {
-                    let text = format!("Roses need pruning, says {asker}.");
-                    answers.push(worker.ask(question(&text)).await.unwrap());
-                    tokio::task::yield_now().await;
-                }
-                (asker, answers)
-            });
-        }
-        for number in 1..=5 {
-            let model = version(number);
-            let facts = worker.swap(Arc::clone(&model)).await.unwrap();
-            assert_eq!(&*facts.fingerprint, model.fingerprint());
-            assert_eq!(*worker.loading().borrow(), Loading::Ready(facts));
-        }
-        while let Some(asked) = askers.join_next().await {
-            let (asker, answers) = asked.unwrap();
-            // What each model says of this text when it is asked alone.
-            let mut alone: HashMap<Arc<str>, Arc<crate::engine::Prediction>> = HashMap::new();
-            for answer in answers {
-                let known = alone
-                    .entry(Arc::clone(&answer.model.fingerprint))
-                    .or_insert_with(|| Arc::clone(&answer.prediction));
-                assert_eq!(*known, answer.prediction, "asker {asker}");
-            }
-        }
-        let last = worker.ask(question("At the end.")).await.unwrap();
-        assert!(last.model.name.contains("+5@"), "{}", last.model.name);
-        worker.stop();
-        assert!(worker.swap(version(6)).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn answers_of_the_old_model_are_not_taken_from_the_cache() {
-        let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(dir.path(), 1 << 20).unwrap();
-        let worker = Worker::start(options(Some(cache), 4), tiny).unwrap();
-        let old = worker.ask(question("Roses.")).await.unwrap();
-        worker.swap(version(3)).await.unwrap();
-        let new = worker.ask(question("Roses.")).await.unwrap();
-        assert!(!new.cached && new.prediction != old.prediction);
-        assert!(worker.ask(question("Roses.")).await.unwrap().cached);
-        worker.stop();
-    }
-
-    #[tokio::test]
-    async fn without_a_model_everybody_hears_why() {
-        let load = || Err("no such model; run `gliznet model list`".to_owned());
-        let worker = Worker::start(options(None, 4), load).unwrap();
-        for _ in 0..2 {
-            let error = worker.ask(question("text")).await.unwrap_err();
-            assert!(error.to_string().contains("no such model"), "{error}");
-        }
-        worker.stop();
-        let error = worker.ask(question("text")).await.unwrap_err();
-        assert!(matches!(
-            error,
-            WorkerError::NoModel(_) | WorkerError::Stopping
-        ));
-    }
-}
+mod tests;

@@ -78,7 +78,7 @@ pub fn tag_at_cursor(source: &str, format: Format, at: usize) -> Option<TagCurso
         after: source[at..].split(['\n', '\r']).next().unwrap_or_default(),
         at,
     };
-    let keys = TagKeys::default();
+    let keys = TagKeys::in_force();
     match format {
         Format::Org => line.org(&keys),
         Format::Latex => None,

@@ -7,6 +7,7 @@
 
 mod open;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -36,6 +37,8 @@ struct Inner {
     past: Past,
     /// What of the ledger could not be read.
     faults: Vec<String>,
+    /// Another process has written since somebody asked.
+    has_foreign_news: bool,
 }
 
 /// What came of a wish.
@@ -99,12 +102,14 @@ impl Ledger {
     /// The folder or file cannot be written.
     pub fn open(dir: &Path) -> Result<(Ledger, Vec<String>), SinkError> {
         let path = dir.join(FILE_NAME);
-        let lines = Lines::open(&path).map_err(|cause| SinkError::Ledger { path, cause })?;
+        let lines =
+            Lines::open_replaceable(&path).map_err(|cause| SinkError::Ledger { path, cause })?;
         let ledger = Ledger {
             inner: Mutex::new(Inner {
                 lines,
                 past: Past::default(),
                 faults: Vec::new(),
+                has_foreign_news: false,
             }),
         };
         let faults = ledger.locked(|open| Ok(std::mem::take(open.faults)))?;
@@ -241,6 +246,23 @@ impl Ledger {
         })
     }
 
+    /// Whether another process has written here since this was asked last, or before the first time.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn has_foreign_news(&self) -> Result<bool, SinkError> {
+        self.locked(|open| Ok(std::mem::take(open.has_foreign_news)))
+    }
+
+    /// The tags that gliznet wrote and that were not taken back, of each file that has any. Reads
+    /// no file.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn machine_tags(&self) -> Result<HashMap<PathBuf, Vec<String>>, SinkError> {
+        self.locked(|open| Ok(open.past.machine_tags()))
+    }
+
     /// A file or a folder has another name now: what is known of it follows.
     ///
     /// # Errors
@@ -277,6 +299,7 @@ impl Ledger {
             lines,
             past,
             faults,
+            has_foreign_news,
         } = &mut *inner;
         let path = lines.path().to_path_buf();
         let acted = lines.locked(|lines| {
@@ -284,6 +307,7 @@ impl Ledger {
                 lines,
                 past,
                 faults,
+                has_foreign_news,
             };
             open.catch_up()?;
             act(&mut open)

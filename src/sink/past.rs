@@ -3,14 +3,14 @@
 //! Invariant: a write counts only once its outcome is known; the same records give the same past.
 //! Pure: reads no files, not even the ledger's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use super::Sink;
 use super::plan::key;
-use super::record::{Cause, Record, RunRecord, WriteRecord};
+use super::record::{Cause, FileRecord, Lossless, Record, RunRecord, WriteRecord};
 
 /// The number of a run, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +68,8 @@ pub(super) struct Past {
     pending: BTreeMap<u64, WriteRecord>,
     files: Vec<File>,
     by_path: BTreeMap<PathBuf, usize>,
+    /// Also of runs that were forgotten.
+    last_run: u64,
     /// Also of writes that came to nothing.
     last_write: u64,
 }
@@ -113,6 +115,7 @@ impl Past {
                     added: 0,
                     removed: 0,
                 };
+                self.last_run = self.last_run.max(run.record.run);
                 self.runs.insert(run.record.run, run);
             }
             Record::Write(record) => {
@@ -143,7 +146,42 @@ impl Past {
                 }
             }
             Record::Moved { from, to } => self.moved(&from.into_path(), to.into_path()),
+            Record::Pruned { run, write } => {
+                self.last_run = self.last_run.max(run);
+                self.last_write = self.last_write.max(write);
+            }
+            Record::File(record) => {
+                let file = self.file(&record.path.into_path());
+                let file = &mut self.files[file];
+                file.machine = record.machine;
+                file.withdrawn = record.withdrawn;
+                file.undone = record.undone;
+            }
         }
+    }
+
+    /// Records that say of every file what these do, without runs and writes.
+    pub(super) fn summary(&self) -> Vec<Record> {
+        let files = self
+            .by_path
+            .iter()
+            .map(|(path, file)| (path, &self.files[*file]));
+        let known = files.filter(|(_, file)| {
+            !(file.machine.is_empty() && file.withdrawn.is_empty() && file.undone.is_empty())
+        });
+        let record = |(path, file): (&PathBuf, &File)| {
+            Record::File(FileRecord {
+                path: Lossless::of_path(path),
+                machine: file.machine.clone(),
+                withdrawn: file.withdrawn.clone(),
+                undone: file.undone.clone(),
+            })
+        };
+        let numbers = Record::Pruned {
+            run: self.last_run,
+            write: self.last_write,
+        };
+        std::iter::once(numbers).chain(known.map(record)).collect()
     }
 
     fn done(&mut self, record: WriteRecord) {
@@ -230,6 +268,19 @@ impl Past {
         }
     }
 
+    /// The machine's tags of each file that has any.
+    pub(super) fn machine_tags(&self) -> HashMap<PathBuf, Vec<String>> {
+        let files = self
+            .by_path
+            .iter()
+            .map(|(path, file)| (path, &self.files[*file]));
+        let tags = |file: &File| file.machine.iter().map(|(_, tag)| tag.clone()).collect();
+        files
+            .filter(|(_, file)| !file.machine.is_empty())
+            .map(|(path, file)| (path.clone(), tags(file)))
+            .collect()
+    }
+
     /// The places that the machine's tags of a file are in.
     pub(super) fn sinks_of(&self, path: &Path) -> Vec<Sink> {
         let file = self.by_path.get(path).map(|file| &self.files[*file]);
@@ -309,8 +360,7 @@ impl Past {
 
     /// The number of the next run, and of the next write.
     pub(super) fn next(&self) -> (u64, u64) {
-        let run = self.runs.last_key_value().map_or(0, |(id, _)| *id);
-        (run + 1, self.last_write + 1)
+        (self.last_run + 1, self.last_write + 1)
     }
 }
 

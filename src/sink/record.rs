@@ -11,6 +11,8 @@ use super::{ContentHash, Sink};
 
 /// The version of the records that are written; older ones are read for ever.
 pub(super) const VERSION: u32 = 1;
+/// The version of records that stand for others which are not there any more.
+const SUMMARY_VERSION: u32 = 2;
 
 /// Who wanted a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +55,22 @@ pub(super) enum Record {
     },
     /// A file or folder has another name now.
     Moved { from: Lossless, to: Lossless },
+    /// Runs and writes up to these were forgotten.
+    Pruned { run: u64, write: u64 },
+    /// What the forgotten writes mean for a file.
+    File(FileRecord),
+}
+
+/// Whose the tags of a file are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct FileRecord {
+    pub(super) path: Lossless,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) machine: Vec<(Sink, String)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) withdrawn: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) undone: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -171,8 +189,12 @@ impl Lossless {
 impl Record {
     /// The record as a line of the ledger.
     pub(super) fn line(&self) -> Vec<u8> {
+        let version = match self {
+            Record::Pruned { .. } | Record::File(_) => SUMMARY_VERSION,
+            _ => VERSION,
+        };
         let line = Line {
-            v: VERSION,
+            v: version,
             record: self,
         };
         let mut bytes = serde_json::to_vec(&line).unwrap_or_default(); // Strings and numbers cannot fail.
@@ -188,11 +210,11 @@ pub(super) fn parse(line: &[u8]) -> Result<Record, String> {
         v: u32,
     }
     match serde_json::from_slice::<Line<Record>>(line) {
-        Ok(line) if line.v <= VERSION => Ok(line.record),
+        Ok(line) if line.v <= SUMMARY_VERSION => Ok(line.record),
         result => {
             let version = serde_json::from_slice::<Version>(line).ok();
             Err(match (version, result) {
-                (Some(Version { v }), _) if v > VERSION => {
+                (Some(Version { v }), _) if v > SUMMARY_VERSION => {
                     format!("written by a newer gliznet (version {v}); it is kept, but not read")
                 }
                 (_, Err(error)) => format!("not a record ({error}); it is kept, but not read"),

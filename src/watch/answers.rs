@@ -23,6 +23,7 @@ impl Watch {
     fn result(&self) -> WatchResult {
         let tagger = self.shared.tagger();
         let views = self.shared.views();
+        let fault = self.shared.fault();
         let watched = self.lock().watched.clone();
         let folders = watched.iter().map(|folder| {
             let view = views.iter().find(|view| view.folder.path == folder.path);
@@ -45,13 +46,14 @@ impl Watch {
                 notes,
                 tagged,
                 waiting: view.map_or(0, |view| view.waiting),
-                busy: view.is_some_and(|view| view.is_busy),
+                // Before the index is open, nobody knows.
+                busy: view.map_or(tagger.is_none() && fault.is_none(), |view| view.is_busy),
                 faults,
             }
         });
         WatchResult {
             folders: folders.collect(),
-            fault: self.shared.fault(),
+            fault,
         }
     }
 
@@ -96,9 +98,10 @@ impl Watching for Watch {
             tag_name(tag).map_err(|error| WatchError(error.to_string()))?;
         }
         let (tagger, within) = self.searched(asked.folder.as_deref())?;
-        let notes = search::find(&tagger.index.notes(), asked, &within);
+        let (notes, more) = search::find(&tagger.index.notes(), asked, &within);
         Ok(FindResult {
             notes,
+            more,
             partial: !self.shared.progress().borrow().is_over(),
         })
     }

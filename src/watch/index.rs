@@ -6,6 +6,7 @@
 //! Knows nothing of events and of models.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -96,8 +97,21 @@ pub(super) fn below<'a>(
     notes: &'a Notes,
     folder: &'a Path,
 ) -> impl Iterator<Item = (&'a PathBuf, &'a Note)> {
+    below_after(notes, folder, None)
+}
+
+/// As `below`, but only those that come after a path.
+pub(super) fn below_after<'a>(
+    notes: &'a Notes,
+    folder: &'a Path,
+    after: Option<&Path>,
+) -> impl Iterator<Item = (&'a PathBuf, &'a Note)> {
+    let start = match after {
+        Some(after) if after >= folder => Bound::Excluded(after),
+        _ => Bound::Included(folder),
+    };
     notes
-        .range(folder.to_path_buf()..)
+        .range::<Path, _>((start, Bound::Unbounded))
         .take_while(move |(path, _)| path.starts_with(folder))
 }
 

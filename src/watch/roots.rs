@@ -2,7 +2,8 @@
 //!
 //! Input: `watch.toml`, and what `gliznet watch` is told. Output: `Folder`s, and the file written
 //! anew, whole or not at all.
-//! Invariant: no watched folder is in another; a file with faults is not overwritten.
+//! Invariant: no watched folder is in another, whoever wrote the file; a file with faults is not
+//! overwritten.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ pub(super) const FILE_NAME: &str = "watch.toml";
 /// How long a note must be quiet before it is read.
 const SETTLE: f32 = 2.0;
 /// How many notes of a folder are worked at at once.
-const CONCURRENCY: usize = 16;
+const CONCURRENCY: usize = 32;
 
 const HEAD: &str = "# The folders that gliznet watches; `gliznet watch --help` tells what may be set.\n\
 # A folder's own gliznet.toml rules its labels.\n\n";
@@ -162,7 +163,34 @@ pub(super) fn read(path: &Path) -> Result<Vec<Folder>, RootsError> {
         path: path.to_path_buf(),
         fact: error.to_string().trim().replace('\n', " "),
     })?;
-    Ok(file.folder)
+    let mut folders = Vec::new();
+    for folder in file.folder {
+        let fault = |error: RootsError| RootsError::File {
+            path: path.to_path_buf(),
+            fact: error.to_string(),
+        };
+        let folder = anchored(folder).map_err(fault)?;
+        // What is written there is meant.
+        add(&mut folders, folder, true).map_err(fault)?;
+    }
+    Ok(folders)
+}
+
+/// A folder as a person may have written it down, by the path that it has.
+fn anchored(folder: Folder) -> Result<Folder, RootsError> {
+    let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_path_buf());
+    let path = match (folder.path.strip_prefix("~"), home) {
+        (Ok(below), Some(home)) => home.join(below),
+        _ => folder.path.clone(),
+    };
+    if !path.is_absolute() {
+        let shown = path.display();
+        let fact = format!("`{shown}` does not say where it is; write it from the root or from ~");
+        return Err(RootsError::Value(fact));
+    }
+    // One that is away keeps its name.
+    let path = path.canonicalize().unwrap_or(path);
+    Ok(Folder { path, ..folder })
 }
 
 /// Writes the file.
@@ -264,6 +292,29 @@ mod tests {
         let folders = [Folder::new("/a".into()), folder];
         write(&file, &folders).unwrap();
         assert_eq!(read(&file).unwrap(), folders);
+    }
+
+    #[test]
+    fn a_file_that_a_person_wrote_is_taken_as_if_its_folders_were_added() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(FILE_NAME);
+        let read = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            super::read(&file)
+        };
+        let notes = dir.path().canonicalize().unwrap();
+        let text = format!("[[folder]]\npath = '{}/.'\n", notes.display());
+        assert_eq!(read(&text).unwrap(), [Folder::new(notes)]);
+        let folder = "[[folder]]\npath = ";
+        for (text, fact) in [
+            (format!("{folder}'notes'\n"), "from the root"),
+            (format!("{folder}'/x'\nthreshold = 7\n"), "threshold"),
+            (format!("{folder}'/x'\n{folder}'/x/y'\n"), "overlaps"),
+            (format!("{folder}'/x'\nsink = 'stdout'\n"), "stdout"),
+        ] {
+            let error = read(&text).unwrap_err().to_string();
+            assert!(error.contains(fact) && error.contains(FILE_NAME), "{error}");
+        }
     }
 
     #[test]

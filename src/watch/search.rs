@@ -1,15 +1,16 @@
 //! Which notes have which tags, and how the tags are used: the index in, answers out.
 //!
 //! Invariant: a note that has a tag below the one that is asked for has that one too; a label that
-//! is only suggested counts as suggested. Pure.
+//! is only suggested counts as suggested; what a note costs does not grow with the notes. Pure.
+//! Length: a third of it is tests.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::index::{Notes, below};
+use super::index::{Notes, below, below_after};
 use super::note::Note;
-use crate::desk::name::uri_of;
+use crate::desk::name::{path_of, uri_of};
 use crate::desk::protocol::{
     CountedTag, FindParams, FoundRecord, FoundTag, SimilarTags, TagPair, TagsResult,
 };
@@ -21,52 +22,100 @@ const MOST_PAIRS: usize = 50;
 /// Of a note with more tags than this, the pairs say nothing.
 const MOST_PAIRED: usize = 32;
 
-/// The notes that are asked for, by path.
-pub(super) fn find(notes: &Notes, asked: &FindParams, within: &[PathBuf]) -> Vec<FoundRecord> {
+/// The notes that are asked for, by path; and whether there may be more behind them.
+pub(super) fn find(
+    notes: &Notes,
+    asked: &FindParams,
+    within: &[PathBuf],
+) -> (Vec<FoundRecord>, bool) {
+    let after = asked.after.as_deref().and_then(path_of);
+    let most = asked.limit.unwrap_or(usize::MAX);
     let mut wanted = Wanted::new(asked);
-    let found = within.iter().flat_map(|folder| below(notes, folder));
-    found
+    let mut spellings = Spellings::default();
+    let mut folders: Vec<&PathBuf> = within.iter().collect();
+    folders.sort_unstable(); // So that whatever comes after a note comes after it in all of them.
+    let all = folders
+        .into_iter()
+        .flat_map(|folder| below_after(notes, folder, after.as_deref()));
+    let found: Vec<FoundRecord> = all
         .filter(|(_, note)| wanted.fits(note))
+        .take(most)
         .map(|(path, note)| FoundRecord {
             path: path.display().to_string(),
             uri: uri_of(path),
-            tags: tags_of(note, asked.written),
+            tags: tags_of(note, asked.written, &mut spellings),
         })
-        .collect()
+        .collect();
+    let more = found.len() == most;
+    (found, more)
 }
 
-fn tags_of(note: &Note, written: bool) -> Vec<FoundTag> {
+fn tags_of(note: &Note, written: bool, spellings: &mut Spellings) -> Vec<FoundTag> {
     let score = |name: &Arc<str>| {
         let fit = note.fits.iter().find(|fit| fit.name == *name);
         fit.map(|fit| fit.score)
     };
-    let held = note.tags.iter().map(|tag| FoundTag {
-        tag: tag.name.to_string(),
-        origin: if tag.is_ours { "machine" } else { "person" }.to_owned(),
-        score: score(&tag.name),
-    });
-    let suggested = suggested(note).filter(|_| !written).map(|name| FoundTag {
-        tag: name.to_string(),
-        origin: "suggested".to_owned(),
-        score: score(name),
-    });
-    held.chain(suggested).collect()
+    let mut tags: Vec<FoundTag> = note
+        .tags
+        .iter()
+        .map(|tag| FoundTag {
+            tag: tag.name.to_string(),
+            origin: if tag.is_ours { "machine" } else { "person" }.to_owned(),
+            score: score(&tag.name),
+        })
+        .collect();
+    if !written {
+        tags.extend(suggested(note, spellings).into_iter().map(|name| FoundTag {
+            tag: name.to_string(),
+            origin: "suggested".to_owned(),
+            score: score(name),
+        }));
+    }
+    tags
 }
 
 /// The labels that fit a note and that it does not have.
-fn suggested(note: &Note) -> impl Iterator<Item = &Arc<str>> {
-    let is_new = |name: &&Arc<str>| note.tags.iter().all(|tag| !is_same(&tag.name, name));
-    note.fits.iter().map(|fit| &fit.name).filter(is_new)
+fn suggested<'a>(note: &'a Note, spellings: &mut Spellings) -> Vec<&'a Arc<str>> {
+    let held: Vec<usize> = note
+        .tags
+        .iter()
+        .map(|tag| spellings.of(&tag.name))
+        .collect();
+    let fits = note.fits.iter().map(|fit| &fit.name);
+    fits.filter(|name| !held.contains(&spellings.of(name)))
+        .collect()
 }
 
 /// Two spellings of one tag: neither case nor separators count.
 pub(super) fn is_same(a: &str, b: &str) -> bool {
+    a == b || folded(a) == folded(b)
+}
+
+fn folded(name: &str) -> String {
     let fold = |c: char| match c {
         '-' | ' ' => '_',
         c => c,
     };
-    let folded = |text: &'_ str| text.to_lowercase().chars().map(fold).collect::<String>();
-    a == b || folded(a) == folded(b)
+    name.to_lowercase().chars().map(fold).collect()
+}
+
+/// Numbers for names; two spellings of one tag have the same. A name is folded once for all notes.
+#[derive(Default)]
+struct Spellings {
+    known: HashMap<Arc<str>, usize>,
+    folded: HashMap<String, usize>,
+}
+
+impl Spellings {
+    fn of(&mut self, name: &Arc<str>) -> usize {
+        if let Some(number) = self.known.get(name) {
+            return *number;
+        }
+        let next = self.folded.len();
+        let number = *self.folded.entry(folded(name)).or_insert(next);
+        self.known.insert(Arc::clone(name), number);
+        number
+    }
 }
 
 /// What a note must have, and what of it is known of each name.
@@ -74,6 +123,8 @@ struct Wanted<'a> {
     asked: &'a FindParams,
     /// For each name that was met: which of the tags it is, and which of those not wanted.
     met: HashMap<Arc<str>, (Vec<bool>, bool)>,
+    /// Which of the tags the note at hand has.
+    has: Vec<bool>,
 }
 
 impl<'a> Wanted<'a> {
@@ -81,109 +132,131 @@ impl<'a> Wanted<'a> {
         Wanted {
             asked,
             met: HashMap::new(),
+            has: vec![false; asked.tags.len()],
         }
     }
 
     fn fits(&mut self, note: &Note) -> bool {
         let asked = self.asked;
-        let mut has = vec![false; asked.tags.len()];
+        self.has.fill(false);
         let held = note.tags.iter().map(|tag| &tag.name);
         let fits = note.fits.iter().map(|fit| &fit.name);
         for name in held.chain(fits.filter(|_| !asked.written)) {
-            let (is, is_unwanted) = self.met.entry(Arc::clone(name)).or_insert_with(|| {
+            if !self.met.contains_key(name) {
                 let is = |tag: &String| may_be_or_below(name, tag);
-                (
-                    asked.tags.iter().map(is).collect(),
-                    asked.not.iter().any(is),
-                )
-            });
+                let is_wanted = asked.tags.iter().map(is).collect();
+                let is_unwanted = asked.not.iter().any(is);
+                self.met.insert(Arc::clone(name), (is_wanted, is_unwanted));
+            }
+            let Some((is_wanted, is_unwanted)) = self.met.get(name) else {
+                continue;
+            };
             if *is_unwanted {
                 return false;
             }
-            has.iter_mut().zip(is).for_each(|(has, is)| *has |= *is);
+            let all = self.has.iter_mut().zip(is_wanted);
+            all.for_each(|(has, is)| *has |= *is);
         }
         match asked.any && !asked.tags.is_empty() {
-            true => has.contains(&true),
-            false => !has.contains(&false),
+            true => self.has.contains(&true),
+            false => !self.has.contains(&false),
         }
+    }
+}
+
+/// Names that were met, each with its number and its count.
+#[derive(Default)]
+struct Counts {
+    numbers: HashMap<Arc<str>, usize>,
+    counted: Vec<CountedTag>,
+}
+
+impl Counts {
+    fn number(&mut self, name: &Arc<str>) -> usize {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = self.counted.len();
+        self.numbers.insert(Arc::clone(name), number);
+        self.counted.push(CountedTag {
+            tag: name.to_string(),
+            notes: 0,
+            machine: 0,
+            suggested: 0,
+        });
+        number
     }
 }
 
 /// How the tags of the notes are used; `labels` are those of the label sets in force.
 pub(super) fn tags(notes: &Notes, within: &[PathBuf], labels: &BTreeSet<String>) -> TagsResult {
-    let mut counts: BTreeMap<Arc<str>, CountedTag> = BTreeMap::new();
-    let mut pairs: HashMap<(Arc<str>, Arc<str>), usize> = HashMap::new();
+    let mut counts = Counts::default();
+    let mut spellings = Spellings::default();
+    let mut pairs: HashMap<(usize, usize), usize> = HashMap::new();
     let mut n_notes = 0;
-    let mut held: Vec<(PathBuf, Vec<String>)> = Vec::new();
-    for (path, note) in within.iter().flat_map(|folder| below(notes, folder)) {
+    for (_, note) in within.iter().flat_map(|folder| below(notes, folder)) {
         n_notes += 1;
-        let mut counted = |name: &Arc<str>, add: &dyn Fn(&mut CountedTag)| {
-            let count = counts
-                .entry(Arc::clone(name))
-                .or_insert_with(|| CountedTag {
-                    tag: name.to_string(),
-                    notes: 0,
-                    machine: 0,
-                    suggested: 0,
-                });
-            add(count);
-        };
+        let mut numbers: Vec<usize> = Vec::with_capacity(note.tags.len());
         for tag in &note.tags {
-            counted(&tag.name, &|count| {
-                count.notes += 1;
-                count.machine += usize::from(tag.is_ours);
-            });
+            let number = counts.number(&tag.name);
+            let counted = &mut counts.counted[number];
+            counted.notes += 1;
+            counted.machine += usize::from(tag.is_ours);
+            numbers.push(number);
         }
-        for name in suggested(note) {
-            counted(name, &|count| count.suggested += 1);
+        for name in suggested(note, &mut spellings) {
+            let number = counts.number(name);
+            counts.counted[number].suggested += 1;
         }
-        if note.tags.len() <= MOST_PAIRED {
-            let mut names: Vec<&Arc<str>> = note.tags.iter().map(|tag| &tag.name).collect();
-            names.sort();
-            for (at, a) in names.iter().enumerate() {
-                for b in &names[at + 1..] {
-                    *pairs.entry((Arc::clone(a), Arc::clone(b))).or_default() += 1;
+        if numbers.len() <= MOST_PAIRED {
+            numbers.sort_unstable();
+            for (at, a) in numbers.iter().enumerate() {
+                for b in &numbers[at + 1..] {
+                    *pairs.entry((*a, *b)).or_default() += 1;
                 }
             }
         }
-        if !note.tags.is_empty() {
-            let names = note.tags.iter().map(|tag| tag.name.to_string());
-            held.push((path.clone(), names.collect()));
-        }
     }
-    let mut tags: Vec<CountedTag> = counts.into_values().collect();
+    let mut tags = counts.counted;
+    let together = most(&tags, pairs);
     tags.sort_by(|a, b| (b.notes + b.suggested, &a.tag).cmp(&(a.notes + a.suggested, &b.tag)));
-    let is_used = |label: &&String| tags.iter().any(|tag| is_same(&tag.tag, label));
-    let unused = labels.iter().filter(|label| !is_used(label)).cloned();
+    let used: BTreeSet<String> = tags.iter().map(|tag| folded(&tag.tag)).collect();
+    let unused = labels.iter().filter(|label| !used.contains(&folded(label)));
     TagsResult {
         notes: n_notes,
-        unused: unused.collect(),
-        together: most(pairs),
-        similar: similar(held),
+        unused: unused.cloned().collect(),
+        together,
+        similar: similar(&tags),
         tags,
     }
 }
 
 /// The most frequent pairs, of those that are no accident.
-fn most(pairs: HashMap<(Arc<str>, Arc<str>), usize>) -> Vec<TagPair> {
+fn most(tags: &[CountedTag], pairs: HashMap<(usize, usize), usize>) -> Vec<TagPair> {
     let often = pairs.into_iter().filter(|(_, notes)| *notes > 1);
-    let mut pairs: Vec<TagPair> = often
-        .map(|((tag, with), notes)| TagPair {
-            tag: tag.to_string(),
-            with: with.to_string(),
-            notes,
-        })
-        .collect();
-    pairs.sort_by(|a, b| (b.notes, &a.tag, &a.with).cmp(&(a.notes, &b.tag, &b.with)));
+    let named = often.map(|((a, b), notes)| {
+        let (a, b) = (&tags[a].tag, &tags[b].tag);
+        (notes, a.min(b), a.max(b))
+    });
+    let mut pairs: Vec<(usize, &String, &String)> = named.collect();
+    pairs.sort_by(|a, b| (b.0, a.1, a.2).cmp(&(a.0, b.1, b.2)));
     pairs.truncate(MOST_PAIRS);
-    pairs
+    let pair = |(notes, tag, with): (usize, &String, &String)| TagPair {
+        tag: tag.clone(),
+        with: with.clone(),
+        notes,
+    };
+    pairs.into_iter().map(pair).collect()
 }
 
-fn similar(held: Vec<(PathBuf, Vec<String>)>) -> Vec<SimilarTags> {
-    let notes = held
+/// Tags that are probably one, of those that stand in notes.
+fn similar(tags: &[CountedTag]) -> Vec<SimilarTags> {
+    let held: BTreeMap<&str, usize> = tags
         .iter()
-        .map(|(path, tags)| (path.as_path() as &Path, tags.clone()));
-    let derived = derive::from_tags(notes, DeriveOptions { min_count: 1 });
+        .filter(|tag| tag.notes > 0)
+        .map(|tag| (tag.tag.as_str(), tag.notes))
+        .collect();
+    let derived = derive::from_counts(held, DeriveOptions { min_count: 1 });
     let alike = derived.labels.into_iter();
     let mut alike: Vec<SimilarTags> = alike
         .filter(|label| !label.similar.is_empty() || !label.spellings.is_empty())
@@ -237,7 +310,7 @@ mod tests {
             ..FindParams::default()
         };
         change(&mut asked);
-        let found = find(notes, &asked, &[PathBuf::from("/n")]);
+        let (found, _) = find(notes, &asked, &[PathBuf::from("/n")]);
         found.into_iter().map(|note| note.path).collect()
     }
 
@@ -265,6 +338,44 @@ mod tests {
             all[2..]
         );
         assert_eq!(found(&notes, &["gard"], |_| ()), [""; 0]);
+    }
+
+    #[test]
+    fn page_after_page_is_what_is_found_at_once() {
+        let names: Vec<String> = (0..23)
+            .map(|i| format!("/{}/{}/{i}.md", ["n", "o", "n a"][i % 3], i % 5))
+            .collect();
+        let all: Vec<(&str, &[&str], &[&str])> = names
+            .iter()
+            .enumerate()
+            .map(|(i, name)| {
+                let tags: &[&str] = if i % 4 == 0 { &[] } else { &["garden"] };
+                (name.as_str(), tags, &[] as &[&str])
+            })
+            .collect();
+        let notes = notes(&all);
+        let within = ["/o", "/n", "/n a"].map(PathBuf::from);
+        let mut asked = FindParams {
+            tags: vec!["garden".to_owned()],
+            ..FindParams::default()
+        };
+        let (whole, more) = find(&notes, &asked, &within);
+        assert_eq!((whole.len(), more), (17, false));
+        for limit in 1..19 {
+            asked.limit = Some(limit);
+            asked.after = None;
+            let mut paged = Vec::new();
+            loop {
+                let (page, more) = find(&notes, &asked, &within);
+                assert!(page.len() <= limit);
+                asked.after = page.last().map(|note| note.uri.clone());
+                paged.extend(page);
+                if !more {
+                    break;
+                }
+            }
+            assert_eq!(paged, whole, "{limit} a page");
+        }
     }
 
     #[test]

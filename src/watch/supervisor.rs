@@ -86,9 +86,18 @@ impl Supervisor {
         self.begin.elapsed()
     }
 
-    /// Watches until it is told to stop.
-    pub(super) async fn run(mut self, mut commands: Receiver<Command>, folders: Vec<Folder>) {
+    /// Watches until it is told to stop; `once` are folders that were to be brought up to date
+    /// before there was an index.
+    pub(super) async fn run(
+        mut self,
+        mut commands: Receiver<Command>,
+        folders: Vec<Folder>,
+        once: Vec<Option<PathBuf>>,
+    ) {
         self.set_folders(folders);
+        for folder in once {
+            self.run_once(folder.as_deref());
+        }
         let mut loading = self.tagger.desk.loading();
         let mut corrections = self.tagger.desk.corrections();
         loop {
@@ -305,7 +314,7 @@ impl Supervisor {
             }
             root.identity = identity;
         }
-        if self.tagger.rules.look_again() {
+        if self.tagger.rules.look_again() || self.tagger.is_taken_back() {
             self.check_behind();
         }
     }

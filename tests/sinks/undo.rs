@@ -1,6 +1,6 @@
 //! What was written is taken back, byte for byte, or the file is left alone.
 
-use gliznet::sink::{Cause, Mode, Run, RunId, Sink, UndoSelection};
+use gliznet::sink::{Cause, Ledger, Mode, Run, RunId, Sink, UndoSelection};
 
 use crate::{Vault, everything};
 
@@ -153,4 +153,61 @@ fn a_line_of_a_sidecar_is_taken_back_among_others() {
     assert_eq!(vault.get(".gliznet-tags.jsonl"), left);
     assert_eq!(vault.undo(&everything()), [""; 0]);
     assert_eq!(vault.files(), ["a.txt", "b.txt", "c.txt"]);
+}
+
+#[test]
+fn a_forgotten_run_leaves_its_tags_with_the_machine_and_later_ones_are_taken_back() {
+    let vault = Vault::new();
+    // Another process has the ledger open all the time.
+    let (other, _) = Ledger::open(vault.data.path()).unwrap();
+    let run = |time| Run::new(Cause::Watch, Sink::Frontmatter, "m".to_owned(), time);
+    vault.put("a.md", "Text");
+    vault.put("b.md", "Text");
+    let (first, second) = (run(10), run(20));
+    vault.write_in(&first, "a.md", &["a"]).unwrap();
+    vault.write_in(&first, "b.md", &["a"]).unwrap();
+    let one = vault.get("a.md");
+    vault.put("b.md", "Text"); // A person takes it out.
+    assert_eq!(other.runs().unwrap().len(), 1);
+    vault.write_in(&second, "a.md", &["a", "b"]).unwrap();
+    vault.write_in(&second, "b.md", &["a", "c"]).unwrap();
+    let pruned = vault.ledger.prune(15).unwrap();
+    assert_eq!((pruned.forgotten, pruned.kept), (1, 1));
+    assert!(pruned.after < pruned.before, "{pruned:?}");
+    let left: Vec<u64> = other.runs().unwrap().iter().map(|run| run.id.0).collect();
+    assert_eq!(left, [2]);
+    assert_eq!(vault.undo(&everything()), [""; 0]);
+    assert_eq!(
+        (vault.get("a.md"), vault.get("b.md")),
+        (one, "Text".to_owned())
+    );
+    let provenance = other.provenance(&vault.path("a.md")).unwrap();
+    assert_eq!(provenance.machine, ["a"]);
+    let third = run(40);
+    vault.write_in(&third, "b.md", &["a"]).unwrap();
+    assert_eq!(
+        vault.get("b.md"),
+        "Text",
+        "what a person took out never returns"
+    );
+    vault.write_in(&third, "a.md", &["d"]).unwrap();
+    assert_eq!(vault.get("a.md"), "---\ntags:\n  - d\n---\n\nText");
+    assert_eq!(third.id(), Some(RunId(4)), "numbers are given once");
+    // Nothing is older: nothing is written anew.
+    assert_eq!(vault.ledger.prune(15).unwrap().forgotten, 0);
+}
+
+#[test]
+fn a_run_that_is_forgotten_while_it_writes_goes_on_and_is_taken_back() {
+    let vault = Vault::new();
+    let run = Run::new(Cause::Watch, Sink::Frontmatter, "m".to_owned(), 10);
+    vault.put("a.md", "Text");
+    vault.put("b.md", "Text");
+    vault.write_in(&run, "a.md", &["a"]).unwrap();
+    assert_eq!(vault.ledger.prune(99).unwrap().forgotten, 1);
+    vault.write_in(&run, "b.md", &["b"]).unwrap();
+    let runs = vault.ledger.runs().unwrap();
+    assert_eq!((runs.len(), runs[0].id, runs[0].files), (1, RunId(1), 1));
+    assert_eq!(vault.undo(&of_run(1)), [""; 0]);
+    assert_eq!(vault.get("b.md"), "Text");
 }

@@ -69,6 +69,5 @@ pub(super) fn follow(
 
 async fn once(control: &mut Control, params: &TrainParams) -> Result<LearningRecord, DaemonError> {
     let params = serde_json::to_value(params).unwrap_or(Value::Null); // Words cannot fail.
-    let answer = control.request("gliznet/train", params, PATIENCE).await?;
-    serde_json::from_value(answer).map_err(|error| DaemonError::Odd(error.to_string()))
+    control.request("gliznet/train", params, PATIENCE).await
 }

@@ -141,6 +141,12 @@ pub struct FindParams {
     pub folder: Option<String>,
     /// Only tags that the notes have, not what is suggested for them.
     pub written: bool,
+    /// At most so many notes; all of them where it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Only notes that come after the one of this URI: the last of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// What `gliznet/find` answers.
@@ -151,6 +157,9 @@ pub struct FindResult {
     pub notes: Vec<FoundRecord>,
     /// Some notes have not been read yet, so that there may be more.
     pub partial: bool,
+    /// There may be more behind the last one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 /// A note that was found.

@@ -1,7 +1,7 @@
 //! What the model's thread keeps at hand: the engine and the label sets made ready for it.
 //!
-//! Input: a job. Output: what the engine says, or why it cannot. Invariant: a text that breaks the
-//! model breaks its own job only. Knows nothing of queues and of those who wait.
+//! Input: jobs. Output: what the engine says, or why it cannot. Invariant: a text that breaks the
+//! model breaks its own job only, whatever it is asked together with. Knows nothing of queues and of those who wait.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,18 +29,43 @@ impl Bench {
         }
     }
 
-    /// The scores of a text.
-    pub(super) fn score(&mut self, question: &Question) -> Result<Prediction, String> {
-        unbroken(|| {
-            let vocabulary = self.vocabularies.of(&self.engine, &question.labels)?;
-            let request = Request {
+    /// About how many tokens are worth asking together: one batch of the engine, so that whoever
+    /// comes then need not wait for a second.
+    pub(super) fn room(&self) -> usize {
+        self.engine.batch_tokens()
+    }
+
+    /// The scores of each text.
+    pub(super) fn score(&mut self, questions: &[&Question]) -> Vec<Result<Prediction, String>> {
+        if questions.is_empty() {
+            return Vec::new();
+        }
+        match unbroken(|| self.scores(questions)) {
+            Ok(scored) if scored.len() == questions.len() => scored.into_iter().map(Ok).collect(),
+            _ if questions.len() > 1 => {
+                // One of them breaks the model; which one shows when each is asked alone.
+                let alone = questions.iter();
+                alone.flat_map(|question| self.score(&[question])).collect()
+            }
+            Ok(_) => vec![Err("no answer".to_owned())],
+            Err(reason) => vec![Err(reason)],
+        }
+    }
+
+    fn scores(&mut self, questions: &[&Question]) -> Result<Vec<Prediction>, String> {
+        let sets = questions.iter().map(|question| &question.labels);
+        let vocabularies = sets.map(|set| self.vocabularies.of(&self.engine, set));
+        let vocabularies = vocabularies.collect::<Result<Vec<_>, _>>()?;
+        let requests: Vec<Request> = questions
+            .iter()
+            .zip(&vocabularies)
+            .map(|(question, vocabulary)| Request {
                 passage: &question.passage,
-                vocabulary: &vocabulary,
-            };
-            let scored = self.engine.score(&[request]);
-            let mut scored = scored.map_err(|error| error.to_string())?;
-            scored.pop().ok_or_else(|| "no answer".to_owned())
-        })
+                vocabulary,
+            })
+            .collect();
+        let scored = self.engine.score(&requests);
+        scored.map_err(|error| error.to_string())
     }
 
     /// The sentences that speak for a label.

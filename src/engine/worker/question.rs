@@ -20,6 +20,19 @@ pub struct Question {
     pub priority: Priority,
 }
 
+/// Bytes of a token, about, in the languages that have the shortest ones.
+const BYTES_PER_TOKEN: usize = 4;
+/// Tokens of a label with its mark, about.
+const TOKENS_PER_LABEL: usize = 3;
+
+impl Question {
+    /// About how many tokens the model reads for it.
+    pub(super) fn weight(&self) -> usize {
+        let labels = self.labels.labels().len() * TOKENS_PER_LABEL;
+        self.passage.text().len() / BYTES_PER_TOKEN + labels
+    }
+}
+
 /// What the model says, and which model it was.
 #[derive(Clone, Debug)]
 pub struct Answer {

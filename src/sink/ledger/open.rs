@@ -26,6 +26,7 @@ pub(in crate::sink) struct Open<'a> {
     pub(super) lines: &'a mut Lines,
     pub(in crate::sink) past: &'a mut Past,
     pub(super) faults: &'a mut Vec<String>,
+    pub(super) has_foreign_news: &'a mut bool,
 }
 
 impl Open<'_> {
@@ -34,6 +35,10 @@ impl Open<'_> {
     pub(super) fn catch_up(&mut self) -> Result<(), SinkError> {
         let news = self.lines.news().map_err(|cause| self.fault(cause))?;
         self.faults.extend(news.torn);
+        if news.was_replaced {
+            *self.past = Past::default(); // Another process has forgotten old runs.
+        }
+        *self.has_foreign_news |= !news.bytes.is_empty();
         let mut at = news.start;
         for line in news.bytes.split_inclusive(|byte| *byte == b'\n') {
             match parse(line) {
@@ -54,6 +59,28 @@ impl Open<'_> {
                 let write = record.write;
                 self.append(vec![Record::Outcome { write, done }], Durability::Written)?;
             }
+        }
+        Ok(())
+    }
+
+    /// All lines of the ledger.
+    pub(in crate::sink) fn all(&mut self) -> Result<Vec<u8>, SinkError> {
+        let all = self.lines.all();
+        all.map_err(|cause| self.fault(cause))
+    }
+
+    /// Puts other lines in the place of all there are.
+    pub(in crate::sink) fn replace(&mut self, lines: &[Vec<u8>]) -> Result<(), SinkError> {
+        let written = self.lines.rewrite(lines.iter().cloned());
+        written.map_err(|cause| self.fault(cause))?;
+        *self.past = Past::default();
+        let mut at = 0;
+        for line in lines {
+            // What is no record was named when it was read first.
+            if let Ok(record) = parse(line) {
+                self.past.apply(record, (at, line.len()));
+            }
+            at += line.len() as u64;
         }
         Ok(())
     }
@@ -127,7 +154,8 @@ impl Open<'_> {
         if !wanted.withdrawn.is_empty() {
             records.push(withdrawn(&held.path, run.sink, &wanted.withdrawn));
         }
-        if run.id().is_none() {
+        // A long run may be forgotten while it still writes.
+        if self.past.time_of(id).is_none() {
             records.push(Record::Run(RunRecord {
                 run: id,
                 time: run.time,

@@ -12,12 +12,20 @@ use super::Tagger;
 use crate::watch::index::below;
 use crate::watch::note::Note;
 use crate::watch::roots::Folder;
+use crate::watch::search::is_same;
 
 /// So many reasons are told at once.
 const MOST_REASONS: usize = 20;
 
 impl Tagger {
-    /// The notes of a folder that should be tagged again. Reads settings.
+    /// Whether another process has written into the ledger since this was asked last.
+    pub(in crate::watch) fn is_taken_back(&self) -> bool {
+        let ledger = self.ledger.as_ref().ok();
+        ledger.is_some_and(|ledger| ledger.has_foreign_news().unwrap_or(false))
+    }
+
+    /// The notes of a folder that should be tagged again, and those whose tags beside the file were
+    /// taken back, which the file does not show. Reads settings.
     pub(in crate::watch) fn behind(&self, folder: &Folder, cancelled: &AtomicBool) -> Vec<PathBuf> {
         let dirs: BTreeSet<PathBuf> = {
             let notes = self.index.notes();
@@ -36,8 +44,24 @@ impl Tagger {
                 of_dir.ok().map(|rules| (rules.print, self.basis(&rules))),
             );
         }
+        let machine = self.ledger.as_ref().ok();
+        let machine = machine.and_then(|ledger| ledger.machine_tags().ok());
         let notes = self.index.notes();
+        let is_taken_back = |path: &Path, note: &Note| {
+            let Some(machine) = &machine else {
+                return false;
+            };
+            let known = machine.get(path);
+            let stands = |tag: &str| {
+                known.is_some_and(|known| known.iter().any(|other| is_same(other, tag)))
+            };
+            let mut ours = note.tags.iter().filter(|tag| tag.is_ours);
+            ours.any(|tag| !stands(&tag.name))
+        };
         let is_behind = |path: &Path, note: &Note| {
+            if is_taken_back(path, note) {
+                return true;
+            }
             if note.fault.is_some() && note.basis.is_none() {
                 return false; // It could not even be read.
             }

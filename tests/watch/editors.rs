@@ -1,0 +1,124 @@
+//! Notes that are open in an editor: changed by the editor, never under it.
+
+use serde_json::{Value, json};
+
+use crate::User;
+use crate::editor::Editor;
+
+fn editor(user: &User) -> Editor {
+    let mut editor = user.home.editor();
+    editor.initialize(json!({
+        "workspace": { "applyEdit": true, "workspaceEdit": { "documentChanges": true } },
+    }));
+    editor
+}
+
+fn uri(user: &User, name: &str) -> String {
+    format!("file://{}", user.path(name).display())
+}
+
+/// The version and the text that an edit of a whole document's start makes.
+fn edited(params: &Value, text: &str) -> (Value, String) {
+    let change = &params["edit"]["documentChanges"][0];
+    let edits = change["edits"].as_array().unwrap();
+    assert_eq!(edits.len(), 1, "{params}");
+    let start = json!({ "line": 0, "character": 0 });
+    assert_eq!(
+        edits[0]["range"],
+        json!({ "start": start, "end": start }),
+        "{params}"
+    );
+    let new = edits[0]["newText"].as_str().unwrap();
+    (
+        change["textDocument"]["version"].clone(),
+        format!("{new}{text}"),
+    )
+}
+
+#[test]
+fn an_open_note_is_changed_by_its_editor_and_never_on_disk() {
+    let user = User::new();
+    let text = "Roses want pruning.\n";
+    user.write("open.md", text);
+    user.write("closed.md", text);
+    let mut editor = editor(&user);
+    editor.open(&uri(&user, "open.md"), text);
+    user.watch(&["--sink", "frontmatter"]);
+    let (id, params) = editor.asked("workspace/applyEdit");
+    user.until_tagged("closed.md");
+    assert_eq!(user.read("open.md"), text);
+    let (version, new) = edited(&params, text);
+    assert_eq!(version, 1, "an edit is for the text that it was made for");
+    assert!(new.contains("- garden") && new.contains("- tax"), "{new}");
+    editor.reply(&id, json!({ "applied": true }));
+    editor.replace(&uri(&user, "open.md"), 2, &new);
+    user.settled();
+    assert_eq!(
+        user.read("open.md"),
+        text,
+        "saving is its writer's business"
+    );
+    // Its writer saves and goes: nothing is to be done, and whose the tags are is known.
+    user.write("open.md", &new);
+    let closed = json!({ "textDocument": { "uri": uri(&user, "open.md") } });
+    editor.notify("textDocument/didClose", closed);
+    user.settled();
+    assert_eq!(user.read("open.md"), new);
+    assert_eq!(user.home.status()["journal"]["corrections"], 0);
+    editor.quit();
+    let (shown, code) = user.home.run(&["undo", "--since", "1970-01-02"]);
+    assert_eq!(code, 0, "{shown}");
+    assert_eq!(
+        (user.read("open.md"), user.read("closed.md")),
+        (text.to_owned(), text.to_owned())
+    );
+}
+
+#[test]
+fn an_editor_that_takes_no_edit_keeps_its_note_and_is_not_written_under() {
+    let user = User::new();
+    let text = "Roses want pruning.\n";
+    user.write("a.md", text);
+    let mut editor = editor(&user);
+    editor.open(&uri(&user, "a.md"), text);
+    user.watch(&["--sink", "frontmatter"]);
+    let (id, _) = editor.asked("workspace/applyEdit");
+    editor.reply(&id, json!({ "applied": false }));
+    // It is asked again, for its writer may have been typing just then.
+    let (id, _) = editor.asked("workspace/applyEdit");
+    editor.reply(&id, json!({ "applied": false }));
+    assert_eq!(user.read("a.md"), text);
+    // When it is closed, the file is free.
+    let closed = json!({ "textDocument": { "uri": uri(&user, "a.md") } });
+    editor.notify("textDocument/didClose", closed);
+    user.until_tagged("a.md");
+}
+
+#[test]
+fn what_was_rejected_in_an_editor_stays_so_under_another_name_after_a_restart() {
+    let user = User::new();
+    let text = "Roses want pruning.\n";
+    user.write("a.md", text);
+    user.watch(&[]);
+    user.settled();
+    let mut editor = editor(&user);
+    let said = json!({
+        "text": text, "format": "markdown", "uri": uri(&user, "a.md"),
+        "accepted": [], "rejected": ["tax"],
+    });
+    editor.request("gliznet/correct", said).unwrap();
+    user.until("rejected", || user.find(&["tax"]), Vec::is_empty);
+    std::fs::rename(user.path("a.md"), user.path("b.md")).unwrap();
+    user.until(
+        "renamed",
+        || user.find(&["garden"]),
+        |found| *found == ["\"b.md\""],
+    );
+    editor.quit();
+    user.home.run(&["stop"]);
+    // It is another text now, so only its name tells.
+    user.write("b.md", "Roses want pruning, in March at the latest.\n");
+    user.settled();
+    assert_eq!(user.find(&["garden"]), ["\"b.md\""]);
+    assert!(user.find(&["tax"]).is_empty());
+}
