@@ -24,7 +24,9 @@ pub use env::{
 };
 pub use folders::Folders;
 pub use options::{Device, Learn, OPTIONS, OptionText, Options};
-pub use runtime::{give_way, runtime_folder, temporary_folder, user_number};
+pub use runtime::{
+    give_way, huge_pages, is_running, runtime_folder, temporary_folder, user_number,
+};
 pub use sink::{Sink, UnknownSink};
 
 /// The name of the settings file, in the user's folder and in workspaces.

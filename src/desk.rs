@@ -16,6 +16,7 @@ pub mod name;
 pub mod protocol;
 mod remembering;
 pub mod review;
+mod shelf;
 mod status;
 pub mod tally;
 pub mod watching;
@@ -37,6 +38,7 @@ use crate::engine::worker::{
     Answer, Explanation, Loading, ModelFacts, Question, Worker, WorkerError,
 };
 use crate::engine::{Passage, Prediction};
+use crate::frontmatter::is_without_tags;
 use crate::label::{LabelId, LabelSet};
 use crate::learn::journal::{self, Journal, JournalError};
 use crate::learn::memory::{Memory, Recall};
@@ -47,7 +49,8 @@ use crate::tag::Selection;
 use decision::{Decision, Facts, decide};
 use editors::Editors;
 use learning::Learning;
-use protocol::{ScoreRecord, TagRecord, TagResult};
+use protocol::{Origin, ScoreRecord, TagRecord, TagResult};
+use shelf::Shelf;
 use watching::Watching;
 
 pub use labelsets::{Choice, Listed, Rules, RulesError, Shown};
@@ -60,6 +63,7 @@ const KEPT_NEWS: usize = 64;
 pub struct Desk {
     worker: Worker,
     folders: Folders,
+    shelf: Shelf,
     journal: Mutex<Result<Journal, JournalError>>,
     /// Written under the journal's lock, so that both tell the same story.
     verdicts: RwLock<Verdicts>,
@@ -106,8 +110,10 @@ pub struct Tagged {
     pub raw: Arc<Prediction>,
     /// From which scores labels are tags.
     pub selection: Selection,
-    /// The tags in the body of the text.
-    pub body_tags: Vec<String>,
+    /// The labels that stand in the text's settings, however they are spelt there.
+    pub in_settings: Vec<LabelId>,
+    /// The labels that stand in its body.
+    pub in_body: Vec<LabelId>,
 }
 
 /// Why there is no answer.
@@ -152,6 +158,7 @@ impl Desk {
         Desk {
             worker,
             folders,
+            shelf: Shelf::default(),
             journal: Mutex::new(journal),
             verdicts: RwLock::new(verdicts),
             memory: RwLock::new(memory),
@@ -173,7 +180,7 @@ impl Desk {
     /// # Errors
     /// Of settings and label sets.
     pub fn rules(&self, dir: Option<&Path>, choice: &Choice) -> Result<Rules, RulesError> {
-        labelsets::rules(&self.folders, dir, choice)
+        labelsets::rules(&self.folders, &self.shelf, dir, choice)
     }
 
     /// The files whose change may change the rules of documents in folder `dir`. Reads files.
@@ -183,7 +190,7 @@ impl Desk {
 
     /// All label sets that may be named. Reads files.
     pub fn labelsets(&self) -> Vec<Listed> {
-        labelsets::list(&self.folders)
+        labelsets::list(&self.folders, &self.shelf)
     }
 
     /// Tags a text. Dropping the future withdraws the question.
@@ -197,13 +204,18 @@ impl Desk {
         priority: Priority,
     ) -> Result<Tagged, DeskError> {
         let (name, source) = (text.name.clone(), Arc::clone(&text.source));
+        let (format, labels) = (text.format, Arc::clone(&rules.labels));
         // A long document takes milliseconds to parse, which no other client should wait for.
         let parse = move || {
             let document = Document::parse(text.format, text.source);
             let body_tags = body_tags(&document).into_iter().map(|(tag, _)| tag);
-            (Passage::of(&document), body_tags.collect())
+            let in_body = body_tags.filter_map(|tag| labels.find(&tag)).collect();
+            let settings = document.front_matter().map(|front| front.tags.iter());
+            let settings = settings.into_iter().flatten();
+            let in_settings = settings.filter_map(|tag| labels.find(tag)).collect();
+            (Passage::of(&document), in_settings, in_body)
         };
-        let (passage, body_tags) = tokio::task::spawn_blocking(parse)
+        let (passage, in_settings, in_body) = tokio::task::spawn_blocking(parse)
             .await
             .map_err(|_| DeskError::Broken)?;
         let question = Question {
@@ -228,9 +240,10 @@ impl Desk {
             answer,
             raw,
             selection,
-            body_tags,
+            in_settings,
+            in_body,
         };
-        tagged.tags = self.decide(&tagged, &recall, name.as_deref());
+        tagged.tags = self.decide(&tagged, &recall, name.as_deref(), format);
         Ok(tagged)
     }
 
@@ -256,8 +269,15 @@ impl Desk {
         Ok(self.worker.explain(asked).await?)
     }
 
-    fn decide(&self, tagged: &Tagged, recall: &Recall, name: Option<&str>) -> Vec<TagRecord> {
+    fn decide(
+        &self,
+        tagged: &Tagged,
+        recall: &Recall,
+        name: Option<&str>,
+        format: Format,
+    ) -> Vec<TagRecord> {
         let set = &*tagged.labels;
+        let has_no_place = is_without_tags(format);
         let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
         let facts = Facts {
             raw: &tagged.raw.scores,
@@ -269,6 +289,7 @@ impl Desk {
             label: set.label(decision.label).name.clone(),
             score: decision.score.map(Score::value),
             origin: decision.origin,
+            present: tagged.has(decision.label) || (has_no_place && decision.origin == Origin::You),
         };
         let decisions = decide(set, &tagged.selection, facts).into_iter();
         decisions.map(record).collect()
@@ -328,6 +349,11 @@ impl Drop for Presence {
 }
 
 impl Tagged {
+    /// Whether the text has a label as a tag.
+    pub fn has(&self, label: LabelId) -> bool {
+        self.in_settings.contains(&label) || self.in_body.contains(&label)
+    }
+
     /// The record for clients; `all` adds every score.
     pub fn record(&self, version: Option<i32>, all: bool) -> TagResult {
         let prediction = &self.answer.prediction;

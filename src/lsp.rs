@@ -88,3 +88,104 @@ pub async fn serve(
     shared.end();
     shared.let_all_go();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Folders;
+    use crate::engine::EngineOptions;
+    use crate::engine::scheduler::Limits;
+    use crate::engine::worker::{Worker, WorkerOptions};
+    use serde_json::{Value, json};
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// A desk whose model never comes, so that every question of a client is open when it goes.
+    fn desk(root: &std::path::Path) -> (Arc<Desk>, std::sync::mpsc::Sender<()>) {
+        let options = WorkerOptions {
+            engine: EngineOptions::default(),
+            limits: Limits {
+                interactive: 64,
+                bulk: 64,
+            },
+            cache: None,
+        };
+        let (release, held) = std::sync::mpsc::channel();
+        let load = move || {
+            let _ = held.recv(); // The test's end.
+            Err("no model".to_owned())
+        };
+        let worker = Worker::start(options, load).unwrap();
+        let folders = Folders {
+            config: root.join("config"),
+            data: root.join("data"),
+            cache: root.join("cache"),
+        };
+        (
+            Arc::new(Desk::new(worker, folders, "build".to_owned())),
+            release,
+        )
+    }
+
+    fn said(method: &str, id: Option<u32>, params: Value) -> Vec<u8> {
+        let mut message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
+        if let Some(id) = id {
+            message["id"] = json!(id);
+        }
+        codec::frame(message.to_string().as_bytes())
+    }
+
+    #[tokio::test]
+    async fn nothing_of_a_client_is_held_when_it_is_gone() {
+        let root = tempfile::tempdir().unwrap();
+        let (desk, release) = desk(root.path());
+        let (stop, _asked) = mpsc::channel(1);
+        let (_stopping, stopping) = watch::channel(false);
+        for _ in 0..3 {
+            let (mut client, server) = tokio::io::duplex(1 << 16);
+            let (reader, writer) = tokio::io::split(server);
+            let (of_client, stop, stopping) = (Arc::clone(&desk), stop.clone(), stopping.clone());
+            let served = tokio::spawn(serve(reader, writer, of_client, stop, stopping));
+            let abilities = json!({ "workspace": { "applyEdit": true, "configuration": true } });
+            let hello = json!({ "capabilities": abilities });
+            client
+                .write_all(&said("initialize", Some(1), hello))
+                .await
+                .unwrap();
+            client
+                .write_all(&said("initialized", None, json!({})))
+                .await
+                .unwrap();
+            for i in 0..20 {
+                let uri = format!("file:///notes/{i}.md");
+                let item =
+                    json!({ "uri": uri, "languageId": "markdown", "version": 1, "text": "Roses." });
+                let opened = json!({ "textDocument": item });
+                client
+                    .write_all(&said("textDocument/didOpen", None, opened))
+                    .await
+                    .unwrap();
+                let asked = json!({ "textDocument": { "uri": uri }, "labels": ["garden"] });
+                client
+                    .write_all(&said("gliznet/tag", Some(i + 2), asked))
+                    .await
+                    .unwrap();
+            }
+            let mut first = [0; 16];
+            client.read_exact(&mut first).await.unwrap();
+            assert!(Arc::strong_count(&desk) > 2, "a session holds the desk");
+            drop(client); // Without a word.
+            served.await.unwrap();
+        }
+        // Tasks that are given up end at their next turn.
+        for _ in 0..500 {
+            if Arc::strong_count(&desk) == 1 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(Arc::strong_count(&desk), 1, "something of a client is left");
+        drop(release);
+        desk.close();
+    }
+}

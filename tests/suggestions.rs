@@ -113,6 +113,44 @@ fn suggestions_stand_over_the_tags_and_leave_out_what_is_there() {
 }
 
 #[test]
+fn an_answer_says_which_tags_the_document_has_however_they_are_spelt() {
+    let home = Home::new(&["machine-learning", "tax", "travel"]);
+    let mut editor = home.editor();
+    editor.initialize(json!({}));
+    let uri = home.uri("note.md");
+    editor.open(&uri, "---\ntags: [Machine Learning]\n---\nRoses. #tax\n");
+    let present = |told: &Value| -> Vec<String> {
+        let tags = told["tags"].as_array().unwrap();
+        let mut present: Vec<String> = tags
+            .iter()
+            .filter(|tag| tag["present"] == true)
+            .map(|tag| tag["label"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(tags.len(), 3);
+        present.sort();
+        present
+    };
+    let told = editor.notified("gliznet/tagsChanged");
+    assert_eq!(present(&told), ["machine-learning", "tax"]);
+    // A tag that comes or goes is news, although the same labels fit.
+    editor.replace(&uri, 2, "---\ntags: [travel]\n---\nRoses.\n");
+    let told = editor.notified("gliznet/tagsChanged");
+    assert_eq!(present(&told), ["travel"]);
+    // Org writes `_` for `-`; a plain text has no place but the person's word.
+    let org = home.uri("note.org");
+    let item = json!({ "uri": org, "languageId": "org", "version": 1, "text": "#+FILETAGS: :machine_learning:\nRoses.\n" });
+    editor.notify("textDocument/didOpen", json!({ "textDocument": item }));
+    let told = editor.notified("gliznet/tagsChanged");
+    assert_eq!(present(&told), ["machine-learning"]);
+    let params = json!({ "text": "Roses.\n", "uri": home.uri("note.txt"), "accepted": ["tax"] });
+    editor.request("gliznet/correct", params).unwrap();
+    let params = json!({ "text": "Roses.\n", "uri": home.uri("note.txt") });
+    let tagged = editor.request("gliznet/tag", params).unwrap();
+    assert_eq!(present(&tagged), ["tax"]);
+    assert_eq!(editor.quit(), 0);
+}
+
+#[test]
 fn an_accepted_tag_is_one_versioned_edit_and_recorded_once_it_is_applied() {
     let home = Home::new(&LABELS);
     let mut editor = home.editor();

@@ -129,20 +129,7 @@ fn many() {
     let daemon = home.daemon();
     let before = daemon.memory();
     let begin = Instant::now();
-    let worst = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..CLIENTS)
-            .map(|c| {
-                scope.spawn({
-                    let daemon = &daemon;
-                    move || one(daemon, c)
-                })
-            })
-            .collect();
-        let worst = threads
-            .into_iter()
-            .map(|thread| thread.join().expect("a client's texts are right"));
-        worst.fold(0.0, f64::max)
-    });
+    let worst = crowd(&daemon);
     let took = begin.elapsed().as_secs_f64();
     let (n, edits) = (CLIENTS * DOCUMENTS, CLIENTS * EDITS);
     row(
@@ -156,9 +143,7 @@ fn many() {
         "no one starves",
     );
     let (then, threads) = (daemon.memory(), daemon.threads());
-    // Threads that wait for files go after ten seconds.
-    std::thread::sleep(Duration::from_secs(15));
-    let later = daemon.memory();
+    let later = rested(&daemon);
     row(
         "memory before, right after, and 15 s later",
         &format!(
@@ -167,6 +152,35 @@ fn many() {
         ),
         "flat",
     );
+    // What stays once may be needed; what grows with every crowd is a leak.
+    let crowds = [(); 3].map(|()| {
+        crowd(&daemon);
+        format!("{:.0}", rested(&daemon))
+    });
+    row(
+        "memory 15 s after a second, third and fourth crowd",
+        &format!("{} MB", crowds.join(", ")),
+        "flat",
+    );
+}
+
+/// Memory when threads that waited for files have gone, which they do after ten seconds.
+fn rested(daemon: &Daemon<'_>) -> f64 {
+    std::thread::sleep(Duration::from_secs(15));
+    daemon.memory()
+}
+
+/// All of them at once; the longest that one waited for an answer, in milliseconds.
+fn crowd(daemon: &Daemon<'_>) -> f64 {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..CLIENTS)
+            .map(|c| scope.spawn(move || one(daemon, c)))
+            .collect();
+        let worst = threads
+            .into_iter()
+            .map(|thread| thread.join().expect("a client's texts are right"));
+        worst.fold(0.0, f64::max)
+    })
 }
 
 /// One of them; the longest that it waited for an answer, in milliseconds.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::Outcome;
-use crate::config::{Folders, Settings};
+use crate::config::{Folders, Settings, huge_pages};
 use crate::daemon::{DaemonError, Models, Place, run as serve};
 use crate::desk::Desk;
 use crate::engine::EngineOptions;
@@ -63,6 +63,7 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    huge_pages(false); // It is there all day, and mostly idle.
     let folders = Folders::of_this_user()?;
     // The daemon serves all folders, so it follows none of them; what a document's folder says
     // about labels is read for each document.

@@ -1,4 +1,4 @@
-//! The folder of the daemon's socket, and the rank of a process among others.
+//! The folder of the daemon's socket, and processes: their user, their rank, whether they live.
 //!
 //! Input: the environment and the system's conventions. Output: a path that is the same for all
 //! processes of one user, and no other's. Creates nothing.
@@ -35,6 +35,25 @@ pub fn user_number() -> u32 {
     0
 }
 
+/// Whether there is a process of this number, whosever it is.
+#[cfg(unix)]
+pub fn is_running(process: u32) -> bool {
+    let Some(pid) = i32::try_from(process)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+    else {
+        return false;
+    };
+    // Another user's process refuses, and so it is there.
+    rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
+}
+
+/// Not asked here: whoever has gone has closed what we read from it.
+#[cfg(not(unix))]
+pub fn is_running(_: u32) -> bool {
+    true
+}
+
 /// Lets other processes go first, for as long as this one lives. Where the system refuses, it does
 /// its work all the same.
 ///
@@ -48,6 +67,33 @@ pub fn give_way() {
 #[cfg(not(unix))]
 pub fn give_way() {}
 
+/// Whether the system may give this process, and those that it starts, memory in pages of two
+/// megabytes from now on. They are a little faster, and a process that frees what it had for a
+/// moment keeps most of it: each is kept for as long as a byte of it is in use.
+#[cfg(target_os = "linux")]
+pub fn huge_pages(allowed: bool) {
+    let _ = rustix::thread::disable_transparent_huge_pages(!allowed); // Older kernels refuse.
+}
+
+/// Other systems are not asked.
+#[cfg(not(target_os = "linux"))]
+pub fn huge_pages(_: bool) {}
+
 /// The lowest rank that there is: whatever an editor asks goes first.
 #[cfg(unix)]
 const LAST: i32 = 19;
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_runs_until_it_has_ended() {
+        assert!(is_running(std::process::id()));
+        assert!(is_running(1), "another user's, most likely");
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        assert!(!is_running(child.id()));
+        assert!(!is_running(0) && !is_running(u32::MAX));
+    }
+}

@@ -15,6 +15,10 @@ use crate::config::{runtime_folder, temporary_folder};
 /// Some systems cut paths of sockets at 104 bytes, silently.
 const LONGEST_PATH: usize = 100;
 
+/// What a daemon leaves in the folder for others to find: its socket, or, where the socket is a pipe
+/// that lies in no folder, its lock.
+const TRACE: &str = if cfg!(windows) { ".lock" } else { ".sock" };
+
 /// Where one daemon is met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -78,7 +82,7 @@ impl Place {
     }
 
     /// The name of the pipe where there are no sockets. Pipes have no folder, so the name says whose it is.
-    #[cfg_attr(unix, expect(dead_code, reason = "Windows has pipes"))]
+    #[cfg_attr(all(unix, not(test)), expect(dead_code, reason = "Windows has pipes"))]
     pub(super) fn pipe(&self) -> String {
         let folder = hash(self.folder.as_os_str().as_encoded_bytes());
         format!(r"\\.\pipe\gliznet-{folder}-{}", self.build)
@@ -102,7 +106,7 @@ impl Place {
         let mut builds: Vec<String> = entries
             .filter_map(|entry| {
                 let name = entry.ok()?.file_name().into_string().ok()?;
-                Some(name.strip_suffix(".sock")?.to_owned())
+                Some(name.strip_suffix(TRACE)?.to_owned())
             })
             .filter(|build| *build < self.build)
             .collect();
@@ -172,10 +176,12 @@ fn hash(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     fn within(folder: &str, temporary: &str) -> Result<Place, DaemonError> {
         Place::within(folder.into(), temporary.into(), hash(b"build"))
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_long_path_falls_back_to_a_short_one_of_its_own() {
         let short = within("/run/user/1000/gliznet", "/tmp/gliznet-1000").unwrap();
@@ -190,6 +196,25 @@ mod tests {
         assert_ne!(long("a"), long("b"));
         let error = within(&"/x".repeat(60), &"/y".repeat(60)).unwrap_err();
         assert!(error.to_string().contains("GLIZNET_RUNTIME_DIR"), "{error}");
+    }
+
+    #[test]
+    fn each_folder_and_build_has_a_pipe_of_its_own() {
+        let pipe = |folder: &str, build: &str| {
+            let place = Place {
+                folder: folder.into(),
+                build: build.to_owned(),
+            };
+            place.pipe()
+        };
+        let one = pipe("C:/Users/Ada/gliznet", "0123456789abcdef0");
+        assert!(
+            one.starts_with(r"\\.\pipe\gliznet-") && one.len() <= 256,
+            "{one}"
+        );
+        assert!(!one[9..].contains('\\'), "{one}");
+        assert_ne!(one, pipe("C:/Users/Bob/gliznet", "0123456789abcdef0"));
+        assert_ne!(one, pipe("C:/Users/Ada/gliznet", "0123456789abcdef1"));
     }
 
     #[cfg(unix)]
@@ -220,10 +245,12 @@ mod tests {
     }
 
     #[test]
-    fn older_builds_are_found_by_their_sockets() {
+    fn older_builds_are_found_by_what_they_leave() {
         let root = tempfile::tempdir().unwrap();
-        for name in ["aa.sock", "bb.sock", "aa.lock", "cc.sock", "notes.txt"] {
-            std::fs::write(root.path().join(name), "").unwrap();
+        for build in ["aa", "bb", "cc"] {
+            for end in [".sock", ".lock", ".log"] {
+                std::fs::write(root.path().join(format!("{build}{end}")), "").unwrap();
+            }
         }
         let place = Place {
             folder: root.path().to_path_buf(),

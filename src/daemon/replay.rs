@@ -64,6 +64,12 @@ impl Memory {
         }
     }
 
+    /// The editor's process, as it said in `initialize`.
+    pub(super) fn editor(&self) -> Option<u32> {
+        let process = self.initialize.as_ref()?.pointer("/params/processId")?;
+        u32::try_from(process.as_u64()?).ok()
+    }
+
     /// The daemon says something; tells whether the editor is to hear it.
     pub(super) fn hear_daemon(&mut self, body: &[u8]) -> bool {
         let Ok(message) = serde_json::from_slice::<Value>(body) else {

@@ -3,18 +3,20 @@
 //! When the daemon ends, the next one is told what the editor had said, so that the editor never
 //! needs a restart. It is looked for at once where the editor waits for an answer, and else with
 //! the editor's next message, so that `gliznet stop` is not undone by an idle editor.
+//! It ends with its editor, also where that dies and something else keeps our input open.
 //! Invariant: nothing is dropped or doubled on the way to the editor.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 
 use super::client::find_or_start;
 use super::replay::Memory;
 use super::socket::Stream;
 use super::{DaemonError, Place};
+use crate::config::is_running;
 use crate::lsp::codec::{Decoder, frame};
 
 /// Connections are counted over this time.
@@ -25,6 +27,9 @@ const MOST_CONNECTIONS: usize = 12;
 const AT_ONCE: usize = 3;
 /// How long a daemon may take to say its last words.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How often we look whether the editor's process is still there.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// How the conversation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +54,14 @@ pub async fn pump(
         place,
         memory: Memory::default(),
         daemon: None,
+        editor: None,
         connected: VecDeque::new(),
     };
     pump.connect().await?;
     let mut from_editor_frames = Decoder::default();
     let mut from_daemon_frames = Decoder::default();
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut said, mut answered) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     loop {
         let daemon = pump.daemon.as_mut();
@@ -78,6 +86,11 @@ pub async fn pump(
                     }
                 }
             }
+            _ = look.tick(), if pump.editor.is_some() => {
+                if pump.editor.is_some_and(|editor| !is_running(editor)) {
+                    return Ok(Ended::Abruptly);
+                }
+            }
             read = answer, if has_daemon => {
                 let n = read.unwrap_or(0);
                 from_daemon_frames.feed(&answered[..n]);
@@ -99,6 +112,8 @@ struct Pump<W, P> {
     place: P,
     memory: Memory,
     daemon: Option<Box<dyn Stream>>,
+    /// Its process, where we can see it.
+    editor: Option<u32>,
     /// When, in the last while.
     connected: VecDeque<Instant>,
 }
@@ -144,7 +159,12 @@ impl<W: AsyncWrite + Unpin, P: Fn() -> Result<Place, DaemonError>> Pump<W, P> {
             let _ = self.to_editor.flush().await;
             return Ok(false);
         }
+        let was_known = self.memory.editor().is_some();
         self.memory.hear_editor(body);
+        if !was_known {
+            // A number from outside a container means nothing here, and is not looked at again.
+            self.editor = self.memory.editor().filter(|editor| is_running(*editor));
+        }
         if let Some(daemon) = &mut self.daemon
             && daemon.write_all(&frame(body)).await.is_ok()
         {

@@ -88,11 +88,19 @@ mod unix {
 #[cfg(windows)]
 mod windows {
     use super::{Place, io};
+    use std::time::Duration;
     use tokio::net::windows::named_pipe::{
         ClientOptions, NamedPipeClient, NamedPipeServer, ServerOptions,
     };
 
-    /// Listens until it is dropped. The pipe's default rights admit its user and administrators.
+    /// What the system says while all instances of a pipe are taken.
+    const BUSY: i32 = 231;
+    /// How often and how long a client waits for an instance, which takes a moment to be made.
+    const TRIES: u32 = 50;
+    const PAUSE: Duration = Duration::from_millis(10);
+
+    /// Listens until it is dropped. The pipe's default rights let its user, the administrators and
+    /// the system write to it, and nobody else; who cannot write is never answered.
     pub(in crate::daemon) struct Listener {
         next: NamedPipeServer,
         name: String,
@@ -119,6 +127,85 @@ mod windows {
     }
 
     pub(in crate::daemon) async fn connect(place: &Place) -> io::Result<NamedPipeClient> {
-        ClientOptions::new().open(place.pipe())
+        let mut tries = 0;
+        loop {
+            match ClientOptions::new().open(place.pipe()) {
+                Err(error) if error.raw_os_error() == Some(BUSY) && tries < TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[tokio::test]
+        async fn a_name_that_is_taken_is_refused_until_it_is_free() {
+            let place = Place {
+                folder: std::env::temp_dir().join("a_name_that_is_taken"),
+                build: std::process::id().to_string(),
+            };
+            let first = Listener::bind(&place).unwrap();
+            let refused = Listener::bind(&place).map(drop).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+            drop(first);
+            Listener::bind(&place).unwrap();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn each_of_many_clients_has_a_connection_of_its_own_and_then_there_is_nobody() {
+        const CLIENTS: u8 = 20;
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place {
+            folder: dir.path().to_path_buf(),
+            build: "build".to_owned(),
+        };
+        assert!(connect(&place).await.is_err(), "nobody listens yet");
+        let mut listener = Listener::bind(&place).unwrap();
+        let serve = async {
+            for _ in 0..CLIENTS {
+                let mut stream = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let mut said = [0; 1];
+                    while stream.read_exact(&mut said).await.is_ok() {
+                        stream.write_all(&[said[0], said[0]]).await.unwrap();
+                    }
+                });
+            }
+        };
+        let talk = async {
+            let clients = (0..CLIENTS).map(|number| {
+                let place = place.clone();
+                tokio::spawn(async move {
+                    let mut stream = connect(&place).await.unwrap();
+                    for said in [number, number.wrapping_mul(7)] {
+                        stream.write_all(&[said]).await.unwrap();
+                        let mut answer = [0; 2];
+                        stream.read_exact(&mut answer).await.unwrap();
+                        assert_eq!(answer, [said, said]);
+                    }
+                })
+            });
+            for client in clients.collect::<Vec<_>>() {
+                client.await.unwrap();
+            }
+        };
+        tokio::join!(serve, talk);
+        drop(listener);
+        assert!(connect(&place).await.is_err(), "nobody listens any more");
+        let mut next = Listener::bind(&place).unwrap();
+        let (accepted, connected) = tokio::join!(next.accept(), connect(&place));
+        assert!(accepted.is_ok() && connected.is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! Which labels a document is measured against: names and folders in, a `LabelSet` out.
 //!
-//! The document's own folder decides: the nearest `gliznet.toml`, then the user's. Everything is
+//! The document's own folder decides: the nearest `gliznet.toml`, then the user's. All files are
 //! read anew for each question, so that a saved file holds at once.
 
 use std::fs::File;
@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::shelf::Shelf;
 use crate::config::{FILE_NAME, Folders, Settings};
 use crate::label::{self, LabelSet};
 use crate::score::Score;
@@ -76,6 +77,7 @@ pub enum RulesError {
 /// Of settings and label sets, and where nobody names labels.
 pub(super) fn rules(
     folders: &Folders,
+    shelf: &Shelf,
     dir: Option<&Path>,
     choice: &Choice,
 ) -> Result<Rules, RulesError> {
@@ -84,16 +86,13 @@ pub(super) fn rules(
         .map_err(|error| RulesError::Settings(error.to_string()))?;
     let threshold = choice.threshold.or(settings.threshold.and_then(Score::new));
     let labels = match (&choice.labels, &choice.labelset, settings.labelset) {
-        (Some(names), _, _) => LabelSet::from_names(names).map_err(|faults| {
-            let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            RulesError::LabelSet(lines.join("; "))
-        })?,
-        (None, Some(name), _) => load(folders, name)?,
-        (None, None, Some(chosen)) => load(folders, &chosen.value)?,
+        (Some(names), _, _) => named(shelf, names)?,
+        (None, Some(name), _) => load(folders, shelf, name)?,
+        (None, None, Some(chosen)) => load(folders, shelf, &chosen.value)?,
         (None, None, None) => return Err(RulesError::NoLabels),
     };
     Ok(Rules {
-        labels: Arc::new(labels),
+        labels,
         threshold,
         shown: Shown {
             code_lens: choice.code_lens.unwrap_or(settings.code_lens),
@@ -135,7 +134,7 @@ pub struct Listed {
 }
 
 /// All sets: the user's, then the bundled ones that no set of the user hides.
-pub(super) fn list(folders: &Folders) -> Vec<Listed> {
+pub(super) fn list(folders: &Folders, shelf: &Shelf) -> Vec<Listed> {
     let mut names: Vec<(String, Option<PathBuf>)> = user_files(folders)
         .into_iter()
         .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), Some(path))))
@@ -150,8 +149,8 @@ pub(super) fn list(folders: &Folders) -> Vec<Listed> {
     }
     let listed = names.into_iter().map(|(name, path)| {
         let set = match &path {
-            Some(path) => read(path),
-            None => load(folders, &name),
+            Some(path) => read(shelf, path),
+            None => load(folders, shelf, &name),
         };
         let labels = set.map_err(|error| error.to_string()).map(|set| {
             let labels = set.labels().iter();
@@ -162,12 +161,23 @@ pub(super) fn list(folders: &Folders) -> Vec<Listed> {
     listed.collect()
 }
 
+/// The set of bare names.
+fn named(shelf: &Shelf, names: &[String]) -> Result<Arc<LabelSet>, RulesError> {
+    let mut parts = vec!["names"];
+    parts.extend(names.iter().map(String::as_str));
+    let set = shelf.get(&parts, || LabelSet::from_names(names));
+    set.map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        RulesError::LabelSet(lines.join("; "))
+    })
+}
+
 /// A file where there is one of that path or it ends in `.toml`, else a set of the user, else a
 /// bundled one.
-fn load(folders: &Folders, name_or_file: &str) -> Result<LabelSet, RulesError> {
+fn load(folders: &Folders, shelf: &Shelf, name_or_file: &str) -> Result<Arc<LabelSet>, RulesError> {
     let path = Path::new(name_or_file);
     if path.is_file() || has_toml_extension(path) {
-        return read(path);
+        return read(shelf, path);
     }
     let files = user_files(folders);
     let stem = |path: &PathBuf| {
@@ -175,11 +185,11 @@ fn load(folders: &Folders, name_or_file: &str) -> Result<LabelSet, RulesError> {
             .is_some_and(|s| s.eq_ignore_ascii_case(name_or_file))
     };
     if let Some(path) = files.iter().find(|path| stem(path)) {
-        return read(path);
+        return read(shelf, path);
     }
     let mut bundled = label::bundled().iter();
     if let Some((name, toml)) = bundled.find(|(name, _)| name.eq_ignore_ascii_case(name_or_file)) {
-        return parse(&format!("bundled label set {name}"), name, toml);
+        return parse(shelf, &format!("bundled label set {name}"), name, toml);
     }
     let stems = files.iter().filter_map(|path| path.file_stem()?.to_str());
     let names = stems.chain(label::bundled().iter().map(|(name, _)| *name));
@@ -192,7 +202,7 @@ fn load(folders: &Folders, name_or_file: &str) -> Result<LabelSet, RulesError> {
     )))
 }
 
-fn read(path: &Path) -> Result<LabelSet, RulesError> {
+fn read(shelf: &Shelf, path: &Path) -> Result<Arc<LabelSet>, RulesError> {
     let shown = path.display().to_string();
     let refuse = |fact: &str| RulesError::LabelSet(format!("{shown}: {fact}"));
     let mut toml = String::new();
@@ -204,21 +214,23 @@ fn read(path: &Path) -> Result<LabelSet, RulesError> {
         return Err(refuse("too large; a label set is a small text file"));
     }
     let name = path.file_stem().unwrap_or(path.as_os_str());
-    parse(&shown, &name.to_string_lossy(), &toml)
+    parse(shelf, &shown, &name.to_string_lossy(), &toml)
 }
 
-fn parse(place: &str, name: &str, toml: &str) -> Result<LabelSet, RulesError> {
-    let mut set = LabelSet::parse(toml).map_err(|faults| {
-        let faults = faults.iter();
-        let lines: Vec<String> = faults
-            .map(|fault| format!("{place}:{}: {}", fault.line, fault.problem))
-            .collect();
-        RulesError::LabelSet(lines.join("\n"))
-    })?;
-    if set.name.is_empty() {
-        name.clone_into(&mut set.name);
-    }
-    Ok(set)
+fn parse(shelf: &Shelf, place: &str, name: &str, toml: &str) -> Result<Arc<LabelSet>, RulesError> {
+    shelf.get(&["file", name, toml], || {
+        let mut set = LabelSet::parse(toml).map_err(|faults| {
+            let faults = faults.iter();
+            let lines: Vec<String> = faults
+                .map(|fault| format!("{place}:{}: {}", fault.line, fault.problem))
+                .collect();
+            RulesError::LabelSet(lines.join("\n"))
+        })?;
+        if set.name.is_empty() {
+            name.clone_into(&mut set.name);
+        }
+        Ok(set)
+    })
 }
 
 fn user_files(folders: &Folders) -> Vec<PathBuf> {
@@ -257,7 +269,7 @@ mod tests {
         let notes = root.path().join("notes");
         std::fs::create_dir_all(&notes).unwrap();
         let labels = |dir: Option<&Path>, choice: &Choice| -> Result<String, RulesError> {
-            let set = rules(&folders, dir, choice)?.labels;
+            let set = rules(&folders, &Shelf::default(), dir, choice)?.labels;
             Ok(set.labels()[0].name.clone())
         };
         let nothing = Choice::default();
@@ -286,7 +298,7 @@ mod tests {
         std::fs::create_dir_all(&sets).unwrap();
         std::fs::write(sets.join("emotions.toml"), "[[label]]\nname = 'joy'\n").unwrap();
         std::fs::write(sets.join("broken.toml"), "label = 3\n").unwrap();
-        let listed = list(&folders);
+        let listed = list(&folders, &Shelf::default());
         assert!(listed[0].name == "broken" && listed[0].labels.is_err());
         let emotions: Vec<_> = listed.iter().filter(|set| set.name == "emotions").collect();
         assert_eq!(emotions.len(), 1);
@@ -301,7 +313,7 @@ mod tests {
             labelset: Some("emotion".to_owned()),
             ..Choice::default()
         };
-        let error = rules(&folders(root.path()), None, &choice).unwrap_err();
+        let error = rules(&folders(root.path()), &Shelf::default(), None, &choice).unwrap_err();
         assert_eq!(
             error.to_string(),
             "no label set is called `emotion`; did you mean `emotions`?"

@@ -89,6 +89,9 @@ pub struct TagRecord {
     pub score: Option<f32>,
     /// Who says so.
     pub origin: Origin,
+    /// The document has it already, however it is spelt there; where documents of its kind have no
+    /// place for tags, a person accepted it.
+    pub present: bool,
 }
 
 /// Who says that a label fits.

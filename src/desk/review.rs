@@ -16,7 +16,6 @@ use super::{Choice, Desk, DeskError, Rules, Tagged, Text};
 use crate::document::{Document, Format};
 use crate::engine::Embedding;
 use crate::engine::scheduler::Priority;
-use crate::frontmatter;
 use crate::learn::memory::Suspicion;
 use crate::learn::review::{
     Accuracy, Candidate, Chosen, choose, doubt, is_enough, most_again, with_again,
@@ -229,9 +228,10 @@ fn record(read: &Read, chosen: &Chosen, suspicions: &[Suspicion]) -> ReviewRecor
     others.sort_by(|a, b| b.score.unwrap_or(0.0).total_cmp(&a.score.unwrap_or(0.0)));
     labels.extend(others);
     // What somebody has written there fits, until they say otherwise.
-    let present = present(read);
+    let tagged = &read.tagged;
     for label in &mut labels {
-        label.suggested |= present.contains(&label.label);
+        let id = tagged.labels.find(&label.label);
+        label.suggested |= id.is_some_and(|id| tagged.has(id));
     }
     labels.sort_by_key(|label| !label.suggested);
     let cut = read.source.floor_char_boundary(MOST_SHOWN);
@@ -252,17 +252,6 @@ fn record(read: &Read, chosen: &Chosen, suspicions: &[Suspicion]) -> ReviewRecor
             .collect(),
         labels,
     }
-}
-
-/// The labels that stand in a document as tags.
-fn present(read: &Read) -> Vec<String> {
-    let format = Format::from_path(&read.document.path);
-    let settings = frontmatter::read(&read.source, format).map(|found| found.tags);
-    let settings = settings.unwrap_or_default();
-    let written = settings.iter().chain(&read.tagged.body_tags);
-    let set = &read.tagged.labels;
-    let labels = written.filter_map(|tag| set.find(tag));
-    labels.map(|id| set.label(id).name.clone()).collect()
 }
 
 fn log_odds(probability: f32) -> f32 {

@@ -12,7 +12,6 @@ use tower_lsp::ls_types::{
 };
 
 use super::documents::Open;
-use super::mark;
 use super::position::LineIndex;
 use super::reading::{Reading, percent};
 use super::session::{Session, text_of};
@@ -37,7 +36,7 @@ impl Session {
             return Ok(None);
         };
         let set = reading.labels();
-        let value = match mark::find(set, &tag.name, open.format) {
+        let value = match set.find(&tag.name) {
             Some(label) => self.known(&open, &reading, label).await,
             None => {
                 let nearest = set.nearest(&tag.name).map(|id| &set.label(id).name);
@@ -111,7 +110,7 @@ impl Session {
         let hints = settings_tags(&open.text, open.format)
             .into_iter()
             .filter_map(|tag| {
-                let id = mark::find(reading.labels(), &tag.name, open.format)?;
+                let id = reading.labels().find(&tag.name)?;
                 let position = index.position(&open.text, tag.span.end, self.shared.encoding());
                 let is_asked = params.range.start <= position && position <= params.range.end;
                 is_asked.then_some(InlayHint {

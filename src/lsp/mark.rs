@@ -7,7 +7,6 @@ use tower_lsp::ls_types::{Diagnostic, DiagnosticSeverity, NumberOrString};
 
 use super::documents::Open;
 use super::position::{Encoding, LineIndex};
-use crate::document::Format;
 use crate::frontmatter::settings_tags;
 use crate::label::LabelSet;
 
@@ -18,7 +17,7 @@ pub(super) const CODE: &str = "unknown-tag";
 pub(super) fn diagnostics(open: &Open, set: &LabelSet, encoding: Encoding) -> Vec<Diagnostic> {
     let index = LineIndex::new(&open.text);
     let tags = settings_tags(&open.text, open.format).into_iter();
-    let unknown = tags.filter(|tag| find(set, &tag.name, open.format).is_none());
+    let unknown = tags.filter(|tag| set.find(&tag.name).is_none());
     unknown
         .map(|tag| {
             let nearest = set.nearest(&tag.name).map(|id| &set.label(id).name);
@@ -37,16 +36,4 @@ pub(super) fn diagnostics(open: &Open, set: &LabelSet, encoding: Encoding) -> Ve
             }
         })
         .collect()
-}
-
-/// The label that a tag of a document means; Org cannot write `-` and spaces.
-pub(super) fn find(set: &LabelSet, tag: &str, format: Format) -> Option<crate::label::LabelId> {
-    set.find(tag).or_else(|| {
-        (format == Format::Org)
-            .then(|| {
-                set.find(&tag.replace('_', "-"))
-                    .or_else(|| set.find(&tag.replace('_', " ")))
-            })
-            .flatten()
-    })
 }

@@ -157,13 +157,13 @@ impl Session {
             )));
         }
         let encoding = self.shared.encoding();
-        let abilities = self.shared.navigation.abilities();
+        let traits = self.shared.traits();
         let (edit, versions) = blocking(move || {
             documents.retain(|document| document.may_have(&tag));
             let subjects: Vec<Subject> = documents.into_iter().map(|it| it.subject).collect();
             let open = subjects.iter().filter_map(Subject::open);
             let versions: Vec<_> = open.map(|open| (open.uri.clone(), open.version)).collect();
-            let edit = renaming(&subjects, (&tag, &to), encoding, abilities);
+            let edit = renaming(&subjects, (&tag, &to), encoding, traits);
             edit.map(|edit| (edit, versions))
         })
         .await?

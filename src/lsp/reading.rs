@@ -29,21 +29,14 @@ impl Reading {
     pub(super) fn suggested(&self, open: &Open) -> Vec<&TagRecord> {
         let set = self.labels();
         let known = frontmatter::read(&open.text, open.format).map(|found| found.tags);
-        let known: Vec<String> = known
-            .unwrap_or_default()
-            .into_iter()
-            .chain(self.tagged.body_tags.iter().cloned())
-            .collect();
+        let known = known.iter().flatten().filter_map(|tag| set.find(tag));
+        let known: Vec<LabelId> = known.chain(self.tagged.in_body.iter().copied()).collect();
         // Where a document has no place for tags, one that was accepted is done with.
         let has_no_place = frontmatter::is_without_tags(open.format);
         let tags = self.tagged.tags.iter();
         let tags = tags.filter(|tag| !(has_no_place && tag.origin == Origin::You));
-        tags.filter(|tag| {
-            !known
-                .iter()
-                .any(|spelling| is_same(set, spelling, &tag.label))
-        })
-        .collect()
+        tags.filter(|tag| !set.find(&tag.label).is_some_and(|id| known.contains(&id)))
+            .collect()
     }
 
     /// The score of a label, where it was scored.
@@ -65,14 +58,6 @@ impl Reading {
         let value = |score: Option<Score>| score.map_or(-1.0, Score::value);
         ranked.sort_by(|a, b| value(b.1).total_cmp(&value(a.1)));
         ranked
-    }
-}
-
-/// Whether a spelling in a text means this label.
-pub(super) fn is_same(set: &LabelSet, spelling: &str, label: &str) -> bool {
-    match set.find(spelling) {
-        Some(id) => set.label(id).name == label,
-        None => spelling.to_lowercase() == label.to_lowercase(),
     }
 }
 

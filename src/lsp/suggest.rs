@@ -228,9 +228,7 @@ impl Shared {
         if is_news {
             self.tell(uri, &reading).await;
         }
-        let looks_other = before.is_none_or(|before| {
-            before.shown != reading.shown || before.tagged.body_tags != reading.tagged.body_tags
-        });
+        let looks_other = before.is_none_or(|before| before.shown != reading.shown);
         if is_news || looks_other {
             self.refresh();
         }

@@ -256,6 +256,7 @@ impl Calibration {
 
 /// A new temporary file that others may read, as they may a file that was simply created.
 fn plain_file(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "permissions are of Unix"))]
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {

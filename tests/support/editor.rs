@@ -239,6 +239,11 @@ impl Editor {
         );
     }
 
+    /// The exit code, once the server has ended by itself.
+    pub(crate) fn ended(mut self) -> i32 {
+        self.process.wait().unwrap().code().unwrap_or(-1)
+    }
+
     /// Says goodbye and gives the exit code.
     pub(crate) fn quit(mut self) -> i32 {
         self.request("shutdown", Value::Null).unwrap();

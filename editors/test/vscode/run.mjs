@@ -383,6 +383,29 @@ const tests = {
     await window.page.locator('.getting-started-step.expanded', { hasText: 'Choose your labels' }).waitFor();
     await window.shot('vscode-walkthrough');
   },
+
+  async 'who reads French is spoken to in French'() {
+    const french = await World.create({ french: true });
+    try {
+      await french.start();
+      const window = await french.window(SALT_ROAD);
+      await window.lens('+ books').waitFor();
+      const row = window.row('books');
+      await row.hover();
+      await row.locator('.action-label[aria-label*="Accepter"]').waitFor();
+      await window.shot('vscode-french');
+      await window.page.keyboard.press('F1');
+      await window.page.locator('.quick-input-widget input.input').fill('>GliZNet');
+      const commands = window.page.locator('.quick-input-list .monaco-list-row');
+      await commands.filter({ hasText: 'Passer les notes en revue' }).waitFor();
+      await window.page.keyboard.press('Escape');
+      await window.status().click();
+      await commands.filter({ hasText: 'Redémarrer le serveur' }).waitFor();
+      await window.shot('vscode-french-status');
+    } finally {
+      await french.end();
+    }
+  },
 };
 
 const world = await World.create();

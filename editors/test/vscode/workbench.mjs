@@ -103,7 +103,7 @@ export class Workbench {
   }
 
   #view() {
-    return this.page.locator('.pane').filter({ has: this.page.locator('.pane-header[aria-label*="Suggested Tags"]') });
+    return this.page.locator('.pane').filter({ has: this.page.locator(`.pane-header[aria-label*="${this.world.viewName}"]`) });
   }
 
   status() {

@@ -47,8 +47,11 @@ const SETTINGS = {
 };
 
 export class World {
-  static async create() {
+  /** With `french`, the editor is set to French. */
+  static async create({ french = false } = {}) {
     const world = new World();
+    world.french = french;
+    world.viewName = french ? 'Étiquettes proposées' : 'Suggested Tags';
     // Short: a socket's path may have 100 bytes.
     world.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'gz-'));
     for (const name of ['home', 'config', 'data', 'cache', 'run', 'user/User', 'user/Machine', 'extensions']) {
@@ -86,12 +89,14 @@ export class World {
     // The daemon is met by programs of the same build only, so this is the one to ask.
     const [extension] = fs.readdirSync(this.path('extensions')).filter((name) => name.startsWith('gliznet.gliznet-'));
     this.program = this.path(`extensions/${extension}/server/gliznet`);
+    if (this.french) this.#speakFrench();
     this.port = await freePort();
     const log = fs.openSync(this.path('code-server.log'), 'w');
     this.server = spawn(
       code,
       ['--auth', 'none', '--bind-addr', `127.0.0.1:${this.port}`, ...folders, '--config', this.path('config.yaml'),
-        '--disable-telemetry', '--disable-update-check', '--disable-workspace-trust', '--disable-getting-started-override', this.notes],
+        '--disable-telemetry', '--disable-update-check', '--disable-workspace-trust', '--disable-getting-started-override',
+        ...(this.french ? ['--locale', 'fr'] : []), this.notes],
       { env: this.env, stdio: ['ignore', log, log], detached: true },
     );
     process.on('exit', () => this.#kill('SIGKILL'));
@@ -105,6 +110,22 @@ export class World {
         // Nothing but our server may be reached: the rest fails at once instead of hanging.
         '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1'],
     });
+  }
+
+  /** Registers a language pack that translates nothing, for the editor's own cannot be had here: its
+   *  own texts stay English, and extensions are told that the person reads French. */
+  #speakFrench() {
+    const pack = this.path('french');
+    fs.mkdirSync(pack);
+    const texts = path.join(pack, 'main.i18n.json');
+    fs.writeFileSync(texts, JSON.stringify({ version: '1.0.0', contents: {} }));
+    const entry = {
+      hash: 'gliznet-test',
+      extensions: [{ extensionIdentifier: { id: 'gliznet.french' }, version: '1.0.0' }],
+      translations: { vscode: texts },
+      label: 'français',
+    };
+    fs.writeFileSync(this.path('user/languagepacks.json'), JSON.stringify({ fr: entry }));
   }
 
   /** A window of the editor with a note in it. */

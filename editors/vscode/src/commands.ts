@@ -5,13 +5,13 @@
 import * as vscode from 'vscode';
 import { choose } from './labelset';
 import { activeNote } from './notes';
-import type { DocumentName } from './protocol';
+import type { DocumentName, Tag } from './protocol';
 import type { QueueView } from './queueView';
 import { ask } from './review';
 import type { Server } from './server';
 import { message } from './server';
 import * as status from './status';
-import type { Suggestion, Suggestions } from './suggestions';
+import type { Suggestions } from './suggestions';
 import { percent } from './suggestions';
 import { Row } from './view';
 
@@ -93,9 +93,9 @@ async function verdict(
 }
 
 async function pickOne(
-  tags: Suggestion[],
+  tags: Tag[],
   kind: 'accept' | 'reject',
-): Promise<Suggestion | undefined> {
+): Promise<Tag | undefined> {
   const choices = tags
     .filter((tag) => !tag.present)
     .map((tag) => ({ label: tag.label, description: percent(tag.score), tag }));

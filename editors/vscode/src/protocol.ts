@@ -12,8 +12,8 @@ export interface Tag {
   /** From 0 to 1; null where the model could not score a label that a person accepted. */
   score: number | null;
   origin: 'model' | 'memory' | 'you';
-  /** The document's own tags hold it already. */
-  present?: boolean;
+  /** The document has it already, however it is spelt there. */
+  present: boolean;
 }
 
 export interface TagsChanged {

@@ -57,8 +57,8 @@ function lay(scored: protocol.TagResult, sets: protocol.Labelsets): { choices: C
     ...(meaning.get(name) && { detail: meaning.get(name) ?? '' }),
     buttons: [NEVER],
   });
-  const suggested = scored.tags.map(({ label, score, origin, present }) =>
-    choice(label, score, present ?? origin === 'you'),
+  const suggested = scored.tags.map(({ label, score, present }) =>
+    choice(label, score, present),
   );
   const names = new Set(suggested.map(({ name }) => name));
   const others = [...(scored.scores ?? [])]

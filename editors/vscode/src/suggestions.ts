@@ -4,7 +4,6 @@
 import * as vscode from 'vscode';
 import { LSPErrorCodes, ResponseError } from 'vscode-languageclient/node';
 import { activeNote } from './notes';
-import { holds } from './present';
 import type { Tag } from './protocol';
 import * as protocol from './protocol';
 import type { Server } from './server';
@@ -13,12 +12,7 @@ import { message } from './server';
 /** What the side view shows. */
 export type Shown =
   | { kind: 'noNote' | 'noLabels' | 'waiting' | 'failed' }
-  | { kind: 'nothing' | 'list'; note: vscode.TextDocument; tags: Suggestion[] };
-
-/** A label that fits, and whether the note has it already. */
-export interface Suggestion extends Tag {
-  present: boolean;
-}
+  | { kind: 'nothing' | 'list'; note: vscode.TextDocument; tags: Tag[] };
 
 /** Answers that mean "ask again", not "this cannot be done". */
 const PASSING = new Set<number>([
@@ -53,11 +47,6 @@ export class Suggestions implements vscode.Disposable {
       }),
       vscode.window.onDidChangeActiveTextEditor(() => {
         this.#show();
-      }),
-      vscode.workspace.onDidChangeTextDocument(({ document }) => {
-        if ('note' in this.#shown && this.#shown.note === document) {
-          this.#show();
-        }
       }),
       vscode.workspace.onDidCloseTextDocument((document) => {
         this.#known.delete(server.name(document).uri);
@@ -123,12 +112,7 @@ export class Suggestions implements vscode.Disposable {
       }
       return { kind: 'waiting' };
     }
-    const text = note.getText();
-    const has = ({ label, origin, present }: Tag) =>
-      // A plain text has no place for tags; there it counts that the person took it.
-      present ?? (note.languageId === 'plaintext' ? origin === 'you' : holds(text, label));
-    const shown = tags.map((tag) => ({ ...tag, present: has(tag) }));
-    return { kind: shown.length === 0 ? 'nothing' : 'list', note, tags: shown };
+    return { kind: tags.length === 0 ? 'nothing' : 'list', note, tags };
   }
 
   /** Asks for what no notification told: nothing may fit, or there are no labels. */

@@ -1,14 +1,15 @@
 // The side view: one row for each suggestion of the active note.
 import { posix } from 'node:path';
 import * as vscode from 'vscode';
-import type { Suggestion, Suggestions } from './suggestions';
+import type { Tag } from './protocol';
+import type { Suggestions } from './suggestions';
 import { percent } from './suggestions';
 
 /** A row; its label is what the row's actions take. */
 export class Row extends vscode.TreeItem {
-  readonly tag: Suggestion;
+  readonly tag: Tag;
 
-  constructor(tag: Suggestion) {
+  constructor(tag: Tag) {
     super(tag.label);
     this.tag = tag;
     this.id = tag.label;

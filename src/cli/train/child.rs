@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use super::job::{job, surroundings};
 use crate::cli::Outcome;
-use crate::config::{Settings, give_way, limit_threads};
+use crate::config::{Settings, give_way, huge_pages, limit_threads};
 use crate::learn::consolidate::learn;
 use crate::learn::consolidate::report::Line;
 
@@ -17,6 +17,7 @@ const TOLD: i32 = 3;
 
 pub(super) fn run(encoder: bool) -> anyhow::Result<Outcome> {
     give_way();
+    huge_pages(true); // The daemon does without them; this one is gone in minutes.
     let (folders, settings) = surroundings()?;
     limit_threads(threads(&settings));
     std::thread::spawn(end_with_daemon);

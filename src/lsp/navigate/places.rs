@@ -11,11 +11,11 @@ use tower_lsp::ls_types::{
     OptionalVersionedTextDocumentIdentifier, TextDocumentEdit, TextEdit, Uri, WorkspaceEdit,
 };
 
-use super::scan::Abilities;
 use crate::desk::index::Tags;
 use crate::frontmatter;
 use crate::lsp::documents::Open;
 use crate::lsp::position::{Encoding, LineIndex};
+use crate::lsp::traits::Traits;
 
 /// The name of the annotation of files that are not open.
 const CLOSED: &str = "gliznet.closed";
@@ -48,7 +48,7 @@ pub(super) fn renaming(
     subjects: &[Subject],
     names: (&str, &str),
     encoding: Encoding,
-    abilities: Abilities,
+    traits: Traits,
 ) -> Result<WorkspaceEdit, String> {
     let mut changes: Vec<(Uri, Option<i32>, Vec<TextEdit>)> = Vec::new();
     for subject in subjects {
@@ -68,18 +68,18 @@ pub(super) fn renaming(
         let version = subject.open().map(|open| open.version);
         changes.push((uri, version, edits.collect()));
     }
-    if !abilities.document_changes {
+    if !traits.versioned_edits {
         let changes = changes.into_iter().map(|(uri, _, edits)| (uri, edits));
         return Ok(WorkspaceEdit::new(changes.collect()));
     }
-    let is_asked = abilities.annotations && changes.iter().any(|change| change.1.is_none());
+    let is_asked = traits.annotations && changes.iter().any(|change| change.1.is_none());
     let annotation = ChangeAnnotation {
         label: format!("Rename tag {} to {}", names.0, names.1),
         needs_confirmation: Some(true),
         description: Some("in files that are not open".to_owned()),
     };
     let edits = changes.into_iter().map(|(uri, version, edits)| {
-        let is_annotated = version.is_none() && abilities.annotations;
+        let is_annotated = version.is_none() && traits.annotations;
         let edits = edits.into_iter().map(|text_edit| match is_annotated {
             true => OneOf::Right(AnnotatedTextEdit {
                 text_edit,

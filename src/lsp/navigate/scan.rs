@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -38,19 +38,10 @@ pub(in crate::lsp) struct Navigation {
     /// Searches that run, by their progress's token.
     running: Arc<Mutex<HashMap<ProgressToken, Arc<AtomicBool>>>>,
     next_token: AtomicU64,
-    abilities: OnceLock<Abilities>,
-}
-
-/// What the client can do, for this.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Abilities {
-    shows_progress: bool,
-    pub(super) document_changes: bool,
-    pub(super) annotations: bool,
 }
 
 impl Navigation {
-    /// Takes folders and abilities from `initialize`.
+    /// Takes folders from `initialize`.
     pub(in crate::lsp) fn begin(&self, params: &InitializeParams) {
         let folders = params.workspace_folders.iter().flatten();
         let mut roots: Vec<PathBuf> = folders.filter_map(|folder| path(&folder.uri)).collect();
@@ -61,21 +52,6 @@ impl Navigation {
             roots.extend(root.and_then(path));
         }
         *lock(&self.roots) = roots;
-        let window = params.capabilities.window.as_ref();
-        let workspace = params.capabilities.workspace.as_ref();
-        let edit = workspace.and_then(|workspace| workspace.workspace_edit.as_ref());
-        let document_changes = edit.and_then(|edit| edit.document_changes) == Some(true);
-        // There is one `initialize`, or tower-lsp refuses it.
-        let _ = self.abilities.set(Abilities {
-            shows_progress: window.and_then(|window| window.work_done_progress) == Some(true),
-            document_changes,
-            annotations: document_changes
-                && edit.is_some_and(|edit| edit.change_annotation_support.is_some()),
-        });
-    }
-
-    pub(super) fn abilities(&self) -> Abilities {
-        self.abilities.get().copied().unwrap_or_default()
     }
 
     /// The folders that the client has open.
@@ -130,7 +106,7 @@ impl Shared {
             running: Arc::clone(&navigation.running),
             cancelled: Arc::clone(&cancelled),
         });
-        let shows_progress = navigation.abilities().shows_progress;
+        let shows_progress = self.traits().shows_progress;
         let bar = bar.filter(|_| is_asked || shows_progress);
         let bar = bar.map(|bar| tokio::spawn(bar.show(is_asked)));
         let index = Arc::clone(&navigation.index);

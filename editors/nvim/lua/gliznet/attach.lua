@@ -5,8 +5,9 @@ local M = {}
 
 ---@class gliznet.Tag
 ---@field label string
----@field score number
+---@field score number|vim.NIL None where the model could not score a tag that a person accepted.
 ---@field origin 'model'|'memory'|'you'
+---@field present boolean The note has it already.
 
 ---@type table<integer, gliznet.Tag[]> The tags that fit, by buffer.
 local tags_of = {}
@@ -115,10 +116,10 @@ function M.is_read(buf)
 end
 
 --- A score as people read it.
----@param score number
+---@param score number|vim.NIL
 ---@return string
 function M.percent(score)
-  return ('%.0f %%'):format(score * 100)
+  return score == vim.NIL and '' or ('%.0f %%'):format(score * 100)
 end
 
 return M

@@ -106,7 +106,9 @@ local commands = {
         local lines = {}
         for _, tag in ipairs(result.tags) do
           local origin = tag.origin == 'model' and '' or ('  (%s)'):format(tag.origin)
-          table.insert(lines, { ('%6s  %s%s'):format(percent(tag.score), tag.label, origin) })
+          local present = tag.present and '  (in the note)' or ''
+          local line = ('%6s  %s%s%s'):format(percent(tag.score), tag.label, origin, present)
+          table.insert(lines, { line })
         end
         if #lines == 0 then
           return client_of.tell('no tag fits')

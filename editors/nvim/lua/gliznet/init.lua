@@ -69,18 +69,23 @@ function M.setup(options)
   end
 end
 
---- What a status line can show: the surest tag, and how many others fit. Empty where none does.
+--- What a status line can show: the surest tag that the note has not yet, and how many others there
+--- are. Empty where none is.
 ---@param buf? integer
 ---@return string
 function M.statusline(buf)
   -- A status line is drawn often; where nothing of ours runs, nothing of ours is loaded.
   local attach = package.loaded['gliznet.attach']
-  local tags = attach and attach.tags(buf) or {}
-  if #tags == 0 then
+  local missing = vim.tbl_filter(function(tag)
+    return not tag.present
+  end, attach and attach.tags(buf) or {})
+  if #missing == 0 then
     return ''
   end
-  local others = #tags > 1 and (' +%d'):format(#tags - 1) or ''
-  return ('%s %.2f%s'):format(tags[1].label, tags[1].score, others)
+  local surest = missing[1]
+  local score = surest.score == vim.NIL and '' or (' %.2f'):format(surest.score)
+  local others = #missing > 1 and (' +%d'):format(#missing - 1) or ''
+  return surest.label .. score .. others
 end
 
 return M
