@@ -178,7 +178,7 @@ mod tests {
             served.await.unwrap();
         }
         // Tasks that are given up end at their next turn.
-        for _ in 0..500 {
+        for _ in 0..3_000 {
             if Arc::strong_count(&desk) == 1 {
                 break;
             }

@@ -77,7 +77,7 @@ mod tests {
         let other = get(&shelf, &["ab"]);
         assert_eq!(other.labels().len(), 1);
         for i in 0..KEPT {
-            get(&shelf, &[&i.to_string()]);
+            get(&shelf, &[i.to_string().as_str()]);
         }
         assert!(!Arc::ptr_eq(&first, &get(&shelf, &["a", "b"])));
     }
