@@ -19,8 +19,8 @@ mod sink;
 
 pub use edit::{replace, set_model};
 pub use env::{
-    DEFAULT_ENDPOINT, Token, hub_endpoint, hub_token, limit_threads, log_filter, offline,
-    search_path,
+    DEFAULT_ENDPOINT, Instructions, Token, hub_endpoint, hub_token, instruction_limit,
+    limit_threads, log_filter, offline, search_path,
 };
 pub use folders::Folders;
 pub use options::{Device, Learn, OPTIONS, OptionText, Options};

@@ -33,9 +33,10 @@ use crate::model::tokenizer::TokenizerError;
 use crate::score::{Logit, Score, softmax};
 use crate::tag::LabelScore;
 
-use pass::{Pass, Plan, plan};
+use pass::{Plan, plan};
 
 pub use embedding::Embedding;
+pub use pass::Pass;
 pub use passage::Passage;
 pub use vocabulary::{Unscored, Vocabulary, heads_of};
 
@@ -236,21 +237,8 @@ impl Engine {
     pub fn views(&self, requests: &[Request]) -> Result<Vec<PassageViews>, EngineError> {
         let isolated = self.model.config().layout.is_isolated();
         // Tokenising takes longer than a GPU does for the rest.
-        let plans: Vec<Plan> = requests
-            .par_iter()
-            .map(|request| {
-                let vocabulary = request.vocabulary;
-                let first = vocabulary.labels.first();
-                let embedded = first.is_some_and(|label| label.embedding.is_some());
-                plan(
-                    &self.model,
-                    request.passage,
-                    request.vocabulary,
-                    &self.options,
-                    (embedded || vocabulary.has_heads() || self.options.embedding) && !isolated,
-                )
-            })
-            .collect::<Result<_, _>>()?;
+        let plans = requests.par_iter().map(|request| self.plan(request));
+        let plans: Vec<Plan> = plans.collect::<Result<_, _>>()?;
         let mut views: Vec<PassageViews> = requests
             .iter()
             .zip(&plans)
@@ -293,6 +281,24 @@ impl Engine {
             views[request].texts.push(text);
         }
         Ok(views)
+    }
+
+    /// The sequences that `score` runs for a passage, for who wants to run them elsewhere.
+    ///
+    /// # Errors
+    /// Of the tokenizer.
+    pub fn passes(&self, request: &Request) -> Result<Vec<Pass>, EngineError> {
+        Ok(self.plan(request)?.passes)
+    }
+
+    fn plan(&self, request: &Request) -> Result<Plan, EngineError> {
+        let vocabulary = request.vocabulary;
+        let first = vocabulary.labels.first();
+        let embedded = first.is_some_and(|label| label.embedding.is_some());
+        let embedding = embedded || vocabulary.has_heads() || self.options.embedding;
+        let apart = embedding && !self.model.config().layout.is_isolated();
+        let options = &self.options;
+        plan(&self.model, request.passage, vocabulary, options, apart)
     }
 
     /// Runs sequences in batches of like lengths; `done` hears of each by its index.

@@ -4,6 +4,7 @@
 //! and `head` compute, `calibration` turns cosines into probabilities, `verify` compares all of
 //! it with golden cases. Knows nothing of queues, editors or where documents come from.
 
+mod backbone;
 mod batch;
 #[cfg(feature = "bundled-model")]
 mod bundled;
@@ -35,11 +36,12 @@ use crate::model::calibration::Calibration;
 pub use output::{Inspection, Output};
 pub use precision::Precision;
 
+use backbone::Backbone;
 use batch::{Batch, BatchOptions};
 use checkpoint::{CheckpointError, CheckpointFiles};
-use config::{BackboneConfig, ModelConfig};
+use config::ModelConfig;
 use delta::Delta;
-use encoder::{Encoder, EncoderInput, FusedBert};
+use encoder::EncoderInput;
 use head::{ScoringHead, StateRows};
 use label_head::LabelHeads;
 use sequence::Sequence;
@@ -56,7 +58,8 @@ pub struct LoadOptions {
     pub compat: bool,
     /// Run the plain encoder even where there is a fused one.
     pub plain: bool,
-    /// What the plain encoders compute in; the fused ones compute in float32.
+    /// What the encoder computes in. The plain ones know no bytes, the fused ones no bfloat16; what
+    /// they do not know they compute in float32.
     pub precision: Precision,
 }
 
@@ -75,6 +78,7 @@ impl Default for LoadOptions {
 pub struct Model {
     name: String,
     fingerprint: String,
+    identity: String,
     config: ModelConfig,
     tokenizer: Tokenizer,
     encoder: Backbone,
@@ -83,12 +87,6 @@ pub struct Model {
     label_heads: LabelHeads,
     device: Device,
     precision: Precision,
-}
-
-/// The encoder, in the form that serves fastest.
-enum Backbone {
-    Plain(Encoder),
-    Fused(FusedBert),
 }
 
 impl Model {
@@ -185,17 +183,20 @@ impl Model {
             let fingerprint = fingerprint
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let precision = encoder.precision(options.precision);
+            let in_bytes = precision == Precision::Int8;
             Ok(Model {
                 calibration,
                 label_heads,
                 name: name.to_owned(),
+                identity: format!("{fingerprint}{}", if in_bytes { "-int8" } else { "" }),
                 fingerprint,
                 config,
                 tokenizer,
                 encoder,
                 head,
                 device: options.device.clone(),
-                precision: options.precision,
+                precision,
             })
         })
     }
@@ -205,9 +206,20 @@ impl Model {
         &self.name
     }
 
-    /// Hash over weights, tokenizer, config and calibration.
+    /// Hash over weights, tokenizer, config and calibration, and what it is computed in where that
+    /// changes scores: models of one fingerprint give the same answers.
     pub fn fingerprint(&self) -> &str {
+        &self.identity
+    }
+
+    /// The hash alone: what a version is learnt on top of, whatever it is computed in.
+    pub fn checkpoint_fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// What its encoder computes in; never `Auto`.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// What `config.json` says.
@@ -218,6 +230,11 @@ impl Model {
     /// Where it computes.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// Whether sequences lie end to end in its encoder, and isolated labels cost their tokens alone.
+    pub fn reads_unpadded(&self) -> bool {
+        matches!(self.encoder, Backbone::Fused(_))
     }
 
     /// Its tokenizer.
@@ -352,24 +369,6 @@ impl Model {
                 Ok((states.flatten(0, 1)?.to_dtype(DType::F32)?, rows))
             }
         }
-    }
-}
-
-impl Backbone {
-    /// The fused encoder where the device and the architecture have one, unless `plain` is asked for.
-    fn new(
-        config: &ModelConfig,
-        weights: &Reader,
-        options: &LoadOptions,
-    ) -> candle_core::Result<Backbone> {
-        if let (BackboneConfig::Bert(bert), Device::Cpu, false) =
-            (&config.backbone, &options.device, options.plain)
-            && let Some(fused) = FusedBert::new(bert, weights)?
-        {
-            return Ok(Backbone::Fused(fused));
-        }
-        let weights = weights.clone().computing_in(options.precision.dtype());
-        Ok(Backbone::Plain(Encoder::new(&config.backbone, &weights)?))
     }
 }
 

@@ -177,3 +177,23 @@ mod tests {
         assert!(!means_yes(None));
     }
 }
+
+/// Which of the processor's instructions the model's own loops may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instructions {
+    /// Those that every processor of its kind has.
+    Plain,
+    /// Up to AVX2.
+    Avx2,
+    /// All that it has.
+    All,
+}
+
+/// The limit that `GLIZNET_SIMD` sets, for tests and for finding faults: `plain` or `avx2`.
+pub fn instruction_limit() -> Instructions {
+    match read_text("GLIZNET_SIMD").as_deref() {
+        Some("plain") => Instructions::Plain,
+        Some("avx2") => Instructions::Avx2,
+        Some(_) | None => Instructions::All,
+    }
+}

@@ -13,21 +13,24 @@ use crate::model::Model;
 use crate::model::config::Layout;
 use crate::model::sequence::{Sequence, overhead, truncate_like_reference};
 
-/// Label tokens that one isolated sequence takes: labels add no positions there, only work.
+/// Label tokens that one isolated sequence takes, where scores of labels with each other are masked:
+/// labels add no positions there, only work.
 const ISOLATED_LABEL_TOKENS: usize = 512;
+/// The same where those scores are never computed: the text is read once for all labels.
+const UNPADDED_LABEL_TOKENS: usize = 8192;
 /// Bytes of text read for each token there is room for. English has 4 to 5; nothing sane has 16.
 const BYTES_PER_TOKEN: usize = 16;
 /// The share of a window that title and headings may take.
 const LEAD_SHARE: usize = 4;
 
 /// One sequence of a passage.
-pub(super) struct Pass {
+pub struct Pass {
     /// Which window of the passage.
-    pub(super) window: usize,
+    pub window: usize,
     /// Which of the vocabulary's labels; empty where only the text's embedding is wanted.
-    pub(super) labels: Range<usize>,
+    pub labels: Range<usize>,
     /// What the encoder reads.
-    pub(super) sequence: Sequence,
+    pub sequence: Sequence,
 }
 
 /// All sequences of a passage.
@@ -114,6 +117,7 @@ fn plan_like_reference(
 /// Consecutive labels that share a sequence: half a window of them where they take positions.
 fn label_groups(model: &Model, vocabulary: &Vocabulary) -> Vec<Range<usize>> {
     let budget = match model.config().layout {
+        Layout::PrefixIsolated if model.reads_unpadded() => UNPADDED_LABEL_TOKENS,
         Layout::PrefixIsolated => ISOLATED_LABEL_TOKENS,
         Layout::Reference | Layout::PrefixFull => {
             model.max_tokens().saturating_sub(overhead(0)) / 2

@@ -3,7 +3,7 @@
 //! `bert`, `modernbert` and `deberta` are line-by-line ports of the transformers classes they name,
 //! with two differences that candle-transformers' own ports do not offer: positions are given, not
 //! counted, and the mask is a full query-by-key one (`label_attention: isolated` needs both).
-//! `fused` computes what `bert` computes, for inference on a CPU, without padding.
+//! `fused` computes what `bert` and `modernbert` compute, for inference on a CPU, without padding.
 
 mod bert;
 mod deberta;
@@ -15,7 +15,7 @@ mod ops;
 
 use candle_core::{DType, Result, Tensor};
 
-pub(crate) use fused::FusedBert;
+pub(crate) use fused::FusedEncoder;
 pub(crate) use mask::{AttentionMask, PADDING, TEXT};
 pub(crate) use ops::{Dropout, LayerNorm, Linear, linear};
 

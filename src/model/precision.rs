@@ -12,14 +12,29 @@ pub enum Precision {
     F32,
     /// bfloat16: for GPUs, which multiply it several times as fast; cosines move by less than 0.02.
     Bf16,
+    /// Bytes: linear maps of BERT-like and ModernBERT encoders on a processor, each token quantised
+    /// by itself; float32 elsewhere. Cosines move a little.
+    Int8,
+    /// `Int8` where a short measurement finds it faster on this processor, else `F32`.
+    Auto,
 }
 
 impl Precision {
-    /// The number type.
+    /// The number type of tensors.
     pub(crate) fn dtype(self) -> DType {
         match self {
-            Precision::F32 => DType::F32,
+            Precision::F32 | Precision::Int8 | Precision::Auto => DType::F32,
             Precision::Bf16 => DType::BF16,
+        }
+    }
+
+    /// The name that the command line and the log know.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
+            Precision::Int8 => "int8",
+            Precision::Auto => "auto",
         }
     }
 }

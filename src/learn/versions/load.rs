@@ -72,7 +72,7 @@ impl Versions {
     ) -> Result<Loaded, CheckpointError> {
         if !self.any() {
             let model = Model::with_version(source, None, options)?;
-            let base = model.fingerprint().to_owned();
+            let base = model.checkpoint_fingerprint().to_owned();
             return Ok(Loaded {
                 model,
                 number: 0,

@@ -1,113 +1,108 @@
-//! BERT for inference on a CPU: sequences lie end to end, no padding is computed, and what
-//! belongs together runs together (one product for query, key and value; bias, GELU, residual and
-//! norm in one pass each).
+//! BERT and ModernBERT for inference on a CPU: sequences lie end to end, no padding is computed,
+//! weights are packed once, and what belongs together runs together.
 //!
-//! The same numbers as `bert`, within float32 rounding; it has no gradients. Work is split over
-//! threads by whole sequences, so that threads never wait for each other inside a layer.
+//! The same numbers as the plain encoders, within float32 rounding (or that of bytes, if asked
+//! for); no gradients. A layer is two steps: attention, of which each head of each sequence is a
+//! task, and all the rest up to the next layer's queries, of which each block of rows is one.
+//! Invariant: a row's result has the same bits whatever the blocks, the threads and the other
+//! sequences are.
 
 mod attention;
+mod layer;
+mod linear;
+mod load;
+mod probe;
+mod rotary;
 mod rows;
+
+use std::cell::RefCell;
+use std::sync::Mutex;
 
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
-use self::attention::{Heads, attend};
-use super::kernel::{Shape, Threads, add_norm, fill_rows, gelu, norm, product};
-use crate::model::config::{Activation, BertConfig, BertFamily};
+use self::attention::{Attend, Heads};
+use self::layer::{Block, Layer, Norm, Scratch};
+use self::linear::{Linear, Packing};
+use self::rotary::Rotary;
+use super::kernel::Processor;
+use super::ops::values;
+use crate::model::config::BackboneConfig;
 use crate::model::sequence::Sequence;
 use crate::model::weights::Reader;
 
 pub(crate) use rows::Rows;
 
-/// A BERT-like encoder with packed weights.
+/// Most rows of a block: its states in the wide middle of a layer stay in the second cache.
+const BLOCK_ROWS: usize = 96;
+/// Fewest rows of a block: with less a product waits for the weights.
+const LEAST_ROWS: usize = 12;
+
+/// Largest `Between::qkv` that is kept: 16 MB, a full batch of a small model.
+const KEPT: usize = 1 << 22;
+
+/// An encoder with packed weights.
 #[derive(Debug)]
-pub(crate) struct FusedBert {
+pub(crate) struct FusedEncoder {
     /// `[vocabulary, hidden]`.
     word: Tensor,
-    /// Position and token type together, `[position, hidden]`.
+    /// Position and token type together, `[position, hidden]`; empty where positions are rotations.
     position: Vec<f32>,
+    first_position: usize,
     norm: Norm,
     layers: Vec<Layer>,
+    rotations: Vec<Rotation>,
+    final_norm: Option<Norm>,
     heads: Heads,
-    first_position: usize,
-    eps: f32,
+    spare: Mutex<Option<Between>>,
 }
 
+/// What lies between the steps of a layer, `[row, …]`. It is kept for the next batch: the system
+/// would have to clear the memory anew.
+#[derive(Debug, Default)]
+struct Between {
+    qkv: Vec<f32>,
+    contexts: Vec<f32>,
+}
+
+/// A base frequency of rotary positions.
 #[derive(Debug)]
-struct Norm {
-    weight: Vec<f32>,
-    bias: Vec<f32>,
+struct Rotation {
+    theta: f64,
 }
 
-/// `weight` is `[output, input]`.
-#[derive(Debug)]
-struct Linear {
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-#[derive(Debug)]
-struct Layer {
-    qkv: Linear,
-    output: Linear,
-    attention_norm: Norm,
-    inner: Linear,
-    outer: Linear,
-    output_norm: Norm,
-}
-
-impl FusedBert {
-    /// Takes the tensors that `Bert` takes; `None` where the fused form does not know the activation.
-    pub(crate) fn new(config: &BertConfig, weights: &Reader) -> Result<Option<FusedBert>> {
-        if config.activation != Activation::Gelu {
-            return Ok(None);
+impl FusedEncoder {
+    /// Takes the tensors that the plain encoder takes; `None` where there is no fused form of it.
+    /// With `int8` linear maps are computed in bytes.
+    pub(crate) fn new(
+        config: &BackboneConfig,
+        weights: &Reader,
+        int8: bool,
+    ) -> Result<Option<FusedEncoder>> {
+        let processor = Processor::here();
+        let packing = Packing { processor, int8 };
+        match config {
+            BackboneConfig::Bert(config) => load::load_bert(config, weights, packing),
+            BackboneConfig::ModernBert(config) => load::load_modernbert(config, weights, packing),
+            BackboneConfig::Deberta(_) => Ok(None),
         }
-        let hidden = config.hidden_size;
-        let embeddings = weights.part("embeddings");
-        let mut position = embeddings.get(
-            "position_embeddings.weight",
-            &[config.max_positions, hidden],
-        )?;
-        if config.type_vocab_size > 0 {
-            let types = embeddings.get(
-                "token_type_embeddings.weight",
-                &[config.type_vocab_size, hidden],
-            )?;
-            position = position.broadcast_add(&types.narrow(0, 0, 1)?)?;
+    }
+
+    /// Whether linear maps of this encoder's size are faster in bytes on this processor; measures.
+    pub(crate) fn int8_is_faster(config: &BackboneConfig) -> bool {
+        match config {
+            BackboneConfig::Bert(c) => probe::bytes_are_faster(c.hidden_size, c.intermediate_size),
+            BackboneConfig::ModernBert(c) => {
+                probe::bytes_are_faster(c.hidden_size, 2 * c.intermediate_size)
+            }
+            BackboneConfig::Deberta(_) => false,
         }
-        let names = super::bert::names(config.family);
-        let layers = match config.family {
-            BertFamily::DistilBert => weights.part("transformer.layer"),
-            BertFamily::Bert | BertFamily::Roberta => weights.part("encoder.layer"),
-        };
-        let layer = |i: usize| -> Result<Layer> {
-            let weights = layers.part(i);
-            let inner = config.intermediate_size;
-            Ok(Layer {
-                qkv: Linear::stacked(
-                    hidden,
-                    hidden,
-                    &[names.query, names.key, names.value].map(|name| weights.part(name)),
-                )?,
-                output: Linear::stacked(hidden, hidden, &[weights.part(names.output)])?,
-                attention_norm: Norm::new(hidden, &weights.part(names.attention_norm))?,
-                inner: Linear::stacked(hidden, inner, &[weights.part(names.inner)])?,
-                outer: Linear::stacked(inner, hidden, &[weights.part(names.outer)])?,
-                output_norm: Norm::new(hidden, &weights.part(names.output_norm))?,
-            })
-        };
-        Ok(Some(FusedBert {
-            word: embeddings.get("word_embeddings.weight", &[config.vocab_size, hidden])?,
-            position: position.flatten_all()?.to_vec1()?,
-            norm: Norm::new(hidden, &embeddings.part("LayerNorm"))?,
-            layers: (0..config.layers).map(layer).collect::<Result<_>>()?,
-            heads: Heads {
-                n: config.heads,
-                hidden,
-            },
-            first_position: config.first_position() as usize,
-            eps: config.norm_eps as f32,
-        }))
+    }
+
+    /// Whether linear maps are computed in bytes.
+    pub(crate) fn is_int8(&self) -> bool {
+        let first = self.layers.first();
+        first.is_some_and(|layer| matches!(layer.qkv, Linear::Int8(_)))
     }
 
     /// Last hidden states of all sequences, `[row, hidden]`, and which row is which token.
@@ -117,160 +112,144 @@ impl FusedBert {
         isolated: bool,
     ) -> Result<(Tensor, Rows)> {
         let rows = Rows::new(sequences, isolated);
-        let ids: Vec<u32> = rows
-            .tokens
-            .iter()
-            .map(|(sequence, place)| sequences[*sequence].ids[*place])
-            .collect();
-        let hidden = self.heads.hidden;
-        let n_rows = ids.len();
-        let mut states: Vec<f32> = self
-            .word
-            .index_select(&Tensor::new(ids, self.word.device())?, 0)?
-            .flatten_all()?
-            .to_vec1()?;
-        for (state, (sequence, place)) in states.chunks_exact_mut(hidden).zip(&rows.tokens) {
-            let at =
-                (sequences[*sequence].positions[*place] as usize + self.first_position) * hidden;
-            for (state, position) in state.iter_mut().zip(&self.position[at..at + hidden]) {
-                *state += position;
+        let of_tokens = |of: fn(&Sequence) -> &[u32]| -> Vec<u32> {
+            let tokens = rows.tokens.iter();
+            tokens
+                .map(|(sequence, place)| of(sequences[*sequence])[*place])
+                .collect()
+        };
+        let (ids, positions) = (of_tokens(|s| &s.ids), of_tokens(|s| &s.positions));
+        let (n, hidden) = (ids.len(), self.heads.hidden);
+        let mut states: Vec<f32> = Vec::with_capacity(n * hidden);
+        {
+            let words = values(&self.word)?;
+            for id in ids {
+                let start = id as usize * hidden;
+                states.extend_from_slice(&words[start..start + hidden]);
             }
         }
-        norm(&mut states, &self.norm.weight, &self.norm.bias, self.eps);
-        let mut groups = split(&mut states, &rows, hidden, rayon::current_num_threads());
-        match groups.as_mut_slice() {
-            [one] => self.run(one, Threads::All),
-            many => many
-                .par_iter_mut()
-                .for_each(|group| self.run(group, Threads::One)),
-        }
-        Ok((
-            Tensor::from_vec(states, (n_rows, hidden), self.word.device())?,
-            rows,
-        ))
+        // Within the pool: the tasks of a step are waited for where they run.
+        rayon::scope(|_| self.run(&mut states, &positions, &rows));
+        let states = Tensor::from_vec(states, (n, hidden), self.word.device())?;
+        Ok((states, rows))
     }
 
-    /// All layers over one group of sequences.
-    fn run(&self, group: &mut Group, threads: Threads) {
+    /// Word embeddings to the last states.
+    fn run(&self, states: &mut [f32], positions: &[u32], rows: &Rows) {
         let hidden = self.heads.hidden;
-        let n = group.states.len() / hidden;
-        let inner = self
-            .layers
-            .first()
-            .map_or(0, |layer| layer.inner.bias.len());
-        let mut wide = vec![0.0; n * inner.max(3 * hidden)];
-        let mut context = vec![0.0; n * hidden];
-        let mut out = vec![0.0; n * hidden];
-        let mut scores = Vec::new();
-        for layer in &self.layers {
-            let qkv = &mut wide[..n * 3 * hidden];
-            layer.qkv.apply(group.states, qkv, threads);
-            for sequence in &group.sequences {
-                attend(self.heads, sequence, qkv, &mut context, &mut scores);
-            }
-            layer.output.apply(&context, &mut out, threads);
-            add_norm(
-                group.states,
-                &out,
-                &layer.attention_norm.weight,
-                &layer.attention_norm.bias,
-                self.eps,
-            );
-            let wide = &mut wide[..n * inner];
-            layer.inner.apply(group.states, wide, threads);
-            gelu(wide);
-            layer.outer.apply(wide, &mut out, threads);
-            add_norm(
-                group.states,
-                &out,
-                &layer.output_norm.weight,
-                &layer.output_norm.bias,
-                self.eps,
-            );
-        }
-    }
-}
-
-impl Norm {
-    fn new(size: usize, weights: &Reader) -> Result<Norm> {
-        let get = |name: &str| weights.get(name, &[size])?.to_vec1();
-        Ok(Norm {
-            weight: get("weight")?,
-            bias: get("bias")?,
-        })
-    }
-}
-
-impl Linear {
-    /// Several maps of the same input, their outputs one after another.
-    fn stacked(input: usize, output: usize, parts: &[Reader]) -> Result<Linear> {
-        let (mut weight, mut bias) = (Vec::new(), Vec::new());
-        for part in parts {
-            weight.extend(
-                part.get("weight", &[output, input])?
-                    .flatten_all()?
-                    .to_vec1::<f32>()?,
-            );
-            bias.extend(part.get("bias", &[output])?.to_vec1::<f32>()?);
-        }
-        Ok(Linear { weight, bias })
-    }
-
-    /// `x`: `[row, input]` -> `out`: `[row, output]`.
-    fn apply(&self, x: &[f32], out: &mut [f32], threads: Threads) {
-        let output = self.bias.len();
-        let input = self.weight.len() / output;
-        let rows = x.len() / input;
-        fill_rows(out, &self.bias);
-        let weight = (&self.weight[..], Shape::dense(output, input).transposed());
-        product(
-            (out, Shape::dense(rows, output)),
-            (x, Shape::dense(rows, input)),
-            weight,
-            1.0,
-            true,
-            threads,
-        );
-    }
-}
-
-/// Consecutive sequences that one thread runs.
-struct Group<'a> {
-    /// `[row, hidden]` of these sequences only.
-    states: &'a mut [f32],
-    /// Their rows, counted from the group's first.
-    sequences: Vec<rows::SequenceRows>,
-}
-
-/// Splits the states into at most `n` groups of whole sequences with about the same number of rows.
-fn split<'a>(states: &'a mut [f32], rows: &Rows, hidden: usize, n: usize) -> Vec<Group<'a>> {
-    let share = rows.tokens.len().div_ceil(n.max(1));
-    let mut groups = Vec::new();
-    let mut left = states;
-    let mut start = 0;
-    let mut sequences: Vec<rows::SequenceRows> = Vec::new();
-    let shifted = |range: &std::ops::Range<usize>, by: usize| range.start - by..range.end - by;
-    for (i, sequence) in rows.sequences.iter().enumerate() {
-        sequences.push(rows::SequenceRows {
-            all: shifted(&sequence.all, start),
-            shared: shifted(&sequence.shared, start),
-            labels: sequence
-                .labels
-                .iter()
-                .map(|label| shifted(label, start))
-                .collect(),
-        });
-        let is_last = i + 1 == rows.sequences.len();
-        if is_last || sequence.all.end - start >= share {
-            let (own, rest) =
-                std::mem::take(&mut left).split_at_mut((sequence.all.end - start) * hidden);
-            groups.push(Group {
-                states: own,
-                sequences: std::mem::take(&mut sequences),
+        let n = positions.len();
+        let most = positions.iter().max().map_or(0, |most| most + 1);
+        let rotation = |rotation: &Rotation| Rotary::new(self.heads, rotation.theta, most);
+        let rotaries: Vec<Rotary> = self.rotations.iter().map(rotation).collect();
+        let mut between = self.spare.lock().ok().and_then(|mut spare| spare.take());
+        let Between { qkv, contexts } = between.get_or_insert_default();
+        qkv.resize(n * 3 * hidden, 0.0);
+        contexts.resize(n * hidden, 0.0);
+        let size = block_rows(n, rayon::current_num_threads());
+        let blocks = |states: &mut [f32], qkv: &mut [f32], step: &Step| {
+            let states = states.par_chunks_mut(size * hidden);
+            let qkv = qkv.par_chunks_mut(size * 3 * hidden);
+            let blocks = states.zip(qkv).zip(positions.par_chunks(size)).enumerate();
+            blocks.for_each(|(i, ((states, qkv), positions))| {
+                let first = i * size;
+                let mut block = Block {
+                    states,
+                    qkv,
+                    positions,
+                    first,
+                };
+                SCRATCH.with_borrow_mut(|scratch| step(&mut block, scratch));
             });
-            left = rest;
-            start = sequence.all.end;
+        };
+        blocks(states, qkv, &|block, scratch| {
+            self.embed(block);
+            if let Some(first) = self.layers.first() {
+                first.enter(block, &rotaries, scratch);
+            }
+        });
+        for (i, layer) in self.layers.iter().enumerate() {
+            self.attend(layer, rows, positions, qkv, contexts);
+            blocks(states, qkv, &|block, scratch| {
+                let of_block = (block.first, block.positions.len());
+                let sizes = (hidden, self.heads.dim());
+                scratch.gather(contexts, &rows.sequences, of_block, sizes);
+                layer.leave(block, scratch);
+                match (self.layers.get(i + 1), &self.final_norm) {
+                    (Some(next), _) => next.enter(block, &rotaries, scratch),
+                    (None, Some(norm)) => norm.apply(block.states),
+                    (None, None) => {}
+                }
+            });
+        }
+        if qkv.len() <= KEPT
+            && let Ok(mut spare) = self.spare.lock()
+        {
+            *spare = between;
         }
     }
-    groups
+
+    fn embed(&self, block: &mut Block) {
+        let hidden = self.heads.hidden;
+        if !self.position.is_empty() {
+            let rows = block.states.chunks_exact_mut(hidden);
+            for (state, position) in rows.zip(block.positions) {
+                let at = (*position as usize + self.first_position) * hidden;
+                let position = &self.position[at..at + hidden];
+                state.iter_mut().zip(position).for_each(|(x, p)| *x += p);
+            }
+        }
+        self.norm.apply(block.states);
+    }
+
+    /// `qkv` to `contexts`: sequence by sequence, in each head by head, `[row, dim]`.
+    fn attend(
+        &self,
+        layer: &Layer,
+        rows: &Rows,
+        positions: &[u32],
+        qkv: &[f32],
+        contexts: &mut [f32],
+    ) {
+        let heads = self.heads;
+        let mut tasks = Vec::with_capacity(rows.sequences.len() * heads.n);
+        let mut left = contexts;
+        for sequence in &rows.sequences {
+            for head in 0..heads.n {
+                let (own, rest) = left.split_at_mut(sequence.all.len() * heads.dim());
+                tasks.push((sequence, head, own));
+                left = rest;
+            }
+        }
+        let window = layer.window;
+        tasks.into_par_iter().for_each(|(sequence, head, context)| {
+            ATTENTION.with_borrow_mut(|scratch| {
+                Attend {
+                    heads,
+                    head,
+                    window,
+                    sequence,
+                    positions,
+                    qkv,
+                    context,
+                    scratch,
+                }
+                .run();
+            });
+        });
+    }
+}
+
+thread_local! {
+    // Nothing in a task waits for other tasks, so nobody finds them in use.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static ATTENTION: RefCell<attention::Scratch> = RefCell::default();
+}
+
+/// What is done to a block of rows.
+type Step<'a> = dyn Fn(&mut Block, &mut Scratch) + Sync + 'a;
+
+/// Rows of a block, so that all threads have about as many.
+fn block_rows(n: usize, threads: usize) -> usize {
+    let blocks = n.div_ceil(BLOCK_ROWS).next_multiple_of(threads.max(1));
+    n.div_ceil(blocks.max(1)).max(LEAST_ROWS)
 }

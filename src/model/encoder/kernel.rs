@@ -1,132 +1,27 @@
 //! The inner loops: plain slices in, plain slices out, each compiled for the processor it runs on.
 //!
-//! `pulp` picks AVX-512, AVX2 or NEON at run time and compiles the closure for it; the loops are
-//! written in lanes, because float sums may not be reordered by the compiler. The one `unsafe` call
-//! is the matrix product, whose bounds `Matrix` checks.
+//! `pulp` compiles a closure for AVX-512, AVX2 and NEON, and `Processor` picks one at run time; the
+//! loops are written in lanes, because float sums may not be reordered by the compiler.
+//! All `unsafe` code of the encoders is here and in the modules below: products that check their
+//! bounds once, and not at each number.
 
 mod backward;
+mod bytes;
+mod processor;
+mod strided;
+mod tile;
 
-use std::ops::Range;
+pub(super) use bytes::{BytePanels, ByteRows};
+pub(super) use processor::Processor;
+pub(super) use strided::{Shape, Threads, product};
+pub(super) use tile::{Panels, Product, Rows};
 
-use gemm::Parallelism;
-use pulp::Arch;
+use processor::ByteProducts;
 
 pub(super) use backward::{gelu_backward, norm_backward, sum_rows, weigh_row};
 
 /// Lanes of the accumulators: one AVX-512 register of float32.
 const LANES: usize = 16;
-
-/// A matrix inside a slice: `at(i, j) = data[offset + i · row + j · column]`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
-    pub(super) offset: usize,
-    pub(super) rows: usize,
-    pub(super) columns: usize,
-    pub(super) row: usize,
-    pub(super) column: usize,
-}
-
-impl Shape {
-    /// Rows of `columns` values, one after another.
-    pub(super) fn dense(rows: usize, columns: usize) -> Shape {
-        Shape {
-            offset: 0,
-            rows,
-            columns,
-            row: columns,
-            column: 1,
-        }
-    }
-
-    /// These columns of a matrix whose rows are `width` values long.
-    pub(super) fn columns(rows: Range<usize>, width: usize, columns: Range<usize>) -> Shape {
-        Shape {
-            offset: rows.start * width + columns.start,
-            rows: rows.len(),
-            columns: columns.len(),
-            row: width,
-            column: 1,
-        }
-    }
-
-    /// Rows and columns change places.
-    pub(super) fn transposed(self) -> Shape {
-        Shape {
-            rows: self.columns,
-            columns: self.rows,
-            row: self.column,
-            column: self.row,
-            ..self
-        }
-    }
-
-    /// Panics where an element would be outside of a slice of this length: a bug of the caller.
-    fn check(&self, length: usize) {
-        if self.rows > 0 && self.columns > 0 {
-            let last = self.offset + (self.rows - 1) * self.row + (self.columns - 1) * self.column;
-            assert!(last < length, "{self:?} reaches beyond {length} values");
-        }
-    }
-}
-
-/// How many threads a product may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Threads {
-    One,
-    All,
-}
-
-/// `out = scale · a b`, or `out += scale · a b` where `add`.
-pub(super) fn product(
-    (out, out_shape): (&mut [f32], Shape),
-    (a, a_shape): (&[f32], Shape),
-    (b, b_shape): (&[f32], Shape),
-    scale: f32,
-    add: bool,
-    threads: Threads,
-) {
-    let (m, k, n) = (a_shape.rows, a_shape.columns, b_shape.columns);
-    assert!(
-        b_shape.rows == k && out_shape.rows == m && out_shape.columns == n,
-        "{a_shape:?} · {b_shape:?} = {out_shape:?}"
-    );
-    out_shape.check(out.len());
-    a_shape.check(a.len());
-    b_shape.check(b.len());
-    if m == 0 || n == 0 {
-        return;
-    }
-    let parallelism = match threads {
-        Threads::One => Parallelism::None,
-        Threads::All => Parallelism::Rayon(rayon::current_num_threads()),
-    };
-    #[expect(unsafe_code, reason = "the product takes raw pointers")]
-    // SAFETY: every element that the shapes describe lies inside its slice (checked above), the
-    // strides are in elements, and `out` is borrowed mutably, so it overlaps neither operand.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            out.as_mut_ptr().add(out_shape.offset),
-            out_shape.column as isize,
-            out_shape.row as isize,
-            add,
-            a.as_ptr().add(a_shape.offset),
-            a_shape.column as isize,
-            a_shape.row as isize,
-            b.as_ptr().add(b_shape.offset),
-            b_shape.column as isize,
-            b_shape.row as isize,
-            1.0,
-            scale,
-            false,
-            false,
-            false,
-            parallelism,
-        );
-    }
-}
 
 /// Fills every row of `out` with `row`.
 pub(super) fn fill_rows(out: &mut [f32], row: &[f32]) {
@@ -137,7 +32,7 @@ pub(super) fn fill_rows(out: &mut [f32], row: &[f32]) {
 
 /// `x = norm(x + residual)`, row by row.
 pub(super) fn add_norm(x: &mut [f32], residual: &[f32], weight: &[f32], bias: &[f32], eps: f32) {
-    Arch::new().dispatch(
+    Processor::here().vectorize(
         #[inline(always)]
         || {
             let width = weight.len();
@@ -153,7 +48,7 @@ pub(super) fn add_norm(x: &mut [f32], residual: &[f32], weight: &[f32], bias: &[
 
 /// `x = norm(x)`, row by row.
 pub(super) fn norm(x: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
-    Arch::new().dispatch(
+    Processor::here().vectorize(
         #[inline(always)]
         || {
             for x in x.chunks_exact_mut(weight.len()) {
@@ -176,7 +71,7 @@ fn normalize_row(x: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
 
 /// The exact GELU, `x · Φ(x)`, in place; within 4e-7 of the exact value.
 pub(super) fn gelu(x: &mut [f32]) {
-    Arch::new().dispatch(
+    Processor::here().vectorize(
         #[inline(always)]
         || {
             for x in x.iter_mut() {
@@ -186,26 +81,62 @@ pub(super) fn gelu(x: &mut [f32]) {
     );
 }
 
+/// `out = gelu(left) · right`, where a row of `x` is `left`, then `right`.
+pub(super) fn gelu_gate(x: &[f32], width: usize, out: &mut [f32]) {
+    Processor::here().vectorize(
+        #[inline(always)]
+        || {
+            for (x, out) in x.chunks_exact(2 * width).zip(out.chunks_exact_mut(width)) {
+                let (left, right) = x.split_at(width);
+                for ((out, x), gate) in out.iter_mut().zip(left).zip(right) {
+                    *out = x * 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)) * gate;
+                }
+            }
+        },
+    );
+}
+
+/// `x += y`.
+pub(super) fn add(x: &mut [f32], y: &[f32]) {
+    Processor::here().vectorize(
+        #[inline(always)]
+        || x.iter_mut().zip(y).for_each(|(x, y)| *x += y),
+    );
+}
+
 /// Exponentials of a row less its largest value, in place, and their sum; `also` takes part in the
 /// largest value and the sum (the keys of a label's own tokens).
 pub(super) fn exp_row(row: &mut [f32], also: &mut [f32]) -> f32 {
-    Arch::new().dispatch(
+    Processor::here().vectorize(
         #[inline(always)]
-        || {
-            let most = |x: &[f32]| lanes(x, f32::NEG_INFINITY, f32::max, f32::max);
-            let max = most(row).max(most(also));
-            for x in row.iter_mut().chain(also.iter_mut()) {
-                *x = exp(*x - max);
-            }
-            let sum = |x: &[f32]| lanes(x, 0.0, |acc, v| acc + v, |a, b| a + b);
-            sum(row) + sum(also)
-        },
+        || exp_row_here(row, also),
     )
 }
 
-/// `Σ a b`.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+/// `exp_row` for whoever is compiled for the processor already.
+#[inline(always)]
+pub(super) fn exp_row_here(row: &mut [f32], also: &mut [f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let most = |x: &[f32]| lanes(x, f32::NEG_INFINITY, larger, larger);
+    let max = larger(most(row), most(also));
+    row.iter_mut().for_each(|x| *x = exp(*x - max));
+    also.iter_mut().for_each(|x| *x = exp(*x - max));
+    let sum = |x: &[f32]| lanes(x, 0.0, |acc, v| acc + v, |a, b| a + b);
+    sum(row) + sum(also)
+}
+
+/// `Σ a b`, for whoever is compiled for the processor already.
+#[inline(always)]
+pub(super) fn dot_here(a: &[f32], b: &[f32]) -> f32 {
+    let mut acc = [0.0_f32; LANES];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        for ((acc, a), b) in acc.iter_mut().zip(a).zip(b) {
+            *acc += a * b;
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    acc.into_iter().sum::<f32>() + rest
 }
 
 /// Folds a slice in lanes, then the lanes.
@@ -236,10 +167,12 @@ fn exp(x: f32) -> f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
-    // Adding 1.5 · 2^23 leaves the nearest whole number in the low bits.
+    // Adding 1.5 · 2^23 leaves the nearest whole number in the low bits. (A cast to i32 would do as
+    // well, but what it does with NaN keeps the compiler from doing sixteen at once.)
     const ROUND: f32 = 12_582_912.0;
     let x = x.max(-87.0);
-    let n = (x * LOG2_E + ROUND) - ROUND;
+    let rounded = x * LOG2_E + ROUND;
+    let n = rounded - ROUND;
     let r = x - n * LN2_HIGH - n * LN2_LOW;
     let mut p = 1.987_569_1e-4;
     for c in [
@@ -251,7 +184,7 @@ fn exp(x: f32) -> f32 {
     ] {
         p = p * r + c;
     }
-    let power = f32::from_bits((((n as i32) + 127) << 23) as u32);
+    let power = f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23));
     (p * r * r + r + 1.0) * power
 }
 
@@ -315,47 +248,5 @@ mod tests {
             let variance = row.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>() / 19.0;
             assert!(mean.abs() < 1e-5 && (variance - 1.0).abs() < 1e-5);
         }
-    }
-
-    #[test]
-    fn a_product_of_strided_parts_is_that_of_the_parts() {
-        // The middle columns of a, transposed rows of b, added into a corner of out.
-        let a: Vec<f32> = (0..12).map(|i| i as f32).collect(); // 3 × 4
-        let b: Vec<f32> = (0..6).map(|i| i as f32 * 0.5).collect(); // 3 × 2
-        let mut out = vec![1.0; 15]; // 3 × 5
-        let a_shape = Shape::columns(0..3, 4, 1..3);
-        let b_shape = Shape::dense(3, 2).transposed();
-        product(
-            (&mut out, Shape::columns(0..3, 5, 2..5)),
-            (&a, a_shape),
-            (&b, b_shape),
-            2.0,
-            true,
-            Threads::One,
-        );
-        for i in 0..3 {
-            for j in 0..5 {
-                let sum: f32 = (0..2)
-                    .map(|k| a[i * 4 + 1 + k] * b[j.max(2) * 2 - 4 + k])
-                    .sum();
-                let want = if j < 2 { 1.0 } else { 1.0 + 2.0 * sum };
-                assert_eq!(out[i * 5 + j], want, "{i} {j}");
-            }
-        }
-    }
-
-    #[test]
-    #[should_panic(expected = "reaches beyond")]
-    fn a_product_outside_of_its_slice_is_a_bug() {
-        let a = vec![0.0; 5];
-        let mut out = vec![0.0; 4];
-        product(
-            (&mut out, Shape::dense(2, 2)),
-            (&a, Shape::dense(2, 3)),
-            (&a, Shape::dense(3, 2)),
-            1.0,
-            false,
-            Threads::One,
-        );
     }
 }

@@ -16,6 +16,7 @@ mod values;
 use candle_core::{D, Result, Tensor};
 
 pub(crate) use dropout::Dropout;
+pub(super) use values::values;
 
 use super::mask::AttentionMask;
 use crate::model::config::Activation;

@@ -1,16 +1,14 @@
 //! The inner loops of the way back: gradients of what the parent computes, slices in and out.
 
-use pulp::Arch;
-
-use super::{LANES, erf, exp, lanes};
+use super::{LANES, Processor, erf, exp, lanes};
 
 /// `out = gradient · gelu'(x)`, with `gelu'(x) = Φ(x) + x φ(x)`.
 pub(in crate::model::encoder) fn gelu_backward(x: &[f32], gradient: &[f32], out: &mut [f32]) {
     const DENSITY: f32 = 0.398_942_3; // 1 / sqrt(2 π)
-    Arch::new().dispatch(
+    Processor::here().vectorize(
         #[inline(always)]
         || {
-            for ((x, gradient), out) in x.iter().zip(gradient).zip(out) {
+            for ((x, gradient), out) in x.iter().zip(gradient).zip(out.iter_mut()) {
                 let below = 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
                 *out = gradient * (below + x * DENSITY * exp(-0.5 * x * x));
             }
@@ -27,7 +25,7 @@ pub(in crate::model::encoder) fn norm_backward(
     out: &mut [f32],
     (of_weight, of_bias): (&mut [f32], &mut [f32]),
 ) {
-    Arch::new().dispatch(
+    Processor::here().vectorize(
         #[inline(always)]
         || {
             let width = weight.len();
@@ -80,7 +78,7 @@ fn along(gradient: &[f32], x: &[f32], mean: f32, scale: f32) -> f32 {
 
 /// `out += Σ rows`.
 pub(in crate::model::encoder) fn sum_rows(rows: &[f32], out: &mut [f32]) {
-    Arch::new().dispatch(
+    Processor::here().vectorize(
         #[inline(always)]
         || {
             for row in rows.chunks_exact(out.len()) {
@@ -94,7 +92,7 @@ pub(in crate::model::encoder) fn sum_rows(rows: &[f32], out: &mut [f32]) {
 
 /// The way back through a softmax row: `gradient = shares · (gradient − Σ shares · gradient)`.
 pub(in crate::model::encoder) fn weigh_row(shares: &[f32], gradient: &mut [f32]) {
-    Arch::new().dispatch(
+    Processor::here().vectorize(
         #[inline(always)]
         || {
             let mean = along(gradient, shares, 0.0, 1.0);

@@ -16,7 +16,7 @@ struct Values<G> {
 }
 
 /// The values of `x`, which must be contiguous, float32 and on the CPU.
-pub(super) fn values(x: &Tensor) -> Result<impl Deref<Target = [f32]>> {
+pub(in crate::model::encoder) fn values(x: &Tensor) -> Result<impl Deref<Target = [f32]>> {
     let (storage, layout) = x.storage_and_layout();
     let range = range(layout)?;
     match &*storage {
