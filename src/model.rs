@@ -77,8 +77,8 @@ impl Default for LoadOptions {
 /// A loaded checkpoint: immutable, and shared between threads by reference.
 pub struct Model {
     name: String,
+    checkpoint_fingerprint: String,
     fingerprint: String,
-    identity: String,
     config: ModelConfig,
     tokenizer: Tokenizer,
     encoder: Backbone,
@@ -189,8 +189,8 @@ impl Model {
                 calibration,
                 label_heads,
                 name: name.to_owned(),
-                identity: format!("{fingerprint}{}", if in_bytes { "-int8" } else { "" }),
-                fingerprint,
+                fingerprint: format!("{fingerprint}{}", if in_bytes { "-int8" } else { "" }),
+                checkpoint_fingerprint: fingerprint,
                 config,
                 tokenizer,
                 encoder,
@@ -209,12 +209,12 @@ impl Model {
     /// Hash over weights, tokenizer, config and calibration, and what it is computed in where that
     /// changes scores: models of one fingerprint give the same answers.
     pub fn fingerprint(&self) -> &str {
-        &self.identity
+        &self.fingerprint
     }
 
     /// The hash alone: what a version is learnt on top of, whatever it is computed in.
     pub fn checkpoint_fingerprint(&self) -> &str {
-        &self.fingerprint
+        &self.checkpoint_fingerprint
     }
 
     /// What its encoder computes in; never `Auto`.

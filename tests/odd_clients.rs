@@ -57,7 +57,7 @@ fn another_user_is_kept_out_by_the_folder_and_turned_away_at_the_socket() {
     let home = Home::new(&LABELS);
     let user = home.dir.path().metadata().unwrap().uid();
     if user != 0 || Command::new("perl").arg("-v").output().is_err() {
-        eprintln!("skipped: only the administrator, with perl, can be another user");
+        anstream::eprintln!("skipped: only the administrator, with perl, can be another user");
         return;
     }
     let mut editor = session(&home);

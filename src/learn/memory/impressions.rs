@@ -16,9 +16,11 @@ use crate::engine::Embedding;
 use crate::lines::{Durability, Lines};
 use crate::score::Score;
 
-/// Where the files are, in the cache folder. Those of before held what a version says of texts that
-/// it was taught on, at its word.
-const FOLDER: &str = "impressions-2";
+/// Where the files are, in the cache folder.
+const FOLDER: &str = "impressions";
+/// Part of their names. Those without it hold what a version says of texts that it was taught on, at
+/// its word.
+const FORM: &str = "untaught";
 /// Files of other models that are kept: one may serve again.
 const MOST_MODELS: usize = 4;
 /// A file with more lines than this, and twice as many as texts, is begun anew.
@@ -124,8 +126,11 @@ pub fn forget_all(cache: &Path) -> io::Result<()> {
 }
 
 fn path(cache: &Path, fingerprint: &str) -> PathBuf {
-    let short = fingerprint.get(..16).unwrap_or(fingerprint);
-    cache.join(FOLDER).join(format!("{short}.jsonl"))
+    // What it is computed in stands behind the hash.
+    let (hash, precision) = fingerprint.split_once('-').unwrap_or((fingerprint, "f32"));
+    let short = hash.get(..16).unwrap_or(hash);
+    let name = format!("{short}.{precision}.{FORM}.jsonl");
+    cache.join(FOLDER).join(name)
 }
 
 /// Removes the files of models that were not asked for longest.
