@@ -63,10 +63,10 @@ export class Workbench {
   }
 
   /** The lenses on the screen. The editor takes them away for a moment when it draws them anew, so
-   *  they are read until two looks agree; none at all is believed after three seconds. */
+   *  they are read until two looks agree; none at all is believed after ten seconds. */
   async lenses() {
     const look = async () => (await this.page.locator('.codelens-decoration a').allInnerTexts()).map(plain);
-    const end = Date.now() + 3000;
+    const end = Date.now() + 10_000;
     let before = await look();
     for (;;) {
       await this.page.waitForTimeout(100);
