@@ -127,8 +127,7 @@ pub fn most_again(count: usize) -> usize {
 }
 
 /// The queue with these documents among the others, which make room for them.
-pub fn with_again(queue: Vec<Chosen>, again: &[usize], count: usize) -> Vec<Chosen> {
-    let mut queue = queue;
+pub fn with_again(mut queue: Vec<Chosen>, again: &[usize], count: usize) -> Vec<Chosen> {
     for (turn, candidate) in again.iter().take(most_again(count)).enumerate() {
         let place = (turn * AGAIN + AGAIN_PLACE).min(queue.len());
         let chosen = Chosen {
