@@ -67,8 +67,13 @@ fn filter(verbosity: i8, wanted: Option<&str>) -> (EnvFilter, Option<String>) {
         2 => "debug",
         3.. => "trace",
     };
-    // Libraries speak of their own insides: only their errors, unless asked by name.
-    let usual = || EnvFilter::new(format!("error,gliznet={level}"));
+    // Libraries speak of their own insides: only their errors, unless asked by name. That a client
+    // has left in the middle of a word is one to the protocol's library, and nothing to anybody.
+    let usual = || {
+        EnvFilter::new(format!(
+            "error,tower_lsp_server::service::client=off,gliznet={level}"
+        ))
+    };
     match wanted.map(EnvFilter::try_new) {
         None => (usual(), None),
         Some(Ok(filter)) => (filter, None),
