@@ -3,6 +3,8 @@
 //! Input: `benches/personal/*.jsonl`, notes of one person with tags that no model can know. Output: a
 //! table of micro-F1 on the held-out notes before and after 60 corrections, in three orders; what is
 //! suggested on notes of other people; and how long looking up takes at 10,000 texts.
+//! `-- --write-vectors FILE` writes what the bundled model makes of the memory's ordinary texts
+//! (`src/learn/memory/ordinary.i8`), and nothing else.
 //! A correction accepts the tags of its note and rejects what was suggested and is not among them.
 
 use std::sync::Arc;
@@ -67,6 +69,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .into_iter()
         .filter_map(|note| note.prediction.embedding)
         .collect();
+    if let Some(file) = argument("--write-vectors") {
+        std::fs::write(&file, codes(&background))?;
+        return Ok(());
+    }
     let strangers = read(&engine, &vocabulary, strangers()?)?;
     anstream::println!(
         "{} personal tags, {CORRECTIONS} of {} notes corrected, {} held out, {} of strangers\n",
@@ -95,6 +101,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     speed(&vault, &corrected, &background);
     Ok(())
+}
+
+/// What follows `name` on the command line.
+fn argument(name: &str) -> Option<String> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != name);
+    arguments.nth(1)
+}
+
+/// The vectors as `src/learn/memory/ordinary.i8` has them.
+fn codes(vectors: &[Embedding]) -> Vec<u8> {
+    let codes = vectors.iter().flat_map(Embedding::codes);
+    codes.map(|code| code.cast_unsigned()).collect()
 }
 
 /// F1 on the held-out notes, and tags a note of strangers, after each of `STEPS`.

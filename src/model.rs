@@ -87,6 +87,7 @@ pub struct Model {
     label_heads: LabelHeads,
     device: Device,
     precision: Precision,
+    reads_as_shipped: bool,
 }
 
 impl Model {
@@ -197,6 +198,9 @@ impl Model {
                 head,
                 device: options.device.clone(),
                 precision,
+                reads_as_shipped: precision == Precision::F32
+                    && files.is_shipped
+                    && files.has_own_encoder(),
             })
         })
     }
@@ -215,6 +219,12 @@ impl Model {
     /// The hash alone: what a version is learnt on top of, whatever it is computed in.
     pub fn checkpoint_fingerprint(&self) -> &str {
         &self.checkpoint_fingerprint
+    }
+
+    /// Whether it makes of texts what the checkpoint in this program makes of them in float32, if
+    /// there is one: no version on top has moved its encoder.
+    pub fn reads_as_shipped(&self) -> bool {
+        self.reads_as_shipped
     }
 
     /// What its encoder computes in; never `Auto`.

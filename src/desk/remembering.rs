@@ -18,7 +18,7 @@ use crate::engine::worker::{Answer, Loading, ModelFacts, Question, WorkerError};
 use crate::engine::{Embedding, Passage, Prediction};
 use crate::label::LabelSet;
 use crate::learn::journal;
-use crate::learn::memory::{Memory, Recall, ordinary, untaught};
+use crate::learn::memory::{Memory, Recall, ordinary, ordinary_vectors, untaught};
 
 /// When to ask again after the queue was full.
 const RETRY: Duration = Duration::from_millis(500);
@@ -55,6 +55,10 @@ impl Desk {
     }
 
     async fn catch_up(&self, facts: &ModelFacts) -> Result<(), Halt> {
+        if self.memory().model() != &*facts.fingerprint && facts.reads_as_shipped {
+            self.memory_mut()
+                .begin(&facts.fingerprint, &ordinary_vectors());
+        }
         if self.memory().is_empty() && self.clients.load(Ordering::Relaxed) == 0 {
             return Ok(()); // Nothing is remembered, and there is nobody who could correct anything.
         }

@@ -304,6 +304,7 @@ fn prepared(model: &Arc<Model>, options: &EngineOptions, device: Arc<str>) -> (E
         default_threshold: engine.default_threshold(),
         margin: engine.margin(),
         heads: Arc::new(model.label_heads().clone()),
+        reads_as_shipped: model.reads_as_shipped(),
     };
     (engine, facts)
 }

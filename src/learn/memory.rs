@@ -12,6 +12,7 @@
 
 pub mod impressions;
 mod neighbours;
+mod ordinary;
 mod recollect;
 mod suspicion;
 mod text;
@@ -27,6 +28,7 @@ use crate::score::{Logit, Score};
 
 pub use neighbours::Constants;
 use neighbours::{Background, Likeness};
+pub use ordinary::{ordinary, ordinary_vectors};
 pub use recollect::{RecollectError, recollect};
 pub use suspicion::Suspicion;
 pub use text::TextKey;
@@ -41,14 +43,6 @@ pub const MOST_OF_A_LABEL: usize = 200;
 
 /// The log-odds of a verdict on the same text: surer than any threshold asks.
 const PINNED: f32 = 8.0;
-/// Ordinary texts that nobody has judged, for `begin`: one JSON string a line.
-const ORDINARY: &str = include_str!("memory/ordinary.jsonl");
-
-/// The texts whose vectors `begin` wants.
-pub fn ordinary() -> impl Iterator<Item = String> {
-    let lines = ORDINARY.lines();
-    lines.filter_map(|line| serde_json::from_str(line).ok())
-}
 
 /// All that is remembered.
 #[derive(Debug, Default)]

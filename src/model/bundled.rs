@@ -39,5 +39,6 @@ pub(crate) fn files() -> CheckpointFiles {
         calibration: Some(file(CALIBRATION)),
         weights: vec![("model.safetensors".into(), file("model.safetensors"))],
         delta: None,
+        is_shipped: true,
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct CheckpointFiles {
     pub(crate) weights: Vec<(String, Bytes)>,
     /// What was learnt on top.
     pub(crate) delta: Option<Delta>,
+    /// They are compiled into this program.
+    pub(crate) is_shipped: bool,
 }
 
 /// Contents of a file.
@@ -73,6 +75,7 @@ impl CheckpointFiles {
             calibration: read(&dir.join(calibration::FILE_NAME))?,
             weights: weights(dir)?,
             delta: None,
+            is_shipped: false,
         })
     }
 
@@ -216,6 +219,13 @@ impl CheckpointFiles {
         }
     }
 
+    /// Whether the version on top, if there is one, leaves the encoder as it is. One that cannot be
+    /// read does not: it has been refused before.
+    pub(crate) fn has_own_encoder(&self) -> bool {
+        let parts = self.delta.as_ref().map(|delta| delta.parts(&Device::Cpu));
+        parts.is_none_or(|parts| parts.is_ok_and(|parts| parts.tensors.is_empty()))
+    }
+
     /// Hash over everything that scores depend on, 16 hex digits.
     pub(crate) fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
@@ -352,6 +362,7 @@ mod tests {
             calibration: None,
             weights: vec![("model.safetensors".into(), bytes("weights"))],
             delta: None,
+            is_shipped: false,
         }
     }
 

@@ -59,6 +59,8 @@ pub struct ModelFacts {
     pub margin: Option<f32>,
     /// What was learnt of single labels on top of the shipped model.
     pub heads: Arc<LabelHeads>,
+    /// Its vectors of texts are those of the checkpoint in this program (`Model::reads_as_shipped`).
+    pub reads_as_shipped: bool,
 }
 
 /// How far the model is.

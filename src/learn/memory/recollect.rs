@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::impressions::{Impression, Impressions};
-use super::{Memory, TextKey, ordinary, untaught};
+use super::{Memory, TextKey, ordinary, ordinary_vectors, untaught};
 use crate::document::Document;
 use crate::engine::{Engine, EngineError, Passage, Request, Vocabulary};
 use crate::label::LabelSet;
@@ -60,7 +60,11 @@ pub fn recollect(
         memory.add(entry.sequence, &entry.correction);
     }
     let mut impressions = Impressions::open(cache, fingerprint).map_err(at_cache)?;
-    let mut wanted: Vec<Wanted> = ordinary().map(Wanted::ordinary).collect();
+    let reads_as_shipped = engine.model().reads_as_shipped();
+    let mut wanted: Vec<Wanted> = match reads_as_shipped {
+        true => Vec::new(),
+        false => ordinary().map(Wanted::ordinary).collect(),
+    };
     let n_ordinary = wanted.len();
     let unlearnt = memory.unlearnt();
     for entry in entries.iter().filter(|e| unlearnt.contains(&e.sequence)) {
@@ -79,10 +83,13 @@ pub fn recollect(
             tracing::warn!("{}", at_cache(cause)); // It is read again next time.
         }
     }
-    let background: Vec<_> = wanted[..n_ordinary]
-        .iter()
-        .filter_map(|text| Some(impressions.of(text.key, &[])?.embedding.clone()))
-        .collect();
+    let background: Vec<_> = match reads_as_shipped {
+        true => ordinary_vectors(),
+        false => wanted[..n_ordinary]
+            .iter()
+            .filter_map(|text| Some(impressions.of(text.key, &[])?.embedding.clone()))
+            .collect(),
+    };
     memory.begin(fingerprint, &background);
     for text in &wanted[n_ordinary..] {
         if let Some(seen) = impressions.of(text.key, &text.names) {
