@@ -4,7 +4,8 @@
 //! shipped texts under labels that the gate's texts have too. Output: two tables, in three orders: micro-F1 on
 //! the person's held-out notes, by the memory of the shipped model, by the model that has learnt and
 //! by that with its memory; the mean ranking precision on general texts that the gate measures; how
-//! long it took. `-- --rounds 1` stops sooner, `-- --orders 1` too.
+//! long it took. `-- --rounds 1` stops sooner, `-- --orders 1` too. `-- --write-answers FILE` writes
+//! what the bundled model says of the gate's texts (`src/learn/consolidate/shipped.bin`), and nothing else.
 //! A correction accepts the tags of its note and rejects what was suggested and is not among them.
 
 use std::ops::ControlFlow;
@@ -19,6 +20,7 @@ use gliznet::engine::{Engine, EngineOptions, Passage, Prediction, Request, Vocab
 use gliznet::label::LabelSet;
 use gliznet::learn::consolidate::lesson::{Renamed, lessons};
 use gliznet::learn::consolidate::replay::{Half, spaces};
+use gliznet::learn::consolidate::shipped::said_by;
 use gliznet::learn::consolidate::{Job, learn};
 use gliznet::learn::journal::Entry;
 use gliznet::learn::memory::{Memory, Recall, recollect};
@@ -48,6 +50,12 @@ struct Note {
 }
 
 fn main() -> Result<(), Error> {
+    let mut words = std::env::args().skip_while(|word| word != "--write-answers");
+    if let Some(file) = words.nth(1) {
+        let model = Arc::new(Model::bundled(&LoadOptions::default())?);
+        std::fs::write(&file, said_by(&model)?)?;
+        return Ok(());
+    }
     let rounds = argument("--rounds").unwrap_or(ROUNDS);
     let orders = argument("--orders").unwrap_or(ORDERS);
     let own = notes("benches/personal/corrections.jsonl")?;

@@ -24,6 +24,7 @@ mod practice;
 pub mod replay;
 pub mod report;
 mod shares;
+pub mod shipped;
 mod split;
 pub mod track;
 pub mod trigger;
@@ -229,7 +230,8 @@ impl Start {
                 self.with(job, &parts)?.0
             }
         };
-        Plain::of(&model, tensors.clone(), sheet, tell)
+        let is_known = is_shipped && model.reads_as_shipped();
+        Plain::of(&model, tensors.clone(), is_known, sheet, tell)
     }
 }
 
@@ -363,20 +365,14 @@ fn run(job: &Job, tell: &mut Tell) -> Result<(Manifest, Option<Cross>), Consolid
             )
         };
         stage(tell, judging)?;
-        let verdict = judge(sheet.rows(&before, &sheet.foreseen(plain, &parts.heads)));
+        let foreseen = sheet.foreseen(plain, &parts.heads);
+        let verdict = judge(sheet.rows(&before, &foreseen));
         if !verdict.passed() {
             judged.push((shares, verdict));
             continue;
         }
-        // What may serve is asked itself.
         let (model, delta) = start.with(job, &parts)?;
-        let after = sheet.asked(
-            &model,
-            &before,
-            &parts,
-            has_changed || shares.encoder > 0.0,
-            tell,
-        )?;
+        let after = sheet.asked(&model, foreseen, tell)?;
         let verdict = judge(sheet.rows(&before, &after));
         let is_good = verdict.passed();
         judged.push((shares, verdict));
