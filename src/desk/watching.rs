@@ -18,6 +18,8 @@ pub struct Progress {
     pub done: usize,
     /// Notes that wait, or are being read.
     pub waiting: usize,
+    /// Those of them that wait for longer: their folder is paused, quiet or away.
+    pub resting: usize,
     /// A folder is being searched.
     pub is_searching: bool,
 }
@@ -26,6 +28,16 @@ impl Progress {
     /// Whether there is nothing to do.
     pub fn is_over(&self) -> bool {
         self.waiting == 0 && !self.is_searching
+    }
+
+    /// Notes that are being worked at, or will be without anybody's doing.
+    pub fn at_work(&self) -> usize {
+        self.waiting.saturating_sub(self.resting)
+    }
+
+    /// Whether nothing moves, though notes of folders that rest may wait.
+    pub fn is_still(&self) -> bool {
+        self.at_work() == 0 && !self.is_searching
     }
 }
 

@@ -192,7 +192,7 @@ impl Session {
 
     /// `window/workDoneProgress/cancel`.
     pub(super) async fn cancel_progress(&self, params: WorkDoneProgressCancelParams) {
-        if !self.cancel_learning(&params.token).await {
+        if !self.cancel_watching(&params.token) && !self.cancel_learning(&params.token).await {
             self.shared.navigation.cancel(&params.token);
         }
     }

@@ -15,7 +15,7 @@ use tower_lsp::ls_types::ProgressToken;
 use super::error::failed;
 use super::session::{Session, Shared};
 use crate::desk::protocol::{
-    FindParams, FindResult, TagsParams, TagsResult, WatchParams, WatchResult,
+    FindParams, FindResult, TagsParams, TagsResult, WatchAction, WatchParams, WatchResult,
 };
 use crate::desk::watching::{Progress, WatchError, Watching};
 
@@ -25,6 +25,8 @@ const MANY: usize = 50;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A progress bar need not move more often.
 const STEP: Duration = Duration::from_millis(500);
+/// How the tokens of our progress begin; a number follows.
+const TOKEN: &str = "gliznet/watching/";
 
 impl Session {
     pub(super) async fn watch(&self, params: WatchParams) -> Result<WatchResult> {
@@ -40,6 +42,17 @@ impl Session {
     pub(super) async fn tags(&self, params: TagsParams) -> Result<TagsResult> {
         self.ask_watching(move |watching| watching.tags(&params))
             .await
+    }
+
+    /// Pauses the folders that are being worked at, where the token is of their progress. Says
+    /// whether it is.
+    pub(super) fn cancel_watching(&self, token: &ProgressToken) -> bool {
+        let is_ours = matches!(token, ProgressToken::String(token) if token.starts_with(TOKEN));
+        if is_ours && let Ok(watching) = self.shared.desk.watching() {
+            // The person sees in the progress that it has ended.
+            drop(tokio::task::spawn_blocking(move || pause(&*watching)));
+        }
+        is_ours
     }
 
     async fn ask_watching<T: Send + 'static>(
@@ -73,14 +86,17 @@ impl Shared {
         drop(watching);
         let mut number = 0_u64;
         loop {
-            let much = progress.wait_for(|now| now.waiting >= MANY).await.map(drop);
+            let much = progress
+                .wait_for(|now| now.at_work() >= MANY)
+                .await
+                .map(drop);
             let Some(client) = self.client.get().filter(|_| much.is_ok()) else {
                 return;
             };
             number += 1;
-            let token = ProgressToken::String(format!("gliznet/watching/{number}"));
+            let token = ProgressToken::String(format!("{TOKEN}{number}"));
             let is_shown = show(client, token, &mut progress).await;
-            let is_over = progress.wait_for(Progress::is_over).await.map(drop);
+            let is_over = progress.wait_for(Progress::is_still).await.map(drop);
             if !is_shown || is_over.is_err() {
                 return;
             }
@@ -97,26 +113,49 @@ async fn show(client: &Client, token: ProgressToken, progress: &mut Receiver<Pro
     let bar = client
         .progress(token, "Tagging watched folders")
         .with_percentage(0)
+        .with_cancel_button()
         .begin()
         .await;
     loop {
         let now = *progress.borrow_and_update();
-        if now.is_over() {
+        if now.is_still() {
             break;
         }
-        let all = (now.done + now.waiting).max(1);
+        let all = (now.done + now.at_work()).max(1);
         let percentage = u32::try_from(now.done * 100 / all).unwrap_or(100);
         let message = format!("{} of {all} notes", now.done);
-        let told = bar.report_with_message(message, percentage);
+        let told = bar.report_with_message(message, percentage, None);
         if tokio::time::timeout(PATIENCE, told).await.is_err() {
             return false;
         }
-        let over = progress.wait_for(Progress::is_over);
+        let over = progress.wait_for(Progress::is_still);
         let _ = tokio::time::timeout(STEP, over).await; // It goes on.
         if progress.has_changed().is_err() {
             break;
         }
     }
-    bar.finish().await;
-    true
+    let told = match progress.borrow().resting {
+        0 => String::new(),
+        resting => format!("{resting} notes rest; `gliznet watch resume` goes on with them"),
+    };
+    let told = bar.finish_with_message(told);
+    tokio::time::timeout(PATIENCE, told).await.is_ok()
+}
+
+/// Pauses every folder of which notes wait.
+fn pause(watching: &dyn Watching) {
+    let paused = watching.change(&WatchParams::default()).and_then(|now| {
+        let mut busy = now.folders.into_iter().filter(|folder| folder.waiting > 0);
+        busy.try_for_each(|folder| {
+            let asked = WatchParams {
+                action: WatchAction::Pause,
+                path: Some(folder.path),
+                ..WatchParams::default()
+            };
+            watching.change(&asked).map(drop)
+        })
+    });
+    if let Err(error) = paused {
+        tracing::warn!(%error, "the watched folders could not be paused");
+    }
 }

@@ -461,7 +461,11 @@ impl Supervisor {
         let minute = minute_of_day();
         let mut progress = Progress::default();
         for root in &self.roots {
-            progress.waiting += root.queue.waiting() + root.queue.running() + root.events.held();
+            let waiting = root.queue.waiting() + root.queue.running() + root.events.held();
+            progress.waiting += waiting;
+            if !root.is_working(minute) {
+                progress.resting += waiting;
+            }
             progress.done += root.done;
             progress.is_searching |= root.is_looking() && (root.deaf.is_none() || root.is_once);
         }

@@ -122,3 +122,57 @@ fn what_was_rejected_in_an_editor_stays_so_under_another_name_after_a_restart() 
     assert_eq!(user.find(&["garden"]), ["\"b.md\""]);
     assert!(user.find(&["tax"]).is_empty());
 }
+
+/// The next word of that kind on a progress.
+fn said(editor: &mut Editor, token: &Value, kind: &str) -> Value {
+    loop {
+        let mut params = editor.notified("$/progress");
+        if params["token"] == *token && params["value"]["kind"] == kind {
+            break params["value"].take();
+        }
+    }
+}
+
+#[test]
+fn tagging_a_folder_shows_its_progress_and_a_person_can_pause_it_there() {
+    let user = User::new();
+    let mut editor = user.home.editor();
+    editor.initialize(json!({ "window": { "workDoneProgress": true } }));
+    // Long notes, so that there is something left when the person has seen the progress.
+    let sentence = "Roses want pruning before the frost, and the tax return wants its papers. ";
+    for number in 0..300 {
+        let text = format!("Note {number}. {}", sentence.repeat(800));
+        user.write(&format!("{number}.md"), &text);
+    }
+    user.watch(&["--concurrency", "1"]);
+    let token = loop {
+        let (id, params) = editor.asked("window/workDoneProgress/create");
+        editor.reply(&id, Value::Null);
+        let token = params["token"].clone();
+        if token.as_str().unwrap().starts_with("gliznet/watching/") {
+            break token;
+        }
+    };
+    assert_eq!(said(&mut editor, &token, "begin")["cancellable"], true);
+    let shown = said(&mut editor, &token, "report")["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(shown.ends_with(" notes"), "{shown}");
+    editor.notify("window/workDoneProgress/cancel", json!({ "token": token }));
+    let shown = said(&mut editor, &token, "end")["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(shown.contains("`gliznet watch resume`"), "{shown}");
+    let list = editor.request("gliznet/watch", json!({})).unwrap();
+    let folder = &list["folders"][0];
+    assert_eq!(folder["state"], "paused", "{list}");
+    assert!(folder["waiting"].as_u64() > Some(0), "{list}");
+    let (shown, code) = user.home.run(&["watch", "resume"]);
+    assert_eq!(code, 0, "{shown}");
+    let (id, params) = editor.asked("window/workDoneProgress/create");
+    editor.reply(&id, Value::Null);
+    assert_ne!(params["token"], token);
+    assert_eq!(editor.quit(), 0);
+}
