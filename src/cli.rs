@@ -178,7 +178,7 @@ fn choose_tag_keys() {
         Settings::load(&folders, &config)
     });
     if let Ok(settings) = settings {
-        crate::frontmatter::add_tag_keys(settings.tag_keys);
+        crate::frontmatter::choose_tag_keys(settings.tag_keys, settings.tag_spaces);
     }
 }
 

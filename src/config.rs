@@ -23,7 +23,7 @@ pub use env::{
     limit_threads, log_filter, offline, search_path,
 };
 pub use folders::Folders;
-pub use options::{Device, Learn, OPTIONS, OptionText, Options};
+pub use options::{Device, Learn, OPTIONS, OptionText, Options, Precision};
 pub use runtime::{
     give_way, huge_pages, is_running, runtime_folder, temporary_folder, user_number,
 };
@@ -45,8 +45,12 @@ pub struct Settings {
     pub sink: Option<Sink>,
     /// Keys of the front matter that hold tags besides the usual ones.
     pub tag_keys: Vec<String>,
+    /// Whether `tags: a b` are two tags.
+    pub tag_spaces: bool,
     /// Where the model runs.
     pub device: Device,
+    /// What the model computes in.
+    pub precision: Precision,
     /// How many threads the model may use; as many as there are cores where `None`.
     pub threads: Option<NonZeroUsize>,
     /// After how many minutes without clients the daemon ends; never where 0.
@@ -71,7 +75,9 @@ impl Default for Settings {
             threshold: None,
             sink: None,
             tag_keys: Vec::new(),
+            tag_spaces: false,
             device: Device::default(),
+            precision: Precision::default(),
             threads: None,
             idle_minutes: 30,
             cache_megabytes: 64,
@@ -189,7 +195,9 @@ impl Settings {
         self.tag_keys = options
             .tag_keys
             .unwrap_or(std::mem::take(&mut self.tag_keys));
+        self.tag_spaces = options.tag_spaces.unwrap_or(self.tag_spaces);
         self.device = options.device.unwrap_or(self.device);
+        self.precision = options.precision.unwrap_or(self.precision);
         self.threads = options.threads.or(self.threads);
         self.idle_minutes = options.idle_minutes.unwrap_or(self.idle_minutes);
         self.cache_megabytes = options.cache_megabytes.unwrap_or(self.cache_megabytes);

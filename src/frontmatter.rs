@@ -82,6 +82,8 @@ pub struct TagsValue {
     pub span: Span,
     /// The tags in it, in order, with the scalar that each one came from.
     pub items: Vec<Value>,
+    /// It is one string in which spaces separate the tags.
+    pub is_spaced: bool,
 }
 
 /// What the head of a document says.
@@ -126,22 +128,22 @@ impl Default for TagKeys {
     }
 }
 
-/// Keys that hold tags besides the usual ones, as the user of this process wants it.
-static MORE_KEYS: OnceLock<Vec<String>> = OnceLock::new();
+/// What the user of this process wants.
+static IN_FORCE: OnceLock<TagKeys> = OnceLock::new();
 
-/// Lets further keys hold tags in this process. Only the first call counts, so that a text is read
-/// alike from beginning to end.
-pub fn add_tag_keys(keys: Vec<String>) {
-    let _ = MORE_KEYS.set(keys); // Somebody was first.
+/// Lets `more` keys hold tags in this process besides the usual ones, and spaces separate tags.
+/// Only the first call counts, so that a text is read alike from beginning to end.
+pub fn choose_tag_keys(more: Vec<String>, split_spaces: bool) {
+    let mut keys = TagKeys::default();
+    keys.keys.extend(more);
+    keys.split_spaces = split_spaces;
+    let _ = IN_FORCE.set(keys); // Somebody was first.
 }
 
 impl TagKeys {
-    /// The usual ones, and those that were added.
+    /// What `choose_tag_keys` chose, or the usual ones.
     pub fn in_force() -> TagKeys {
-        let mut keys = TagKeys::default();
-        keys.keys
-            .extend(MORE_KEYS.get().into_iter().flatten().cloned());
-        keys
+        IN_FORCE.get().cloned().unwrap_or_default()
     }
 }
 
@@ -200,12 +202,14 @@ impl TagKeys {
 
 fn tags_value(field: &Field, keys: &TagKeys) -> TagsValue {
     let mut items = Vec::new();
+    let mut is_spaced = false;
     for scalar in field.scalars.iter().filter(|scalar| !scalar.is_null) {
         let Scalar { text, span, .. } = scalar;
         let names: Vec<&str> = match field.form {
             TagsForm::Org => text.split([':', ' ', '\t']).collect(),
             TagsForm::Scalar if text.contains(',') => text.split(',').collect(),
             TagsForm::Scalar if keys.split_spaces || text.trim_start().starts_with('#') => {
+                is_spaced = true;
                 text.split_whitespace().collect()
             }
             _ => vec![text],
@@ -227,6 +231,7 @@ fn tags_value(field: &Field, keys: &TagKeys) -> TagsValue {
         form: if is_null { TagsForm::Null } else { field.form },
         span: field.span,
         items,
+        is_spaced,
     }
 }
 

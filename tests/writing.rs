@@ -18,11 +18,15 @@ const LABELS: &str = "garden,tax law";
 
 /// Runs `gliznet tag --write` with a model to which every label fits.
 fn write(user: &Gliznet, args: &[&str]) -> Ran {
+    write_of(LABELS, user, args)
+}
+
+fn write_of(labels: &str, user: &Gliznet, args: &[&str]) -> Ran {
     user.run(
         &[
             &["tag", "--write", "--model"],
             &[tiny().to_str().unwrap()][..],
-            &["--labels", LABELS, "--threshold", "0"],
+            &["--labels", labels, "--threshold", "0"],
             args,
         ]
         .concat(),
@@ -220,6 +224,25 @@ fn a_key_that_the_user_named_holds_tags_too() {
     assert_eq!(write(&user, &["notes/a.md"]).code, 0);
     let written = std::fs::read_to_string(user.path("notes/a.md")).unwrap();
     assert_eq!(written, text.replace("[Garden]", "[Garden, tax law]"));
+    assert_eq!(user.run(&["undo"]).code, 0);
+    let back = std::fs::read_to_string(user.path("notes/a.md")).unwrap();
+    assert_eq!(back, text);
+}
+
+#[test]
+fn where_spaces_separate_tags_they_still_do_after_writing() {
+    let user = notes();
+    let text = "---\ntags: \"Garden roses\" # Jekyll\n---\nText\n";
+    user.write("notes/a.md", text.as_bytes());
+    let settings = user.path("../config");
+    std::fs::create_dir_all(&settings).unwrap();
+    std::fs::write(settings.join("gliznet.toml"), "tag_spaces = true\n").unwrap();
+    assert_eq!(write_of("garden,tax", &user, &["notes/a.md"]).code, 0);
+    let written = std::fs::read_to_string(user.path("notes/a.md")).unwrap();
+    assert_eq!(written, text.replace("Garden roses", "Garden roses tax"));
+    assert_eq!(write_of("garden,tax", &user, &["notes/a.md"]).code, 0);
+    let again = std::fs::read_to_string(user.path("notes/a.md")).unwrap();
+    assert_eq!(again, written);
     assert_eq!(user.run(&["undo"]).code, 0);
     let back = std::fs::read_to_string(user.path("notes/a.md")).unwrap();
     assert_eq!(back, text);

@@ -34,8 +34,8 @@ pub(crate) struct ModelArgs {
 
     /// What the model computes in: f32; bf16, which GPUs are faster at; int8, which many processors
     /// are; or int8 where a short measurement finds it faster
-    #[arg(long, value_enum, value_name = "PRECISION", default_value_t = PrecisionArg::F32, help_heading = "Model")]
-    pub(crate) precision: PrecisionArg,
+    #[arg(long, value_enum, value_name = "PRECISION", help_heading = "Model")]
+    pub(crate) precision: Option<PrecisionArg>,
 
     /// Threads that the model may use; all cores if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Model")]
@@ -133,14 +133,12 @@ impl ModelArgs {
                 .map_err(|error| UsageError(error.to_string()))?,
             None => store.current(settings)?,
         };
-        let precision = match self.precision.precision() {
-            Precision::Bf16 if chosen.device.is_cpu() => Precision::F32, // Processors are slow at it.
-            precision => precision,
-        };
+        let precision = self.precision.map(PrecisionArg::precision);
+        let precision = precision.unwrap_or_else(|| settings.precision.into());
         let options = LoadOptions {
+            precision: precision.on(&chosen.device),
             device: chosen.device,
             compat: self.compat,
-            precision,
             ..LoadOptions::default()
         };
         if self.compat {

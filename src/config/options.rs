@@ -29,8 +29,12 @@ pub struct Options {
     pub sink: Option<Sink>,
     /// Keys of the front matter that hold tags too.
     pub tag_keys: Option<Vec<String>>,
+    /// Whether `tags: a b` are two tags.
+    pub tag_spaces: Option<bool>,
     /// Where the model runs: `auto`, `cpu`, `cuda` or `metal`.
     pub device: Option<Device>,
+    /// What the model computes in: `f32`, `bf16`, `int8` or `auto`.
+    pub precision: Option<Precision>,
     /// How many threads the model may use, at least 1.
     #[serde(deserialize_with = "at_least_one")]
     pub threads: Option<NonZeroUsize>,
@@ -61,6 +65,21 @@ pub enum Device {
     Cuda,
     /// An Apple GPU.
     Metal,
+}
+
+/// What the model computes in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// float32.
+    #[default]
+    F32,
+    /// bfloat16, on a GPU.
+    Bf16,
+    /// Bytes, on a processor.
+    Int8,
+    /// Bytes where a short measurement finds them faster.
+    Auto,
 }
 
 /// When the model learns from corrections.
@@ -102,7 +121,7 @@ pub struct OptionText {
 }
 
 /// Every key of `Options`, in the manual's order.
-pub const OPTIONS: [OptionText; 13] = [
+pub const OPTIONS: [OptionText; 15] = [
     OptionText {
         key: "labelset",
         editor: Some("labelset"),
@@ -134,6 +153,14 @@ pub const OPTIONS: [OptionText; 13] = [
         default: "[]",
         example: "tag_keys = [\"keywords\"]",
         text: "Keys of the front matter whose values are tags too, besides `tags`, `tag` and what Org and Hugo call them; they are read, and written where they stand. Only the user's own file counts; the daemon reads it when it starts.",
+    },
+    OptionText {
+        key: "tag_spaces",
+        editor: None,
+        kind: "boolean",
+        default: "false",
+        example: "tag_spaces = false",
+        text: "Whether `tags: a b` are two tags, as Jekyll reads it, and not one with a space in it; a comma or a list separates tags in any case. Only the user's own file counts; the daemon reads it when it starts.",
     },
     OptionText {
         key: "code_lens",
@@ -174,6 +201,14 @@ pub const OPTIONS: [OptionText; 13] = [
         default: "\"auto\"",
         example: "device = \"cpu\"",
         text: "Where the model runs: `auto`, `cpu`, `cuda` or `metal`; `auto` is a GPU where this build can use one, else the CPU.",
+    },
+    OptionText {
+        key: "precision",
+        editor: None,
+        kind: "string",
+        default: "\"f32\"",
+        example: "precision = \"auto\"",
+        text: "What the model computes in: `f32`; `int8`, which is faster on many processors and moves scores a little; `auto`, which is `int8` where a short measurement finds it a quarter faster; `bf16`, for a GPU. The daemon reads it when it starts.",
     },
     OptionText {
         key: "threads",
@@ -318,7 +353,7 @@ mod tests {
         check(
             all.as_bytes(),
             expect![[
-                r#"Options { model: Some("gliznet-minilm-l6"), labelset: Some("personal-notes"), threshold: Some(0.4), sink: Some(Frontmatter), tag_keys: Some(["keywords"]), device: Some(Cpu), threads: Some(4), idle_minutes: Some(30), cache_megabytes: Some(64), learn: Some(Manual), code_lens: Some(true), inlay_hints: Some(false), diagnostics: Some(true) }"#
+                r#"Options { model: Some("gliznet-minilm-l6"), labelset: Some("personal-notes"), threshold: Some(0.4), sink: Some(Frontmatter), tag_keys: Some(["keywords"]), tag_spaces: Some(false), device: Some(Cpu), precision: Some(Auto), threads: Some(4), idle_minutes: Some(30), cache_megabytes: Some(64), learn: Some(Manual), code_lens: Some(true), inlay_hints: Some(false), diagnostics: Some(true) }"#
             ]],
         );
     }
@@ -342,7 +377,7 @@ mod tests {
                 gliznet.toml:4: `device`: unknown variant `gpu`, expected one of `auto`, `cpu`, `cuda`, `metal`; write for example `device = "cpu"`
                 gliznet.toml:5: `threads`: 0 is not 1 or more; write for example `threads = 4`
                 gliznet.toml:6: `labelset`: is empty; write for example `labelset = "personal-notes"`
-                gliznet.toml:7: no option `server`; there are labelset, threshold, sink, tag_keys, code_lens, inlay_hints, diagnostics, model, device, threads, idle_minutes, cache_megabytes, learn"#]],
+                gliznet.toml:7: no option `server`; there are labelset, threshold, sink, tag_keys, tag_spaces, code_lens, inlay_hints, diagnostics, model, device, precision, threads, idle_minutes, cache_megabytes, learn"#]],
         );
     }
 

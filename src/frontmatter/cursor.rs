@@ -145,7 +145,7 @@ impl Line<'_> {
 
     fn yaml(&self, above: &str, keys: &TagKeys) -> Option<TagCursor> {
         if let Some(value) = tag_key(self.before, ':', keys) {
-            return self.yaml_value(value);
+            return self.yaml_value(value, keys.split_spaces);
         }
         let is_below = self.before.starts_with([' ', '\t', '-']) || self.before.is_empty();
         if !is_below {
@@ -194,13 +194,17 @@ impl Line<'_> {
     }
 
     /// What stands after `tags:`.
-    fn yaml_value(&self, value: &str) -> Option<TagCursor> {
+    fn yaml_value(&self, value: &str, split_spaces: bool) -> Option<TagCursor> {
         let trimmed = value.trim_start();
         if let Some(list) = trimmed.strip_prefix('[') {
             return (!list.contains(']')).then(|| self.flow(list));
         }
         let mut cursor = match trimmed.rsplit_once(',') {
             Some((_, word)) => self.scalar(word.trim_start(), &[',']),
+            None if split_spaces => {
+                let word = trimmed.rsplit([' ', '"', '\'']).next().unwrap_or_default();
+                self.word(word.len(), &[' ', ',', '"', '\''], Place::Plain)
+            }
             None => self.scalar(trimmed, &[',']),
         };
         if value.is_empty() {

@@ -127,7 +127,7 @@ impl<'a> Scalar<'a> {
             TagsForm::Flow => Kind::Flow,
             TagsForm::Block => Kind::Block,
             _ if text.contains(',') => Kind::Comma,
-            _ if text.trim_start().starts_with('#') => Kind::Spaced,
+            _ if value.is_spaced => Kind::Spaced,
             _ => Kind::Alone,
         };
         Scalar {

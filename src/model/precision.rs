@@ -2,7 +2,9 @@
 //!
 //! Sums, norms and the insides of softmax are float32 in any case, and so is the scoring head.
 
-use candle_core::DType;
+use candle_core::{DType, Device};
+
+use crate::config;
 
 /// What an encoder's products are computed in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +21,26 @@ pub enum Precision {
     Auto,
 }
 
+impl From<config::Precision> for Precision {
+    fn from(setting: config::Precision) -> Precision {
+        match setting {
+            config::Precision::F32 => Precision::F32,
+            config::Precision::Bf16 => Precision::Bf16,
+            config::Precision::Int8 => Precision::Int8,
+            config::Precision::Auto => Precision::Auto,
+        }
+    }
+}
+
 impl Precision {
+    /// What is wanted, or float32 where this device is slow at it.
+    pub fn on(self, device: &Device) -> Precision {
+        match self {
+            Precision::Bf16 if device.is_cpu() => Precision::F32,
+            _ => self,
+        }
+    }
+
     /// The number type of tensors.
     pub(crate) fn dtype(self) -> DType {
         match self {

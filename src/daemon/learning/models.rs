@@ -9,7 +9,7 @@ use crate::config::{Folders, Learn, Settings};
 use crate::learn::consolidate::track::Rivals;
 use crate::learn::versions::{Loaded, Versions};
 use crate::model::store::{ModelSource, Store};
-use crate::model::{LoadOptions, Model, device};
+use crate::model::{LoadOptions, Model, Precision, device};
 
 /// Loads models, and remembers which serves.
 pub struct Models {
@@ -65,6 +65,7 @@ impl Models {
             .current(&self.settings)
             .map_err(|error| whole(&error))?;
         let options = LoadOptions {
+            precision: Precision::from(self.settings.precision).on(&chosen.device),
             device: chosen.device,
             ..LoadOptions::default()
         };

@@ -189,7 +189,7 @@ impl<'a> Writer<'a> {
         Some(insert(at, more.collect()))
     }
 
-    /// `a`, `a, b` or `#a #b`, quoted or not.
+    /// `a`, `a, b`, `#a #b` or (where spaces separate) `a b`, quoted or not.
     fn scalar(&self, value: &TagsValue) -> Option<Edit> {
         let written = &self.source[value.span.range()];
         let quote = written.chars().next().filter(|c| matches!(c, '"' | '\''));
@@ -198,8 +198,11 @@ impl<'a> Writer<'a> {
             return None;
         }
         let inside = written.trim_matches(['"', '\'']);
-        let has_hashes = inside.trim_start().starts_with('#') && !inside.contains(',');
-        let lead = if has_hashes { " #" } else { ", " };
+        let lead = match value.is_spaced {
+            true if inside.trim_start().starts_with('#') => " #",
+            true => " ",
+            false => ", ",
+        };
         let more: String = self.tags.iter().flat_map(|tag| [lead, tag]).collect();
         let end = value.span.end - quote.map_or(0, char::len_utf8);
         Some(insert(end, more))
