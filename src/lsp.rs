@@ -33,6 +33,7 @@ mod suggest;
 mod traits;
 mod transport;
 mod watching;
+mod words;
 
 use std::sync::Arc;
 

@@ -554,3 +554,30 @@ fn an_editor_is_asked_with_buttons_where_it_has_no_review_of_its_own() {
     assert!(!commands.contains(&json!("gliznet.review")));
     assert_eq!(own.quit(), 0);
 }
+
+#[test]
+fn who_reads_french_reads_lenses_and_actions_in_french() {
+    let home = Home::new(&LABELS);
+    let mut editor = home.editor();
+    let params =
+        json!({ "processId": null, "rootUri": null, "capabilities": {}, "locale": "fr-FR" });
+    editor.request("initialize", params).unwrap();
+    editor.notify("initialized", json!({}));
+    let uri = home.uri("note.md");
+    editor.open(&uri, "Roses want pruning.\n");
+    editor.notified("gliznet/tagsChanged");
+    let shown = titles(&mut editor, &uri);
+    assert!(shown.contains(&"tout accepter".to_owned()), "{shown:?}");
+    assert!(shown.contains(&"revoir…".to_owned()), "{shown:?}");
+    let params = json!({
+        "textDocument": { "uri": uri },
+        "range": { "start": { "line": 0, "character": 0 }, "end": { "line": 0, "character": 0 } },
+        "context": { "diagnostics": [], "triggerKind": 1 },
+    });
+    let actions = editor.request("textDocument/codeAction", params).unwrap();
+    let actions = actions.to_string();
+    for title in ["Ajouter l’étiquette garden", "Ne plus proposer garden ici"] {
+        assert!(actions.contains(title), "{actions}");
+    }
+    assert_eq!(editor.quit(), 0);
+}

@@ -2,6 +2,8 @@
 //!
 //! Invariant: an option exists once: its kind in `Options`, its manual text in `OPTIONS`.
 //! Reads no files and joins no paths; `Settings` does.
+//!
+//! Length: a table, and one line in each of two structures for each option.
 
 use std::num::NonZeroUsize;
 use std::path::Path;

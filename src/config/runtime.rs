@@ -4,6 +4,7 @@
 //! processes of one user, and no other's. Creates nothing.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::env;
 
@@ -66,6 +67,20 @@ pub fn give_way() {
 /// The system is told so by whoever starts the process.
 #[cfg(not(unix))]
 pub fn give_way() {}
+
+/// The processor time that this process has had so far, of all its threads; none where the system
+/// does not tell.
+#[cfg(unix)]
+pub fn processor_time() -> Option<Duration> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).ok()
+}
+
+/// Other systems are not asked.
+#[cfg(not(unix))]
+pub fn processor_time() -> Option<Duration> {
+    None
+}
 
 /// Whether the system may give this process, and those that it starts, memory in pages of two
 /// megabytes from now on. They are a little faster, and a process that frees what it had for a

@@ -6,6 +6,8 @@
 //! Invariant: every question gets one answer, an error included, of one model; one that nobody
 //! waits for any more is not computed. Another model takes over between two questions.
 //! Knows nothing of documents, editors or files.
+//!
+//! Length: one thread and those who talk to it, which would say less apart.
 
 mod bench;
 mod question;

@@ -12,7 +12,7 @@ use tower_lsp::ls_types::{
     CodeActionTriggerKind, Command, Diagnostic, NumberOrString,
 };
 
-use super::command::{self, acceptance, adding, as_action, replacing};
+use super::command::{self, acceptance, adding, as_action};
 use super::documents::Open;
 use super::lens::{shown, tags_line};
 use super::mark;
@@ -86,6 +86,7 @@ impl Session {
     }
 
     fn of_suggestions(&self, open: &Open, reading: &Reading) -> Vec<CodeAction> {
+        let words = self.shared.traits().words;
         let suggested = reading.suggested(open);
         let uri = open.uri.as_str();
         let mut actions = Vec::new();
@@ -94,14 +95,14 @@ impl Session {
                 uri: uri.to_owned(),
                 labels: vec![tag.label.clone()],
             };
-            let mut action = self.planned(open, format!("Add tag {}", shown(tag)), plan);
+            let mut action = self.planned(open, words.add(&shown(tag)), plan);
             action.is_preferred = Some(rank == 0);
             actions.push(action);
         }
         let labels: Vec<String> = suggested.iter().map(|tag| tag.label.clone()).collect();
         let has_settings = frontmatter::read(&open.text, open.format).is_some();
         if labels.len() > 1 {
-            let title = format!("Add all {} suggested tags", labels.len());
+            let title = words.add_all(labels.len());
             let plan = Plan::Accept {
                 uri: uri.to_owned(),
                 labels: labels.clone(),
@@ -113,11 +114,11 @@ impl Session {
                 uri: uri.to_owned(),
                 labels,
             };
-            let title = "Add front matter with the suggested tags".to_owned();
+            let title = words.add_front_matter();
             actions.push(self.planned(open, title, plan));
         }
         for tag in suggested.iter().take(MOST) {
-            let title = format!("Never suggest {} here", tag.label);
+            let title = words.never_here(&tag.label);
             let argument = json!({ "uri": uri, "labels": [tag.label] });
             actions.push(CodeAction {
                 title: title.clone(),
@@ -143,7 +144,7 @@ impl Session {
             let data = hint.data.as_ref()?;
             let from = data.get("tag")?.as_str()?.to_owned();
             let to = data.get("nearest")?.as_str()?.to_owned();
-            let title = replacing(&from, &to);
+            let title = self.shared.traits().words.replace(&from, &to);
             let plan = Plan::Replace {
                 uri: open.uri.as_str().to_owned(),
                 from,
@@ -173,19 +174,20 @@ impl Session {
     }
 
     fn carry_out(&self, open: &Open, plan: &Plan, action: &mut CodeAction) {
+        let words = self.shared.traits().words;
         let (edits, what) = match plan {
             Plan::Accept { labels, .. } => (
                 acceptance(open, labels).map(|edit| vec![edit]),
-                adding(labels),
+                adding(labels, words),
             ),
             Plan::Replace { from, to, .. } => (
                 replace_tag(&open.text, open.format, from, to).ok(),
-                replacing(from, to),
+                words.replace(from, to),
             ),
         };
         if let Plan::Accept { uri, labels } = plan {
             action.command = Some(Command {
-                title: "Record the verdict".to_owned(),
+                title: words.record(),
                 command: "gliznet.record".to_owned(),
                 arguments: Some(vec![
                     json!({ "uri": uri, "accepted": labels, "rejected": [] }),

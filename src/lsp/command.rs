@@ -16,6 +16,7 @@ use super::error::{failed, of_desk};
 use super::lens;
 use super::reading::Reading;
 use super::session::{Session, text_of};
+use super::words::Words;
 use crate::correction::{Said, Source};
 use crate::desk::protocol::DocumentName;
 use crate::frontmatter::{AddError, Edit, add_tags, replace_tag};
@@ -98,7 +99,10 @@ impl Session {
         let applied = match add_tags(&open.text, open.format, labels) {
             Ok(None) => false,
             Ok(Some(edit)) => {
-                if !self.apply(open, &[edit], &adding(labels)).await? {
+                if !self
+                    .apply(open, &[edit], &adding(labels, self.shared.traits().words))
+                    .await?
+                {
                     return Err(failed(
                         "the editor did not take the edit; the document may have changed meanwhile, try again",
                     ));
@@ -121,7 +125,9 @@ impl Session {
                 "the document's settings have no tag `{from}`"
             )));
         }
-        let applied = self.apply(open, &edits, &replacing(from, to)).await?;
+        let applied = self
+            .apply(open, &edits, &self.shared.traits().words.replace(from, to))
+            .await?;
         Ok(json!({ "applied": applied, "accepted": [], "rejected": [] }))
     }
 
@@ -208,17 +214,14 @@ impl Session {
         let Some(best) = suggested.first() else {
             return Err(failed("nothing is suggested for this document"));
         };
-        let choices = ["Add", "Never here", "Add all"];
+        let shown: Vec<String> = suggested.iter().map(|tag| lens::shown(tag)).collect();
+        let words = self.shared.traits().words;
+        let (question, choices) = words.question(&best.label, &shown.join(", "));
+        let [add, never, add_all] = choices;
         let items = choices.map(|title| MessageActionItem {
             title: title.to_owned(),
             properties: std::collections::HashMap::new(),
         });
-        let shown: Vec<String> = suggested.iter().map(|tag| lens::shown(tag)).collect();
-        let question = format!(
-            "Add the tag `{}`? Suggested: {}",
-            best.label,
-            shown.join(", ")
-        );
         let asked = client.show_message_request(MessageType::INFO, question, Some(items.to_vec()));
         let answer = tokio::time::timeout(THOUGHT, asked).await;
         let best = [best.label.clone()];
@@ -229,9 +232,9 @@ impl Session {
             .map(|item| item.title)
             .as_deref()
         {
-            Some("Add") => self.accept(open, &best).await,
-            Some("Never here") => self.record(open, &[], &best, false).await,
-            Some("Add all") => self.accept(open, &labels(&reading, open)).await,
+            Some(said) if said == add => self.accept(open, &best).await,
+            Some(said) if said == never => self.record(open, &[], &best, false).await,
+            Some(said) if said == add_all => self.accept(open, &labels(&reading, open)).await,
             _ => Ok(json!({ "applied": false, "accepted": [], "rejected": [] })),
         }
     }
@@ -247,15 +250,11 @@ pub(super) fn acceptance(open: &Open, labels: &[String]) -> Option<Edit> {
     add_tags(&open.text, open.format, labels).ok().flatten()
 }
 
-pub(super) fn adding(labels: &[String]) -> String {
+pub(super) fn adding(labels: &[String], words: Words) -> String {
     match labels {
-        [one] => format!("Add tag {one}"),
-        many => format!("Add {} tags", many.len()),
+        [one] => words.add(one),
+        many => words.add_many(many.len()),
     }
-}
-
-pub(super) fn replacing(from: &str, to: &str) -> String {
-    format!("Replace {from} by {to}")
 }
 
 /// An edit for a code action, as the client takes it.

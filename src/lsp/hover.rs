@@ -39,10 +39,8 @@ impl Session {
         let value = match set.find(&tag.name) {
             Some(label) => self.known(&open, &reading, label).await,
             None => {
-                let nearest = set.nearest(&tag.name).map(|id| &set.label(id).name);
-                let cure =
-                    nearest.map_or_else(String::new, |name| format!(" Did you mean `{name}`?"));
-                format!("**{}**\n\nNot in the label set.{cure}", tag.name)
+                let nearest = set.nearest(&tag.name).map(|id| &*set.label(id).name);
+                self.shared.traits().words.not_in_set(&tag.name, nearest)
             }
         };
         Ok(Some(Hover {
@@ -56,14 +54,11 @@ impl Session {
 
     async fn known(&self, open: &Open, reading: &Reading, id: LabelId) -> String {
         let label = reading.labels().label(id);
+        let words = self.shared.traits().words;
         let threshold = percent(reading.threshold(id));
         let mut lines = vec![match reading.score(id) {
-            Some(score) => format!(
-                "**{}** · {} (from {threshold} on it is suggested)",
-                label.name,
-                percent(score)
-            ),
-            None => format!("**{}** · not scored", label.name),
+            Some(score) => words.scored(&label.name, &percent(score), &threshold),
+            None => words.not_scored(&label.name),
         }];
         let said = reading
             .tagged
@@ -71,17 +66,10 @@ impl Session {
             .iter()
             .find(|tag| tag.label == label.name);
         lines.push(match said.map(|tag| tag.origin) {
-            Some(Origin::You) => "You said that it fits.".to_owned(),
-            Some(Origin::Memory) => {
-                "You said so of notes like this one; the model alone would not.".to_owned()
-            }
-            Some(Origin::Model) => {
-                format!(
-                    "The model finds it too ({}).",
-                    reading.tagged.answer.model.name
-                )
-            }
-            None => "You wrote it; the model would not suggest it.".to_owned(),
+            Some(Origin::You) => words.said_by_you(),
+            Some(Origin::Memory) => words.said_by_memory(),
+            Some(Origin::Model) => words.said_by_model(&reading.tagged.answer.model.name),
+            None => words.written_by_you(),
         });
         if let Some(description) = &label.description {
             lines.push(description.clone());

@@ -15,6 +15,7 @@ use tower_lsp::ls_types::{MessageType, ProgressToken};
 
 use super::error::failed;
 use super::session::{Session, Shared};
+use super::words::Words;
 use crate::desk::learning::{Doing, LearningError, State};
 use crate::desk::protocol::{LearningRecord, TrainAction, TrainParams};
 use crate::engine::worker::Loading;
@@ -129,7 +130,7 @@ impl Shared {
                 let Some(client) = self.client.get() else {
                     return;
                 };
-                show(client, &known, &mut state).await;
+                show(client, &known, self.traits().words, &mut state).await;
             } else if state.changed().await.is_err() {
                 return;
             }
@@ -156,14 +157,14 @@ impl Shared {
 }
 
 /// Shows one job until it ends.
-async fn show(client: &Client, job: &State, state: &mut Receiver<State>) {
+async fn show(client: &Client, job: &State, words: Words, state: &mut Receiver<State>) {
     let token = ProgressToken::String(token_of(job));
     let created = client.create_work_done_progress(token.clone());
     if !matches!(tokio::time::timeout(PATIENCE, created).await, Ok(Ok(()))) {
         return;
     }
     let bar = client
-        .progress(token, "Learning from your corrections")
+        .progress(token, words.learning())
         .with_percentage(0)
         .with_cancel_button()
         .begin()

@@ -9,6 +9,7 @@ use tower_lsp::ls_types::{CodeLens, Command, Position, Range};
 use super::documents::Open;
 use super::position::{Encoding, LineIndex};
 use super::reading::{Reading, percent};
+use super::words::Words;
 use crate::desk::protocol::{Origin, TagRecord};
 use crate::frontmatter;
 use crate::score::Score;
@@ -17,7 +18,12 @@ use crate::score::Score;
 const MOST: usize = 5;
 
 /// The lenses of a document.
-pub(super) fn lenses(open: &Open, reading: &Reading, encoding: Encoding) -> Vec<CodeLens> {
+pub(super) fn lenses(
+    open: &Open,
+    reading: &Reading,
+    encoding: Encoding,
+    words: Words,
+) -> Vec<CodeLens> {
     let suggested = reading.suggested(open);
     if suggested.is_empty() || !reading.shown.code_lens {
         return Vec::new();
@@ -49,10 +55,10 @@ pub(super) fn lenses(open: &Open, reading: &Reading, encoding: Encoding) -> Vec<
         .collect();
     if suggested.len() > 1 {
         let all = json!({ "uri": uri });
-        lenses.push(lens("accept all".to_owned(), "gliznet.acceptAll", all));
+        lenses.push(lens(words.accept_all(), "gliznet.acceptAll", all));
     }
     lenses.push(lens(
-        "review…".to_owned(),
+        words.review(),
         "gliznet.review",
         json!({ "uri": uri }),
     ));

@@ -7,6 +7,7 @@ use tower_lsp::ls_types::{Diagnostic, DiagnosticSeverity, NumberOrString};
 
 use super::documents::Open;
 use super::position::{Encoding, LineIndex};
+use super::words::Words;
 use crate::frontmatter::settings_tags;
 use crate::label::LabelSet;
 
@@ -14,23 +15,24 @@ use crate::label::LabelSet;
 pub(super) const CODE: &str = "unknown-tag";
 
 /// The hints of a document.
-pub(super) fn diagnostics(open: &Open, set: &LabelSet, encoding: Encoding) -> Vec<Diagnostic> {
+pub(super) fn diagnostics(
+    open: &Open,
+    set: &LabelSet,
+    encoding: Encoding,
+    words: Words,
+) -> Vec<Diagnostic> {
     let index = LineIndex::new(&open.text);
     let tags = settings_tags(&open.text, open.format).into_iter();
     let unknown = tags.filter(|tag| set.find(&tag.name).is_none());
     unknown
         .map(|tag| {
-            let nearest = set.nearest(&tag.name).map(|id| &set.label(id).name);
-            let cure = match nearest {
-                Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => "add it to the label set, and it will be suggested".to_owned(),
-            };
+            let nearest = set.nearest(&tag.name).map(|id| &*set.label(id).name);
             Diagnostic {
                 range: index.range(&open.text, tag.span, encoding),
                 severity: Some(DiagnosticSeverity::HINT),
                 code: Some(NumberOrString::String(CODE.to_owned())),
                 source: Some("gliznet".to_owned()),
-                message: format!("`{}` is not in the label set; {cure}", tag.name),
+                message: words.unknown(&tag.name, nearest),
                 data: nearest.map(|nearest| json!({ "tag": tag.name, "nearest": nearest })),
                 ..Diagnostic::default()
             }

@@ -30,7 +30,7 @@ impl Shared {
                 return;
             };
             let progress = client
-                .progress(token, "Loading the tagging model")
+                .progress(token, shared.traits().words.loading())
                 .begin()
                 .await;
             let ended = loading.wait_for(|now| *now != Loading::Underway).await;

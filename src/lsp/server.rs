@@ -95,7 +95,7 @@ impl LanguageServer for Session {
         let general = params.capabilities.general.as_ref();
         let offered = general.and_then(|general| general.position_encodings.as_deref());
         let encoding = Encoding::negotiate(offered);
-        let traits = Traits::of(&params.capabilities);
+        let traits = Traits::of(&params.capabilities, params.locale.as_deref());
         let _ = shared.encoding.set(encoding); // `initialize` comes once, or tower-lsp refuses it.
         let _ = shared.traits.set(traits);
         if let Some(options) = &params.initialization_options {
@@ -141,7 +141,8 @@ impl LanguageServer for Session {
             uri: uri.as_str().to_owned(),
         };
         let open = shared.open_document(&name)?;
-        Ok(reading.map(|reading| lens::lenses(&open, &reading, shared.encoding())))
+        Ok(reading
+            .map(|reading| lens::lenses(&open, &reading, shared.encoding(), shared.traits().words)))
     }
 
     async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {

@@ -286,7 +286,7 @@ impl Shared {
     /// Shows or clears hints at tags that are in no label set.
     async fn mark(&self, open: &Open, rules: &Rules) {
         let diagnostics = if rules.shown.diagnostics {
-            mark::diagnostics(open, &rules.labels, self.encoding())
+            mark::diagnostics(open, &rules.labels, self.encoding(), self.traits().words)
         } else {
             Vec::new()
         };

@@ -3,6 +3,8 @@
 use serde_json::Value;
 use tower_lsp::ls_types::ClientCapabilities;
 
+use super::words::Words;
+
 /// What a client can do. A client that says nothing can do nothing of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Traits {
@@ -24,10 +26,12 @@ pub(super) struct Traits {
     pub(super) shows_progress: bool,
     /// It shows suggestions for review itself (`experimental.gliznet.review`).
     pub(super) reviews: bool,
+    /// The language that the person reads.
+    pub(super) words: Words,
 }
 
 impl Traits {
-    pub(super) fn of(capabilities: &ClientCapabilities) -> Traits {
+    pub(super) fn of(capabilities: &ClientCapabilities, locale: Option<&str>) -> Traits {
         // Read as JSON: a dozen nested options say less than their paths.
         let said = serde_json::to_value(capabilities).unwrap_or_default();
         let is = |path: &str| said.pointer(path) == Some(&Value::Bool(true));
@@ -50,6 +54,7 @@ impl Traits {
             has_configuration: is("/workspace/configuration"),
             shows_progress: is("/window/workDoneProgress"),
             reviews: is("/experimental/gliznet/review"),
+            words: Words::of(locale),
         }
     }
 }
@@ -61,7 +66,7 @@ mod tests {
 
     #[test]
     fn what_is_not_said_cannot_be_done() {
-        let none = Traits::of(&ClientCapabilities::default());
+        let none = Traits::of(&ClientCapabilities::default(), None);
         assert!(!none.applies_edits && !none.versioned_edits && !none.reviews);
         let said = json!({
             "workspace": { "applyEdit": true, "workspaceEdit": { "documentChanges": true } },
@@ -70,8 +75,9 @@ mod tests {
             } },
             "experimental": { "gliznet": { "review": true } },
         });
-        let traits = Traits::of(&serde_json::from_value(said).unwrap());
+        let traits = Traits::of(&serde_json::from_value(said).unwrap(), Some("fr"));
         assert!(traits.applies_edits && traits.versioned_edits && traits.resolves_edits);
+        assert_eq!(traits.words, Words::French);
         assert!(traits.reviews && !traits.annotations && !traits.refreshes_lenses);
     }
 }

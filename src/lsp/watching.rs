@@ -14,6 +14,7 @@ use tower_lsp::ls_types::ProgressToken;
 
 use super::error::failed;
 use super::session::{Session, Shared};
+use super::words::Words;
 use crate::desk::protocol::{
     FindParams, FindResult, TagsParams, TagsResult, WatchAction, WatchParams, WatchResult,
 };
@@ -95,7 +96,8 @@ impl Shared {
             };
             number += 1;
             let token = ProgressToken::String(format!("{TOKEN}{number}"));
-            let is_shown = show(client, token, &mut progress).await;
+            let words = self.traits().words;
+            let is_shown = show(client, token, words, &mut progress).await;
             let is_over = progress.wait_for(Progress::is_still).await.map(drop);
             if !is_shown || is_over.is_err() {
                 return;
@@ -105,13 +107,18 @@ impl Shared {
 }
 
 /// Shows one progress until there is nothing to do; says whether the client takes it.
-async fn show(client: &Client, token: ProgressToken, progress: &mut Receiver<Progress>) -> bool {
+async fn show(
+    client: &Client,
+    token: ProgressToken,
+    words: Words,
+    progress: &mut Receiver<Progress>,
+) -> bool {
     let created = client.create_work_done_progress(token.clone());
     if !matches!(tokio::time::timeout(PATIENCE, created).await, Ok(Ok(()))) {
         return false;
     }
     let bar = client
-        .progress(token, "Tagging watched folders")
+        .progress(token, words.tagging_folders())
         .with_percentage(0)
         .with_cancel_button()
         .begin()
@@ -123,7 +130,7 @@ async fn show(client: &Client, token: ProgressToken, progress: &mut Receiver<Pro
         }
         let all = (now.done + now.at_work()).max(1);
         let percentage = u32::try_from(now.done * 100 / all).unwrap_or(100);
-        let message = format!("{} of {all} notes", now.done);
+        let message = words.of_notes(now.done, all);
         let told = bar.report_with_message(message, percentage, None);
         if tokio::time::timeout(PATIENCE, told).await.is_err() {
             return false;
@@ -136,7 +143,7 @@ async fn show(client: &Client, token: ProgressToken, progress: &mut Receiver<Pro
     }
     let told = match progress.borrow().resting {
         0 => String::new(),
-        resting => format!("{resting} notes rest; `gliznet watch resume` goes on with them"),
+        resting => words.notes_rest(resting),
     };
     let told = bar.finish_with_message(told);
     tokio::time::timeout(PATIENCE, told).await.is_ok()

@@ -391,6 +391,7 @@ const tests = {
       await french.start();
       const window = await french.window(SALT_ROAD);
       await window.lens('+ books').waitFor();
+      await window.lens('revoir…').waitFor();
       const row = window.row('books');
       await row.hover();
       await row.locator('.action-label[aria-label*="Accepter"]').waitFor();

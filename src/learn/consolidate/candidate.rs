@@ -31,7 +31,7 @@ const SAMPLE: usize = 16;
 /// Probabilities that are so near are the same: the texts' vectors are rounded to a byte.
 const NEAR: f32 = 0.01;
 /// Texts after which somebody is told.
-const STEP: usize = 64;
+const STEP: usize = 16;
 
 /// What a text is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
