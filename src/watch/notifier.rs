@@ -108,6 +108,7 @@ impl Notifier {
                 Ok(())
             }
             Err(error) if matches!(error.kind, ErrorKind::PathNotFound) => Ok(()), // It went away.
+            Err(error) if is_closed(&error) => Ok(()), // Who looks into it says so.
             Err(error) => {
                 let deaf = Deaf::of(&error);
                 state.is_full = deaf == Deaf::Limit;
@@ -138,6 +139,12 @@ impl Notifier {
     fn watched(&self) -> usize {
         self.lock().watched.len()
     }
+}
+
+/// Whether a folder may not be read. The system tells of all others.
+fn is_closed(error: &notify::Error) -> bool {
+    let denied = std::io::ErrorKind::PermissionDenied;
+    matches!(&error.kind, ErrorKind::Io(cause) if cause.kind() == denied)
 }
 
 impl Deaf {

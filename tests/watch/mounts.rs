@@ -110,6 +110,60 @@ fn a_read_only_disk_is_said_and_written_to_when_it_may_be() {
 }
 
 #[test]
+fn a_permission_that_is_lost_is_said_with_its_cure_and_the_rest_goes_on() {
+    let user = User::new();
+    // The root of a name space may do everything; without these two rights it is like anybody.
+    let script = r#"
+        g() {
+            setpriv --bounding-set -dac_override,-dac_read_search \
+                --inh-caps -dac_override,-dac_read_search "$GLIZNET" "$@"
+        }
+        command -v setpriv > /dev/null || exit 77
+        echo Roses. > notes/a.md
+        chmod 000 notes/a.md
+        mkdir notes/closed
+        chmod 000 notes/closed
+        g watch add notes --settle 0.1 --sink frontmatter > /dev/null
+        until_ 'g watch list | grep -q a.md'
+        g watch list
+        chmod 644 notes/a.md
+        until_ 'grep -q garden notes/a.md'
+        chmod 555 notes
+        echo Taxes. > notes/b.md
+        until_ 'g watch list | grep -q b.md'
+        g watch list; cat notes/b.md
+        chmod 755 notes
+        g watch run-once > /dev/null
+        until_ 'grep -q garden notes/b.md'
+        chmod 755 notes/closed
+        echo Travels. > notes/closed/c.md
+        until_ 'grep -q garden notes/closed/c.md'
+        g watch list
+        ls -A notes
+    "#;
+    let Some(shown) = alone(&user, script) else {
+        return;
+    };
+    for said in [
+        "notes/a.md: it may not be read; change its permissions",
+        "notes/closed: cannot be looked into",
+        "notes/b.md: cannot be written (Permission denied",
+        "\nTaxes.\n",
+        "3 notes, 3 tagged",
+    ] {
+        assert!(shown.contains(said), "{said}: {shown}");
+    }
+    assert!(
+        !shown.contains("polling"),
+        "the others are heard of: {shown}"
+    );
+    assert!(
+        shown.contains("a.md\nb.md\nclosed\n"),
+        "no temporary file stays: {shown}"
+    );
+}
+
+#[test]
 fn a_disk_that_is_unmounted_is_waited_for_with_what_is_known_of_it() {
     let user = User::new();
     let script = r"
