@@ -206,6 +206,14 @@ def label_counts(ours, peers, rounds):
     return table
 
 
+LAUNCHER = """
+import resource, subprocess, sys, time
+start = time.perf_counter()
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
 def whole_command(program, notes, threads, precision):
     """(d): `gliznet tag` on a folder, from a cold start: seconds, and bytes at the peak."""
     with tempfile.TemporaryDirectory() as folder:
@@ -215,13 +223,14 @@ def whole_command(program, notes, threads, precision):
         command += ["--threads", str(threads), "--precision", precision]
         kinds = ("CONFIG", "DATA", "CACHE")
         environment = os.environ | {f"GLIZNET_{kind}_DIR": f"{folder}/.{kind}" for kind in kinds}
-        start = time.perf_counter()
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = status
-        if status:
-            sys.exit(f"{command}: ended with {status}")
-        return {"seconds": time.perf_counter() - start, "bytes": usage.ru_maxrss * 1024}
+        # A process begins with the peak of the one that starts it, which is gigabytes here.
+        launched = subprocess.run(
+            [sys.executable, "-c", LAUNCHER, *command], env=environment, capture_output=True, text=True
+        )
+        if launched.returncode:
+            sys.exit(f"{command}: {launched.stderr[-2000:]}")
+        seconds, kilobytes = launched.stdout.split()
+        return {"seconds": float(seconds), "bytes": int(kilobytes) * 1024}
 
 
 def texts(path):
