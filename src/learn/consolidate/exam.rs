@@ -19,6 +19,8 @@ use crate::score::Logit;
 
 /// Texts that are scored together.
 const GROUP: usize = 32;
+/// One ordinary text in so many asks a label set that is not the first.
+const OF_OTHER_SETS: usize = 3;
 
 /// A text, its labels, and what is known of each.
 #[derive(Clone, Debug)]
@@ -55,7 +57,8 @@ impl Question {
     }
 
     /// What ordinary texts ask: the labels that most of these lessons choose from, and no more label
-    /// sets than `most`.
+    /// sets than `most`. All texts ask the first set, some of them the others: reading takes most of
+    /// a job's time, and one set's labels say little of another's.
     pub(super) fn of_ordinary(lessons: &[Question], most: usize) -> Vec<Question> {
         let mut sets: Vec<(&Arc<Vec<String>>, usize)> = Vec::new();
         for lesson in lessons {
@@ -68,9 +71,10 @@ impl Question {
             }
         }
         sets.sort_by_key(|(_, lessons)| std::cmp::Reverse(*lessons));
-        let sets = sets.into_iter().take(most);
-        sets.flat_map(|(labels, _)| {
-            ordinary().map(|text| Question {
+        let sets = sets.into_iter().take(most).enumerate();
+        sets.flat_map(|(rank, (labels, _))| {
+            let step = if rank == 0 { 1 } else { OF_OTHER_SETS };
+            ordinary().step_by(step).map(|text| Question {
                 text,
                 labels: Arc::clone(labels),
                 truth: vec![None; labels.len()],
