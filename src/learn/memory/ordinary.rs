@@ -46,7 +46,7 @@ mod tests {
             ..EngineOptions::default()
         };
         let engine = Engine::new(model, options);
-        let set = Arc::new(LabelSet::from_names(&["note"]).unwrap());
+        let set = Arc::new(LabelSet::from_names(["note"]).unwrap());
         let vocabulary = engine.vocabulary(set).unwrap();
         // A model takes its time in a test: a few of them, from all over the file.
         for (text, vector) in ordinary().zip(&vectors).step_by(15) {
