@@ -296,6 +296,11 @@ fn run(job: &Job, tell: &mut Tell) -> Result<(Manifest, Option<Cross>), Consolid
     let mut fitted: Option<(f64, Plain, LabelHeads, LabelHeads)> = None;
     let shared = sheet.is_shared();
     for shares in Shares::to_try(encoder.is_some(), shared) {
+        // What was learnt of labels that general texts have too is left out.
+        let own_alone = shares.general == 0.0;
+        if own_alone && !sheet.has_own() {
+            continue; // Nothing would be new.
+        }
         let judging = Stage::Judging {
             share: shares.heads,
         };
@@ -366,14 +371,14 @@ fn run(job: &Job, tell: &mut Tell) -> Result<(Manifest, Option<Cross>), Consolid
         };
         stage(tell, judging)?;
         let foreseen = sheet.foreseen(plain, &parts.heads);
-        let verdict = judge(sheet.rows(&before, &foreseen));
+        let verdict = judge(sheet.rows(&before, &foreseen, own_alone));
         if !verdict.passed() {
             judged.push((shares, verdict));
             continue;
         }
         let (model, delta) = start.with(job, &parts)?;
         let after = sheet.asked(&model, foreseen, tell)?;
-        let verdict = judge(sheet.rows(&before, &after));
+        let verdict = judge(sheet.rows(&before, &after, own_alone));
         let is_good = verdict.passed();
         judged.push((shares, verdict));
         if is_good {

@@ -146,6 +146,13 @@ impl Sheet {
         !self.shared.is_empty()
     }
 
+    /// Whether a new verdict is on a label that general texts do not have.
+    pub(super) fn has_own(&self) -> bool {
+        let new = self[Group::Lessons][..self.new].iter();
+        let mut judged = new.flat_map(|lesson| lesson.labels.iter().zip(&lesson.truth));
+        judged.any(|(label, truth)| truth.is_some() && !self.shares(label))
+    }
+
     /// Whether general texts have this label.
     pub(super) fn shares(&self, label: &str) -> bool {
         self.shared.contains(label)
@@ -244,19 +251,31 @@ impl Sheet {
         Ok(said)
     }
 
-    /// Both answers to everything that the gate looks at.
-    pub(super) fn rows(&self, before: &ByGroup<Scores>, after: &[Scores; 4]) -> Rows {
+    /// Both answers to everything that the gate looks at. `own_alone`: what was learnt of labels that
+    /// general texts have too is left out, so whether their new verdicts are right says nothing.
+    pub(super) fn rows(
+        &self,
+        before: &ByGroup<Scores>,
+        after: &[Scores; 4],
+        own_alone: bool,
+    ) -> Rows {
         let [general, held_out, pinned, new] = after;
         let rows = |group, after| paired(&self[group], &before[group], after);
+        let lessons = &self[Group::Lessons][self.judged_new()];
+        let mut new = paired(lessons, &before[Group::Lessons][self.judged_new()], new);
+        if own_alone {
+            for (row, lesson) in new.iter_mut().zip(lessons) {
+                let decisions = row.decisions.iter_mut().zip(lesson.labels.iter());
+                for (decision, _) in decisions.filter(|(_, label)| self.shares(label)) {
+                    decision.truth = None;
+                }
+            }
+        }
         [
             rows(Group::General, general),
             rows(Group::HeldOut, held_out),
             rows(Group::Pinned, pinned),
-            paired(
-                &self[Group::Lessons][self.judged_new()],
-                &before[Group::Lessons][self.judged_new()],
-                new,
-            ),
+            new,
         ]
     }
 
