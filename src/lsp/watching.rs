@@ -149,10 +149,10 @@ async fn show(
     tokio::time::timeout(PATIENCE, told).await.is_ok()
 }
 
-/// Pauses every folder of which notes wait.
+/// Pauses every folder that is being worked at; one that has its quiet hours is left to them.
 fn pause(watching: &dyn Watching) {
     let paused = watching.change(&WatchParams::default()).and_then(|now| {
-        let mut busy = now.folders.into_iter().filter(|folder| folder.waiting > 0);
+        let mut busy = now.folders.into_iter().filter(|folder| folder.busy);
         busy.try_for_each(|folder| {
             let asked = WatchParams {
                 action: WatchAction::Pause,

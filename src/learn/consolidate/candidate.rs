@@ -1,7 +1,7 @@
 //! What candidates are asked and judged by: lessons and shipped texts in, rows for the gate out.
 //!
 //! A head adds to what the model says without it, so what a candidate will say is foreseen from one
-//! reading of all texts; the one that may serve is then asked itself. Invariant: the same texts are
+//! reading of all texts; the one that may serve is then asked some of them. Invariant: the same texts are
 //! asked of every model, in the same order.
 
 use std::collections::{BTreeMap, BTreeSet};
