@@ -22,7 +22,7 @@ use gliznet::learn::consolidate::lesson::{Renamed, lessons};
 use gliznet::learn::consolidate::replay::{Half, spaces};
 use gliznet::learn::consolidate::shipped::said_by;
 use gliznet::learn::consolidate::{Job, learn};
-use gliznet::learn::journal::Entry;
+use gliznet::learn::journal::{self, Entry};
 use gliznet::learn::memory::{Memory, Recall, recollect};
 use gliznet::learn::versions::Versions;
 use gliznet::learn::versions::manifest::Manifest;
@@ -194,6 +194,7 @@ impl Vault {
             versions: self.versions.clone(),
             lessons: lessons(&self.entries, &Renamed::new()),
             pinned: Vec::new(),
+            descriptions: journal::descriptions(&self.entries),
             vault: None,
             last: self.entries.len() as u64,
             encoder: false,

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use anstream::println;
 use gliznet::config::Device as Choice;
-use gliznet::engine::{Engine, EngineOptions, Passage, Request, Vocabulary, batcher};
+use gliznet::engine::batcher::{self, Shape};
+use gliznet::engine::{Engine, EngineOptions, Passage, Request, Vocabulary};
 use gliznet::label::{LabelSet, bundled};
 use gliznet::model::device::{Chosen, choose};
 use gliznet::model::random::Random;
@@ -227,7 +228,7 @@ fn batches(model: &Model, labels: &LabelSet, workload: &Workload) -> Fallible<Ve
         sequences.extend(windows.map(|window| model.sequence(window, &labels)));
     }
     let lengths: Vec<usize> = sequences.iter().map(Sequence::len).collect();
-    let batches = batcher::batches(&lengths, BATCH_TOKENS).into_iter();
+    let batches = batcher::batches(&lengths, BATCH_TOKENS, Shape::Padded).into_iter();
     Ok(batches
         .map(|batch| batch.into_iter().map(|i| sequences[i].clone()).collect())
         .collect())

@@ -3,9 +3,8 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use gliznet::engine::batcher::batches;
+use gliznet::engine::batcher::{Shape, batches};
 use gliznet::engine::window::windows;
-use gliznet::label::LabelText;
 
 use crate::corpus::{labels, model, notes, text};
 
@@ -39,7 +38,7 @@ fn tokenise(criterion: &mut Criterion) {
     let names: Vec<_> = set
         .labels()
         .iter()
-        .map(|label| label.text(LabelText::Name))
+        .map(|label| label.name.as_str())
         .collect();
     let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     let mut group = criterion.benchmark_group("tokenise");
@@ -77,7 +76,7 @@ fn batch(criterion: &mut Criterion) {
         let lengths: Vec<usize> = (0..sequences).map(|i| 10 + i * 7_919 % 503).collect();
         group.throughput(Throughput::Elements(sequences as u64));
         group.bench_function(BenchmarkId::from_parameter(sequences), |bencher| {
-            bencher.iter(|| batches(black_box(&lengths), 2_048));
+            bencher.iter(|| batches(black_box(&lengths), 2_048, Shape::Packed));
         });
     }
     group.finish();

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use crate::document::Format;
-use crate::label::{Label, LabelSet};
+use crate::label::{Descriptions, Label, LabelSet};
 use crate::score::Score;
 
 /// A person's verdict on some labels of one document.
@@ -28,6 +28,8 @@ pub struct Correction {
     pub accepted: Vec<String>,
     /// Labels that do not.
     pub rejected: Vec<String>,
+    /// What those labels mean, of those that are described.
+    pub descriptions: Descriptions,
     /// Where the verdict was given.
     pub source: Source,
     /// What was answered for the text until then; none where there was no answer yet.
@@ -198,6 +200,8 @@ impl Correction {
     ) -> Result<Correction, CorrectionFault> {
         let (accepted, rejected) = said.resolve(set)?;
         let labels = set.labels().iter().map(|label| label.name.clone());
+        let mut descriptions = set.descriptions();
+        descriptions.retain(|name, _| accepted.contains(name) || rejected.contains(name));
         Ok(Correction {
             document: None,
             text,
@@ -205,6 +209,7 @@ impl Correction {
             labels: labels.collect(),
             accepted,
             rejected,
+            descriptions,
             source: said.source,
             shown: None,
         })

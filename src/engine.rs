@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::label::{LabelSet, LabelText};
+use crate::label::LabelSet;
 use crate::model::Model;
 use crate::model::calibration::Calibration;
 use crate::model::device::is_out_of_memory;
@@ -33,6 +33,7 @@ use crate::model::tokenizer::TokenizerError;
 use crate::score::{Logit, Score, softmax};
 use crate::tag::LabelScore;
 
+use batcher::Shape;
 use pass::{Plan, plan};
 
 pub use embedding::Embedding;
@@ -46,14 +47,12 @@ const GPU_BATCH_TOKENS: usize = 16_384;
 /// How the engine runs a model.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
-    /// Most tokens in one batch on a processor, padding included; a GPU takes more.
+    /// Most tokens in one batch on a processor, padding included where there is any; a GPU takes more.
     pub batch_tokens: usize,
     /// Most windows of one text; the rest of the text is not read, and the prediction says so.
     pub max_windows: usize,
     /// Text tokens in a window; the checkpoint's own wish where absent.
     pub window_tokens: Option<usize>,
-    /// How a label is spelt for the model.
-    pub label_text: LabelText,
     /// Labels exclude each other: scores are shares of one.
     pub multi_class: bool,
     /// Cut and score as the reference implementation does: one window, no calibration.
@@ -69,7 +68,6 @@ impl Default for EngineOptions {
             batch_tokens: 2048,
             max_windows: 16,
             window_tokens: None,
-            label_text: LabelText::Name,
             multi_class: false,
             compat: false,
             embedding: false,
@@ -187,7 +185,7 @@ impl Engine {
     /// # Errors
     /// Of the tokenizer and the tensor library.
     pub fn vocabulary(&self, set: Arc<LabelSet>) -> Result<Vocabulary, EngineError> {
-        let mut vocabulary = Vocabulary::tokenize(&self.model, set, self.options.label_text)?;
+        let mut vocabulary = Vocabulary::tokenize(&self.model, set)?;
         if self.calibration.needs_embedding() {
             self.embed(&mut vocabulary)?;
         }
@@ -198,6 +196,7 @@ impl Engine {
     }
 
     /// Gives every label its plain embedding, so that `views` has the second view whatever the calibration.
+    /// It reads the description too: the cost of a text grows with what the joint encoding reads alone.
     ///
     /// # Errors
     /// Of the tensor library.
@@ -205,7 +204,7 @@ impl Engine {
         let alone: Vec<Sequence> = vocabulary
             .labels
             .iter()
-            .map(|label| self.model.sequence(&label.tokens, &[]))
+            .map(|label| self.model.sequence(&label.described, &[]))
             .collect();
         let mut embeddings: Vec<Option<Arc<[f32]>>> = vec![None; alone.len()];
         self.run(&alone.iter().collect::<Vec<_>>(), |i, output| {
@@ -308,7 +307,8 @@ impl Engine {
         mut done: impl FnMut(usize, crate::model::Output),
     ) -> Result<(), EngineError> {
         let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.len()).collect();
-        for batch in batcher::batches(&lengths, self.batch_tokens()) {
+        let shape = Shape::of(&self.model);
+        for batch in batcher::batches(&lengths, self.batch_tokens(), shape) {
             let rows: Vec<&Sequence> = batch.iter().map(|i| sequences[*i]).collect();
             let too_much = |error: &candle_core::Error| {
                 let full = is_out_of_memory(error);

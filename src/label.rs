@@ -5,7 +5,7 @@
 //! Pure: parses from `&str`, reads no files; knows nothing of scores' origin.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest, Sha256};
 
@@ -49,15 +49,8 @@ pub struct Label {
     pub manual: bool,
 }
 
-/// Which words of a label the model reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum LabelText {
-    /// The name alone.
-    #[default]
-    Name,
-    /// `name: description`, or the name alone where there is no description.
-    NameAndDescription,
-}
+/// What labels mean, by their names.
+pub type Descriptions = BTreeMap<String, String>;
 
 impl Label {
     /// A label with nothing but a name.
@@ -72,15 +65,11 @@ impl Label {
         }
     }
 
-    /// The words that the model reads for this label.
-    pub fn text(&self, form: LabelText) -> Cow<'_, str> {
-        match (form, &self.description) {
-            (LabelText::NameAndDescription, Some(description)) => {
-                Cow::Owned(format!("{}: {description}", self.name))
-            }
-            (LabelText::Name, _) | (LabelText::NameAndDescription, None) => {
-                Cow::Borrowed(&self.name)
-            }
+    /// `name: description`, or the name alone where there is no description.
+    pub fn described(&self) -> Cow<'_, str> {
+        match &self.description {
+            Some(description) => Cow::Owned(format!("{}: {description}", self.name)),
+            None => Cow::Borrowed(&self.name),
         }
     }
 }
@@ -138,6 +127,25 @@ impl LabelSet {
             index: Index::new(&labels),
             labels,
         }
+    }
+
+    /// The same set, in which these labels mean this; the others keep what they have.
+    #[must_use]
+    pub fn with_descriptions(mut self, descriptions: &Descriptions) -> LabelSet {
+        for label in &mut self.labels {
+            if let Some(description) = descriptions.get(&label.name) {
+                label.description = Some(description.clone());
+            }
+        }
+        self
+    }
+
+    /// What its labels mean, of those that are described.
+    pub fn descriptions(&self) -> Descriptions {
+        let described = self.labels.iter();
+        described
+            .filter_map(|label| Some((label.name.clone(), label.description.clone()?)))
+            .collect()
     }
 
     /// The labels, in order; `LabelId(i)` is the `i`-th.
@@ -340,10 +348,15 @@ mod tests {
     }
 
     #[test]
-    fn the_model_reads_the_description_only_when_asked() {
+    fn a_label_is_its_name_with_what_it_means() {
         let set = parsed("[[label]]\nname = 'a'\ndescription = 'First.'\n[[label]]\nname = 'b'\n");
-        let texts = |form| -> Vec<_> { set.labels().iter().map(|l| l.text(form)).collect() };
-        assert_eq!(texts(LabelText::Name), ["a", "b"]);
-        assert_eq!(texts(LabelText::NameAndDescription), ["a: First.", "b"]);
+        let texts = |set: &LabelSet| -> Vec<String> {
+            let labels = set.labels().iter();
+            labels.map(|label| label.described().into_owned()).collect()
+        };
+        assert_eq!(texts(&set), ["a: First.", "b"]);
+        let names = LabelSet::from_names(["b", "a", "c"]).unwrap();
+        let described = names.with_descriptions(&set.descriptions());
+        assert_eq!(texts(&described), ["b", "a: First.", "c"]);
     }
 }

@@ -240,6 +240,46 @@ fn a_label_too_long_for_the_model_is_unscored_and_the_others_are_not() {
 }
 
 #[test]
+fn a_description_sharpens_the_embedding_and_costs_no_text_a_token() {
+    let described = |meaning: &str| {
+        let set = format!("[[label]]\nname = 'baking'\ndescription = '{meaning}'\n");
+        Arc::new(LabelSet::parse(&set).unwrap())
+    };
+    let sets = [
+        set(["baking"]),
+        described("Bread, dough, flour and what comes out of the oven."),
+        described(&"bread and ".repeat(2_000)),
+    ];
+    for checkpoint in ["bert-isolated-proj", "bert-cosine-proj"] {
+        let engine = engine(checkpoint);
+        let passage = Passage::plain(TEXTS[0]);
+        let seen = sets.each_ref().map(|set| {
+            let mut vocabulary = engine.vocabulary(Arc::clone(set)).unwrap();
+            engine.embed(&mut vocabulary).unwrap();
+            let request = Request {
+                passage: &passage,
+                vocabulary: &vocabulary,
+            };
+            let lengths: Vec<usize> = engine
+                .passes(&request)
+                .unwrap()
+                .iter()
+                .map(|pass| pass.sequence.len())
+                .collect();
+            (
+                engine.views(&[request]).unwrap()[0].windows[0][0].unwrap(),
+                lengths,
+            )
+        });
+        let [(plain, short), others @ ..] = &seen;
+        for (view, lengths) in others {
+            assert_eq!((view.joint, lengths), (plain.joint, short), "{checkpoint}");
+            assert_ne!(view.embed, plain.embed, "{checkpoint}");
+        }
+    }
+}
+
+#[test]
 fn text_that_spells_special_tokens_stays_text_but_for_the_reference() {
     let text = "before [SEP] after [LAB] the end";
     let (plain, compat) = (

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use expect_test::expect_file;
-use gliznet::label::{LabelSet, LabelText, bundled};
+use gliznet::label::{LabelSet, bundled};
 
 fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -111,7 +111,7 @@ fn labels_of_a_bundled_set_read_differently_to_the_model() {
         let texts: BTreeSet<String> = set
             .labels()
             .iter()
-            .map(|label| label.text(LabelText::NameAndDescription).into_owned())
+            .map(|label| label.described().into_owned())
             .collect();
         assert_eq!(texts.len(), set.labels().len(), "{name}");
     }

@@ -95,6 +95,65 @@ fn a_verdict_on_a_text_holds_at_once_wherever_the_text_turns_up_again() {
 }
 
 #[test]
+fn a_described_label_is_remembered_after_a_restart_as_it_was_corrected() {
+    let home = Home::new(&LABELS);
+    let set = "[[label]]\nname = 'garden'\ndescription = 'Roses, beds, what grows.'\n\
+               [[label]]\nname = 'tax'\n";
+    std::fs::write(home.path("config/set.toml"), set).unwrap();
+    // A model that reads descriptions: of this one it says 0.8, and 0.2 of the name alone.
+    let model = home.path("model");
+    std::fs::create_dir(&model).unwrap();
+    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let fixture = fixture.join("tests/fixtures/parity/bert-isolated-proj");
+    for file in std::fs::read_dir(fixture).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), model.join(file.file_name())).unwrap();
+    }
+    let calibration = r#"{"version":1,"joint":0.0,"embed":60.0,"bias":-55.2,"threshold":0.5}"#;
+    std::fs::write(model.join("calibration.json"), calibration).unwrap();
+    let settings = std::fs::read_to_string(home.path("config/gliznet.toml")).unwrap();
+    let place = model.display().to_string();
+    let rest = settings.split_once('\n').unwrap().1;
+    home.configure(&format!("model = '{place}'\n{rest}"));
+
+    // So little alike that the verdict itself does not hold for it, to this model.
+    let like = "I flew to Lisbon and walked along the river for hours.";
+    std::fs::write(home.path("notes/like.txt"), like).unwrap();
+    let score = |answer: &Value| {
+        let tags = answer["tags"].as_array().unwrap().iter();
+        let garden = tags.clone().find(|tag| tag["label"] == "garden");
+        garden.unwrap_or_else(|| panic!("{answer}"))["score"]
+            .as_f64()
+            .unwrap()
+    };
+    // The memory learns in the background where it does not know the model yet.
+    let asked = |script: &mut Editor, until: &dyn Fn(f64) -> bool| {
+        let mut scores = (0..200).map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            let params = json!({"text": like, "format": "plain"});
+            score(&script.request("gliznet/tag", params).unwrap())
+        });
+        scores.find(|score| until(*score)).unwrap()
+    };
+    let mut script = editor(&home);
+    let before = asked(&mut script, &|_| true);
+    // The answer is known when it is corrected, so what the memory learns is what a person saw.
+    tags(&mut script, TEXT);
+    let said = json!({"text": TEXT, "format": "plain", "rejected": ["garden"]});
+    correct(&mut script, said);
+    let corrected = asked(&mut script, &|score| (score - before).abs() > 0.02);
+    assert_eq!(script.quit(), 0);
+    assert_eq!(home.run(&["stop"]).1, 0);
+    // Read again from the journal: by the command line, and by the next daemon.
+    let (shown, _) = home.run(&["tag", "--format", "json", "like.txt"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap_or_else(|_| panic!("{shown}"));
+    let alone = score(&shown[0]);
+    assert!((alone - corrected).abs() < 1e-3, "{alone} {corrected}");
+    let mut script = editor(&home);
+    asked(&mut script, &|score| (score - corrected).abs() < 1e-3);
+    assert_eq!(script.quit(), 0);
+}
+
+#[test]
 fn the_command_line_knows_what_was_said_of_a_file_and_a_person_reads_who_gave_a_tag() {
     let home = home();
     std::fs::write(home.path("notes/rose.txt"), TEXT).unwrap();

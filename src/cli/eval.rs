@@ -10,7 +10,6 @@ use serde_json::json;
 use super::setup::{ModelArgs, Surroundings, unit_interval};
 use super::{Outcome, UsageError, complain};
 use crate::engine::{Engine, EngineOptions};
-use crate::label::LabelText;
 use crate::learn::dataset::{Case, DataSet, Suite};
 use crate::learn::evaluation::{Evaluation, Headline, Task, Thresholds, evaluate};
 use crate::learn::scoring::score;
@@ -79,7 +78,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         multi_class: args.multi_class,
         compat: args.model.compat,
         window_tokens: args.window,
-        label_text: LabelText::Name,
         ..EngineOptions::default()
     };
     let engine = Engine::new(model, options);

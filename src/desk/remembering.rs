@@ -64,10 +64,12 @@ impl Desk {
         }
         if self.memory().model() != &*facts.fingerprint {
             let mut background = Vec::new();
-            let names = ["note".to_owned()]; // Any label will do: the vector does not depend on it.
-            for text in ordinary() {
-                let seen = self.see(Passage::plain(&text), &names, facts).await?;
-                background.extend(seen.and_then(|(embedding, ..)| embedding));
+            // Any label will do: the vector does not depend on it.
+            let (any, _) = LabelSet::from_names_lenient(["note"]);
+            let any = any.map(Arc::new);
+            for (text, any) in ordinary().zip(any.iter().cycle()) {
+                let seen = self.see(Passage::plain(&text), any, facts).await?;
+                background.extend(seen.and_then(|answer| answer.prediction.embedding.clone()));
             }
             self.memory_mut().begin(&facts.fingerprint, &background);
         }
@@ -80,15 +82,20 @@ impl Desk {
         let Ok(Ok(replay)) = read else {
             return Ok(()); // The journal says so itself, to those who write there.
         };
+        let descriptions = journal::descriptions(&replay.entries);
         for entry in replay.entries {
             if unlearnt.contains(&entry.sequence) {
                 let judged = self.memory().judged(entry.sequence);
+                let (Some(labels), _) = LabelSet::from_names_lenient(&judged) else {
+                    continue;
+                };
+                let labels = Arc::new(labels.with_descriptions(&descriptions));
                 let Correction { text, format, .. } = entry.correction;
                 let passage = Passage::of(&Document::parse(format, text));
-                if let Some((Some(embedding), answer, labels)) =
-                    self.see(passage, &judged, facts).await?
+                if let Some(answer) = self.see(passage, &labels, facts).await?
+                    && let Some(embedding) = &answer.prediction.embedding
                 {
-                    self.learn(entry.sequence, &answer, &labels, &embedding);
+                    self.learn(entry.sequence, &answer, &labels, embedding);
                 }
             }
         }
@@ -106,28 +113,21 @@ impl Desk {
     async fn see(
         &self,
         passage: Passage,
-        names: &[String],
+        labels: &Arc<LabelSet>,
         facts: &ModelFacts,
-    ) -> Result<Option<(Option<Embedding>, Answer, Arc<LabelSet>)>, Halt> {
-        let (Some(labels), _) = LabelSet::from_names_lenient(names) else {
-            return Ok(None);
-        };
-        let labels = Arc::new(labels);
+    ) -> Result<Option<Answer>, Halt> {
         let passage = Arc::new(passage);
         loop {
             let question = Question {
                 passage: Arc::clone(&passage),
-                labels: Arc::clone(&labels),
+                labels: Arc::clone(labels),
                 priority: Priority::Bulk,
             };
             match self.worker.ask(question).await {
                 Ok(answer) if answer.model.fingerprint != facts.fingerprint => {
                     return Err(Halt::OtherModel);
                 }
-                Ok(answer) => {
-                    let embedding = answer.prediction.embedding.clone();
-                    return Ok(Some((embedding, answer, labels)));
-                }
+                Ok(answer) => return Ok(Some(answer)),
                 Err(WorkerError::Overloaded(_)) => tokio::time::sleep(RETRY).await,
                 Err(WorkerError::Engine(_)) => return Ok(None),
                 Err(WorkerError::NoModel(_) | WorkerError::Stopping) => return Err(Halt::End),

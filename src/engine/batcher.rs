@@ -1,22 +1,48 @@
-//! Groups sequences into padded batches. Pure: lengths in, groups of indices out.
+//! Groups sequences into batches. Pure: lengths in, groups of indices out.
 //!
-//! Invariant: every sequence is in exactly one batch, and no batch exceeds the token budget,
-//! padding included, unless a single sequence does.
+//! Invariant: every sequence is in exactly one batch, and no batch exceeds the token budget, padding
+//! included where there is any, unless a single sequence does.
+
+use crate::model::Model;
+
+/// How the sequences of a batch lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Each is padded to the longest.
+    Padded,
+    /// End to end.
+    Packed,
+}
+
+impl Shape {
+    /// How a model reads them.
+    pub fn of(model: &Model) -> Shape {
+        match model.reads_unpadded() {
+            true => Shape::Packed,
+            false => Shape::Padded,
+        }
+    }
+}
 
 /// Groups sequences of these lengths; the longest come first, so that padding stays small.
-pub fn batches(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
+pub fn batches(lengths: &[usize], budget: usize, shape: Shape) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|i| std::cmp::Reverse(lengths[*i])); // Stable: equal lengths keep their order.
     let mut batches: Vec<Vec<usize>> = Vec::new();
-    let mut longest = 0;
+    let (mut longest, mut sum) = (0, 0);
     for i in order {
+        let more = |batch: &[usize]| match shape {
+            Shape::Padded => (batch.len() + 1) * longest,
+            Shape::Packed => sum + lengths[i],
+        };
         match batches.last_mut() {
-            Some(batch) if (batch.len() + 1) * longest <= budget => batch.push(i),
+            Some(batch) if more(batch) <= budget => batch.push(i),
             _ => {
-                longest = lengths[i];
+                (longest, sum) = (lengths[i], 0);
                 batches.push(vec![i]);
             }
         }
+        sum += lengths[i];
     }
     batches
 }
@@ -49,15 +75,21 @@ mod tests {
     #[test]
     fn like_lengths_share_a_batch_under_the_budget() {
         assert_eq!(
-            batches(&[10, 100, 12, 90, 11], 200),
+            batches(&[10, 100, 12, 90, 11], 200, Shape::Padded),
             [vec![1, 3], vec![2, 4, 0]]
+        );
+        assert_eq!(
+            batches(&[10, 100, 12, 90, 11], 202, Shape::Packed),
+            [vec![1, 3, 2], vec![4, 0]]
         );
     }
 
     #[test]
     fn a_sequence_over_the_budget_runs_alone() {
-        assert_eq!(batches(&[500, 10], 200), [vec![0], vec![1]]);
-        assert!(batches(&[], 200).is_empty());
+        for shape in [Shape::Padded, Shape::Packed] {
+            assert_eq!(batches(&[500, 10], 200, shape), [vec![0], vec![1]]);
+            assert!(batches(&[], 200, shape).is_empty());
+        }
     }
 
     /// Runs 0..7 where `room` items fit at once; sizes of the runs, and what came out.
@@ -93,14 +125,19 @@ mod tests {
         #[test]
         fn nothing_is_lost_nothing_doubled_nothing_over_budget(
             lengths in prop::collection::vec(1_usize..600, 0..80), budget in 1_usize..4000,
+            shape in prop::sample::select(vec![Shape::Padded, Shape::Packed]),
         ) {
-            let got = batches(&lengths, budget);
+            let got = batches(&lengths, budget, shape);
             let mut all: Vec<usize> = got.iter().flatten().copied().collect();
             all.sort_unstable();
             prop_assert_eq!(all, (0..lengths.len()).collect::<Vec<_>>());
             for batch in &got {
-                let longest = batch.iter().map(|i| lengths[*i]).max().unwrap_or(0);
-                prop_assert!(batch.len() == 1 || batch.len() * longest <= budget);
+                let of_batch = batch.iter().map(|i| lengths[*i]);
+                let tokens = match shape {
+                    Shape::Padded => batch.len() * of_batch.max().unwrap_or(0),
+                    Shape::Packed => of_batch.sum(),
+                };
+                prop_assert!(batch.len() == 1 || tokens <= budget);
             }
         }
     }

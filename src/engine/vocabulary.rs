@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::EngineError;
-use crate::label::{LabelId, LabelSet, LabelText};
+use crate::label::{Label, LabelId, LabelSet};
 use crate::model::Model;
 use crate::model::label_head::{LabelHead, LabelHeads};
 
@@ -21,6 +21,8 @@ pub struct Vocabulary {
 pub(super) struct TokenizedLabel {
     pub(super) id: LabelId,
     pub(super) tokens: Vec<u32>,
+    /// Name and description, for the plain embedding; what is too long of it is left out.
+    pub(super) described: Vec<u32>,
     /// The plain embedding of the label alone, where the calibration wants it.
     pub(super) embedding: Option<Arc<[f32]>>,
     /// What was learnt of the label on top of the checkpoint.
@@ -37,22 +39,17 @@ pub struct Unscored {
 }
 
 impl Vocabulary {
-    /// Tokenises the labels of `set` as `form` spells them.
-    pub(super) fn tokenize(
-        model: &Model,
-        set: Arc<LabelSet>,
-        form: LabelText,
-    ) -> Result<Vocabulary, EngineError> {
-        let texts: Vec<_> = set.labels().iter().map(|label| label.text(form)).collect();
-        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+    /// Tokenises the labels of `set`.
+    pub(super) fn tokenize(model: &Model, set: Arc<LabelSet>) -> Result<Vocabulary, EngineError> {
+        let names: Vec<&str> = set.labels().iter().map(|l| l.name.as_str()).collect();
+        let described: Vec<_> = set.labels().iter().map(Label::described).collect();
+        let described: Vec<&str> = described.iter().map(AsRef::as_ref).collect();
+        let names = model.tokenizer().ids_of_all(&names)?;
+        let described = model.tokenizer().ids_of_all(&described)?;
         let longest = longest_label(model);
         let (mut labels, mut unscored) = (Vec::new(), Vec::new());
-        for (i, tokens) in model
-            .tokenizer()
-            .ids_of_all(&texts)?
-            .into_iter()
-            .enumerate()
-        {
+        for (i, (tokens, mut described)) in names.into_iter().zip(described).enumerate() {
+            described.truncate(longest);
             let id = LabelId(i as u32);
             let reason = match tokens.len() {
                 0 => "it has no character that the model knows; give it another name".to_owned(),
@@ -63,6 +60,7 @@ impl Vocabulary {
                     labels.push(TokenizedLabel {
                         id,
                         tokens,
+                        described,
                         embedding: None,
                         head: None,
                     });

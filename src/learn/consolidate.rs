@@ -41,6 +41,7 @@ use candle_core::{Device, Tensor};
 use super::gate::{self, Evidence, Limits, Verdict};
 use super::versions::manifest::{Candidate, Lessons, Manifest, Outcome, Training};
 use super::versions::{Loaded, VersionError, Versions};
+use crate::label::Descriptions;
 use crate::model::checkpoint::CheckpointError;
 use crate::model::delta::{Delta, Parts};
 use crate::model::label_head::LabelHeads;
@@ -71,6 +72,8 @@ pub struct Job {
     pub lessons: Vec<Lesson>,
     /// What must always be right.
     pub pinned: Vec<Lesson>,
+    /// What the labels mean that somebody has judged.
+    pub descriptions: Descriptions,
     /// Tagged notes to learn from as well, in place of all that they have taught before.
     pub vault: Option<Vault>,
     /// The highest number of the journal.
@@ -246,7 +249,13 @@ fn run(job: &Job, tell: &mut Tell) -> Result<(Manifest, Option<Cross>), Consolid
     if let Some(fact) = split.lacks() {
         return Err(ConsolidateError::Nothing { fact });
     }
-    let sheet = Sheet::of(&split, &job.pinned);
+    let mut descriptions = job.descriptions.clone();
+    descriptions.extend(
+        job.vault
+            .iter()
+            .flat_map(|vault| vault.descriptions.clone()),
+    );
+    let sheet = Sheet::of(&split, &job.pinned, descriptions);
     let threshold = start.served.calibration().threshold().value();
     let own = start.plain(job, &start.parts.tensors, &sheet, tell)?;
     let has_changed = !start.parts.tensors.is_empty()

@@ -15,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::correction::Correction;
+use crate::label::Descriptions;
 use crate::lines::{Durability, Lines};
 use record::{Record, line, moved_line};
 
@@ -35,6 +36,20 @@ pub struct Entry {
     pub time: u64,
     /// What was said.
     pub correction: Correction,
+}
+
+/// What judged labels mean, each as the last correction of it has that.
+pub fn descriptions(entries: &[Entry]) -> Descriptions {
+    let mut descriptions = Descriptions::new();
+    for correction in entries.iter().map(|entry| &entry.correction) {
+        for name in correction.accepted.iter().chain(&correction.rejected) {
+            match correction.descriptions.get(name) {
+                Some(meaning) => descriptions.insert(name.clone(), meaning.clone()),
+                None => descriptions.remove(name),
+            };
+        }
+    }
+    descriptions
 }
 
 /// A document that has another name now: what was said of it holds under that one.
@@ -260,9 +275,32 @@ mod tests {
             labels: vec!["garden".to_owned(), "tax".to_owned()],
             accepted: vec!["garden".to_owned()],
             rejected: vec!["tax".to_owned()],
+            descriptions: Descriptions::new(),
             source: Source::Script,
             shown: None,
         }
+    }
+
+    #[test]
+    fn a_label_means_what_its_last_correction_says() {
+        let entry = |sequence, described: &[(&str, &str)]| {
+            let described = described.iter();
+            let described = described.map(|(name, it)| ((*name).to_owned(), (*it).to_owned()));
+            Entry {
+                sequence,
+                time: 7,
+                correction: Correction {
+                    descriptions: described.collect(),
+                    ..correction("a")
+                },
+            }
+        };
+        let entries = [
+            entry(1, &[("garden", "What grows."), ("tax", "What is due.")]),
+            entry(2, &[("garden", "Roses.")]),
+        ];
+        let said: Vec<_> = descriptions(&entries).into_iter().collect();
+        assert_eq!(said, [("garden".to_owned(), "Roses.".to_owned())]);
     }
 
     fn written(texts: &[&str]) -> Vec<u8> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::dataset::{Case, DataSet, LabelList};
 use super::evaluation::{Scored, ScoredError};
 use crate::engine::{Engine, EngineError, Passage, PassageViews, Prediction, Request, Vocabulary};
-use crate::label::{LabelId, LabelSet, NameFault};
+use crate::label::{Descriptions, LabelId, LabelSet, NameFault};
 
 /// Rows that are scored together.
 const GROUP: usize = 128;
@@ -38,6 +38,7 @@ pub(crate) struct Candidates {
 struct CandidateLists<'a> {
     engine: &'a Engine,
     labels: &'a LabelList,
+    descriptions: Descriptions,
     embedded: bool,
     ready: HashMap<Arc<[u32]>, Arc<Candidates>>,
 }
@@ -45,9 +46,12 @@ struct CandidateLists<'a> {
 impl<'a> CandidateLists<'a> {
     /// `embedded`: give every label its plain embedding, whatever the calibration wants.
     fn new(engine: &'a Engine, labels: &'a LabelList, embedded: bool) -> CandidateLists<'a> {
+        let both = labels.names().iter().zip(labels.descriptions());
+        let described = both.filter_map(|(name, meant)| Some((name.clone(), meant.clone()?)));
         CandidateLists {
             engine,
             labels,
+            descriptions: described.collect(),
             embedded,
             ready: HashMap::new(),
         }
@@ -63,6 +67,7 @@ impl<'a> CandidateLists<'a> {
             .collect();
         let (set, faults) = LabelSet::from_names_lenient(&names);
         let set = set.ok_or(ScoringError::Labels(faults))?;
+        let set = set.with_descriptions(&self.descriptions);
         let labels = names.iter().map(|name| set.find(name)).collect();
         let mut vocabulary = self.engine.vocabulary(Arc::new(set))?;
         if self.embedded {

@@ -7,7 +7,7 @@ use crate::cli::labelset::renamed;
 use crate::config::{Folders, Settings};
 use crate::learn::consolidate::lesson::lessons;
 use crate::learn::consolidate::{Job, pinned};
-use crate::learn::journal::Journal;
+use crate::learn::journal::{self, Journal};
 use crate::learn::versions::Versions;
 use crate::model::store::Store;
 
@@ -35,6 +35,7 @@ pub(super) fn job(folders: &Folders, settings: &Settings, encoder: bool) -> anyh
         versions: Versions::new(folders),
         lessons: lessons(&replay.entries, &renamed(folders)),
         pinned,
+        descriptions: journal::descriptions(&replay.entries),
         vault: None,
         encoder,
         last: journal.last(),

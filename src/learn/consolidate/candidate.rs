@@ -17,7 +17,7 @@ use super::replay::{self, Half};
 use super::shipped;
 use super::split::Split;
 use super::{ConsolidateError, Stage, Tell, stage};
-use crate::label::LabelSet;
+use crate::label::{Descriptions, LabelSet};
 use crate::learn::gate::Row;
 use crate::model::Model;
 use crate::model::label_head::LabelHeads;
@@ -87,6 +87,8 @@ pub(super) struct Sheet {
     new: usize,
     /// Labels of lessons that general texts have too.
     shared: BTreeSet<String>,
+    /// What the labels mean that somebody has judged.
+    descriptions: Descriptions,
 }
 
 impl Index<Group> for Sheet {
@@ -98,7 +100,7 @@ impl Index<Group> for Sheet {
 }
 
 impl Sheet {
-    pub(super) fn of(split: &Split, pinned: &[Lesson]) -> Sheet {
+    pub(super) fn of(split: &Split, pinned: &[Lesson], descriptions: Descriptions) -> Sheet {
         let asked = |lessons: &[&Lesson]| -> Vec<Question> {
             lessons.iter().map(|lesson| Question::of(lesson)).collect()
         };
@@ -121,6 +123,7 @@ impl Sheet {
             of_vault: [split.vault.len(), split.held_out_of_vault],
             new: split.vault.len() + split.new.len(),
             shared,
+            descriptions,
             questions: ByGroup([
                 Question::of_spaces(&replay::spaces(Half::Measure)),
                 asked(&split.held_out),
@@ -129,6 +132,15 @@ impl Sheet {
                 Question::of_ordinary(&lessons, MOST_SETS),
                 Question::of_spaces(&practice),
             ]),
+        }
+    }
+
+    /// What the labels of a group mean: those of shipped texts are known by name alone, so that what
+    /// somebody describes changes nothing of what the gate measures by.
+    fn descriptions(&self, group: Group) -> Descriptions {
+        match group {
+            Group::General | Group::Replay => Descriptions::new(),
+            _ => self.descriptions.clone(),
         }
     }
 
@@ -225,16 +237,16 @@ impl Sheet {
         tell: &mut Tell,
     ) -> Result<[Scores; 4], ConsolidateError> {
         let groups = [
-            &self[Group::General],
-            &self[Group::HeldOut],
-            &self[Group::Pinned],
-            &self[Group::Lessons][self.judged_new()],
+            (Group::General, &self[Group::General]),
+            (Group::HeldOut, &self[Group::HeldOut]),
+            (Group::Pinned, &self[Group::Pinned]),
+            (Group::Lessons, &self[Group::Lessons][self.judged_new()]),
         ];
         let mut holds = true;
-        for (questions, foreseen) in groups.iter().zip(&foreseen) {
+        for ((group, questions), foreseen) in groups.iter().zip(&foreseen) {
             let step = questions.len().div_ceil(SAMPLE).max(1);
             let sample: Vec<Question> = questions.iter().step_by(step).cloned().collect();
-            let said = answers(model, &sample)?;
+            let said = answers(model, &sample, &self.descriptions(*group))?;
             let foreseen = foreseen.iter().step_by(step);
             holds &= said.iter().zip(foreseen).all(|(a, b)| alike(a, b));
             stage(tell, Stage::Preparing)?;
@@ -244,8 +256,8 @@ impl Sheet {
         }
         tracing::warn!("what was learnt does not say what was foreseen; every text is asked");
         let mut said = [const { Vec::new() }; 4];
-        for (said, questions) in said.iter_mut().zip(groups) {
-            *said = answers(model, questions)?;
+        for (said, (group, questions)) in said.iter_mut().zip(groups) {
+            *said = answers(model, questions, &self.descriptions(group))?;
             stage(tell, Stage::Preparing)?;
         }
         Ok(said)
@@ -317,10 +329,11 @@ impl Plain {
                 answers.0[group as usize] = known;
                 continue;
             }
+            let descriptions = sheet.descriptions(group);
             let mut said = Vec::with_capacity(sheet[group].len());
             for questions in sheet[group].chunks(STEP) {
                 stage(tell, Stage::Reading { done, of })?;
-                said.extend(exam::asked(model, questions, true)?);
+                said.extend(exam::asked(model, questions, &descriptions, true)?);
                 done += questions.len();
             }
             answers.0[group as usize] = said;

@@ -13,6 +13,7 @@ use super::exam::{Question, answers};
 use super::practice::{Exercise, Exercises, Plan, Practised, practise};
 use super::replay::{self, Half};
 use super::{ConsolidateError, Job, Stage};
+use crate::label::Descriptions;
 use crate::model::Model;
 use crate::model::config::BackboneConfig;
 use crate::model::delta::{Delta, between};
@@ -71,7 +72,7 @@ pub(super) fn learn(
         .into_iter()
         .map(|question| question.cut(served, text_tokens(served)))
         .collect::<Result<_, _>>()?;
-    let replayed = answers(pupil.shipped, &questions)?;
+    let replayed = answers(pupil.shipped, &questions, &Descriptions::new())?;
     let exercises = Exercises {
         new: exercises(served, pupil.new.0, pupil.new.1, job.seed)?,
         old: exercises(served, pupil.old.0, pupil.old.1, job.seed)?,

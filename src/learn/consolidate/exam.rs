@@ -9,7 +9,7 @@ use super::ConsolidateError;
 use super::lesson::Lesson;
 use super::replay::Space;
 use crate::engine::{Embedding, Engine, EngineOptions, Passage, Request, Vocabulary, heads_of};
-use crate::label::LabelSet;
+use crate::label::{Descriptions, LabelSet};
 use crate::learn::gate::{Decision, Row};
 use crate::learn::memory::ordinary;
 use crate::model::Model;
@@ -126,8 +126,9 @@ impl Answer {
 pub(super) fn answers(
     model: &Arc<Model>,
     questions: &[Question],
+    descriptions: &Descriptions,
 ) -> Result<Vec<Vec<f32>>, ConsolidateError> {
-    let answers = asked(model, questions, false)?;
+    let answers = asked(model, questions, descriptions, false)?;
     Ok(answers.iter().map(Answer::scores).collect())
 }
 
@@ -167,10 +168,11 @@ fn heads_by_column(labels: &[String], heads: &LabelHeads) -> Vec<Option<Arc<Labe
     labels.iter().map(of).collect()
 }
 
-/// All that a model says; `embedding` where the texts' vectors are wanted too.
+/// All that a model says of labels that mean this; `embedding` where the texts' vectors are wanted too.
 pub(super) fn asked(
     model: &Arc<Model>,
     questions: &[Question],
+    descriptions: &Descriptions,
     embedding: bool,
 ) -> Result<Vec<Answer>, ConsolidateError> {
     let options = EngineOptions {
@@ -188,7 +190,7 @@ pub(super) fn asked(
                 None => {
                     let (set, _) = LabelSet::from_names_lenient(&*question.labels);
                     let vocabulary = set
-                        .map(|set| engine.vocabulary(Arc::new(set)))
+                        .map(|set| engine.vocabulary(Arc::new(set.with_descriptions(descriptions))))
                         .transpose()?;
                     let vocabulary = vocabulary.map(Arc::new);
                     ready.insert(Arc::clone(&question.labels), vocabulary.clone());

@@ -201,6 +201,7 @@ mod tests {
                 labels: names(labels),
                 accepted: names(accepted),
                 rejected: names(rejected),
+                descriptions: Default::default(),
                 source: Source::Editor,
                 shown: None,
             },

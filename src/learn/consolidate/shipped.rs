@@ -10,6 +10,7 @@ use super::ConsolidateError;
 use super::exam::{self, Answer, Question};
 use super::replay::{Half, spaces};
 use crate::engine::Embedding;
+use crate::label::Descriptions;
 use crate::model::Model;
 
 /// A text after the other: the log-odds of each label as float32, little-endian, NaN where the
@@ -30,7 +31,7 @@ pub(super) fn answers(questions: &[Question]) -> Option<Vec<Answer>> {
 pub fn said_by(model: &Arc<Model>) -> Result<Vec<u8>, ConsolidateError> {
     let questions = Question::of_spaces(&spaces(Half::Measure));
     let mut bytes = Vec::new();
-    for answer in exam::asked(model, &questions, true)? {
+    for answer in exam::asked(model, &questions, &Descriptions::new(), true)? {
         for logit in answer.logits {
             bytes.extend(logit.unwrap_or(f32::NAN).to_le_bytes());
         }
@@ -77,7 +78,8 @@ mod tests {
         let model = Arc::new(Model::bundled(&LoadOptions::default()).unwrap());
         // A model takes its time in a test: a few of them, from all spaces.
         for (question, shipped) in questions.iter().zip(&shipped).step_by(17) {
-            let own = exam::asked(&model, std::slice::from_ref(question), true).unwrap();
+            let question_alone = std::slice::from_ref(question);
+            let own = exam::asked(&model, question_alone, &Descriptions::new(), true).unwrap();
             let logits = own[0].logits.iter().zip(&shipped.logits);
             for (own, shipped) in logits {
                 let (own, shipped) = (own.unwrap(), shipped.unwrap());

@@ -106,6 +106,7 @@ mod tests {
                 labels: names.to_vec(),
                 accepted: names[wrong..].to_vec(),
                 rejected: names[..wrong].to_vec(),
+                descriptions: Default::default(),
                 source,
                 shown: Some(Shown {
                     model: model.to_owned(),

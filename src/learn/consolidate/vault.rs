@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::lesson::{Lesson, digest};
 use crate::document::{Document, body_tags};
 use crate::engine::Passage;
-use crate::label::{LabelId, LabelSet};
+use crate::label::{Descriptions, LabelId, LabelSet};
 use crate::model::random::Random;
 
 /// So many notes with tags are needed.
@@ -23,6 +23,8 @@ pub struct Vault {
     pub name: String,
     /// One a text.
     pub lessons: Vec<Lesson>,
+    /// What the labels mean.
+    pub descriptions: Descriptions,
     /// Tags that are no label of the set, with how many notes have each.
     pub unknown: BTreeMap<String, usize>,
     /// Notes in which no label of the set stands as a tag.
@@ -44,6 +46,7 @@ impl Vault {
     ) -> Vault {
         let mut vault = Vault {
             name,
+            descriptions: set.descriptions(),
             ..Vault::default()
         };
         let mut texts: Vec<(String, BTreeSet<LabelId>)> = Vec::new();

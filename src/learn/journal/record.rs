@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Entry, Moved};
 use crate::correction::{Correction, Shown, Source};
 use crate::document::Format;
+use crate::label::Descriptions;
 use crate::score::Score;
 
 /// The oldest reader that understands what is written here. Fields that were added since are
@@ -105,6 +106,8 @@ struct Line {
     labels: Vec<String>,
     accepted: Vec<String>,
     rejected: Vec<String>,
+    #[serde(default, skip_serializing_if = "Descriptions::is_empty")]
+    descriptions: Descriptions,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     format: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,6 +133,7 @@ pub(super) fn line(sequence: u64, time: u64, correction: &Correction) -> Vec<u8>
         labels: correction.labels.clone(),
         accepted: correction.accepted.clone(),
         rejected: correction.rejected.clone(),
+        descriptions: correction.descriptions.clone(),
         format: Some(correction.format.name().to_owned()),
         source: Some(correction.source.name().to_owned()),
         model: shown.map(|shown| shown.model.clone()),
@@ -169,6 +173,7 @@ pub(super) fn read(line: &[u8]) -> Result<Record, String> {
             labels: line.labels,
             accepted: line.accepted,
             rejected: line.rejected,
+            descriptions: line.descriptions,
             // The first records had no source, and only editors to come from.
             source: line
                 .source
@@ -201,6 +206,7 @@ mod tests {
             labels: vec!["garden".to_owned(), "tax".to_owned()],
             accepted: vec!["garden".to_owned()],
             rejected: Vec::new(),
+            descriptions: [("garden".to_owned(), "What grows.".to_owned())].into(),
             source: Source::Folder,
             shown: Some(Shown {
                 model: "minilm@01234567".to_owned(),
@@ -238,6 +244,7 @@ mod tests {
     fn a_record_comes_back_as_it_went_in() {
         let bare = Correction {
             document: None,
+            descriptions: Descriptions::new(),
             shown: None,
             ..correction()
         };

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::TextKey;
 use crate::engine::Embedding;
+use crate::label::LabelSet;
 use crate::lines::{Durability, Lines};
 use crate::score::Score;
 
@@ -31,7 +32,7 @@ const MOST_LINES: usize = 4 * super::MOST_ENTRIES;
 pub struct Impression {
     /// What the text is about.
     pub embedding: Embedding,
-    /// How well labels fit it, by name, as `untaught` has it.
+    /// How well labels fit it, by what the model reads of them, as `untaught` has it.
     pub scores: BTreeMap<String, Score>,
 }
 
@@ -80,9 +81,10 @@ impl Impressions {
     }
 
     /// What the model made of a text, if these labels were among those that it was asked about.
-    pub fn of(&self, text: TextKey, names: &[String]) -> Option<&Impression> {
+    pub fn of(&self, text: TextKey, labels: &LabelSet) -> Option<&Impression> {
         let known = self.known.get(&text)?;
-        let has_all = names.iter().all(|name| known.scores.contains_key(name));
+        let mut labels = labels.labels().iter();
+        let has_all = labels.all(|label| known.scores.contains_key(&*label.described()));
         has_all.then_some(known)
     }
 
@@ -197,14 +199,17 @@ mod tests {
         let mut first = Impressions::open(dir.path(), "model").unwrap();
         first.keep(vec![(text, impression(0.25))]).unwrap();
         let mut second = Impressions::open(dir.path(), "model").unwrap();
-        assert_eq!(second.of(text, &[]), Some(&impression(0.25)));
+        let set = |names: &[&str]| LabelSet::from_names(names).unwrap();
+        assert_eq!(second.of(text, &set(&["tax"])), Some(&impression(0.25)));
         second.keep(vec![(text, impression(0.75))]).unwrap();
         let third = Impressions::open(dir.path(), "model").unwrap();
-        let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
-        assert_eq!(third.of(text, &names(&["tax"])), Some(&impression(0.75)));
-        assert_eq!(third.of(text, &names(&["tax", "heron"])), None);
+        assert_eq!(third.of(text, &set(&["tax"])), Some(&impression(0.75)));
+        assert_eq!(third.of(text, &set(&["tax", "heron"])), None);
+        let described = [("tax".to_owned(), "What is due.".to_owned())];
+        let described = set(&["tax"]).with_descriptions(&described.into());
+        assert_eq!(third.of(text, &described), None);
         let other = Impressions::open(dir.path(), "other").unwrap();
-        assert_eq!(other.of(text, &[]), None);
+        assert_eq!(other.of(text, &set(&["tax"])), None);
     }
 
     #[test]
@@ -228,7 +233,8 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         let read = Impressions::open(dir.path(), "model").unwrap();
         assert_eq!(read.known.len(), 1);
-        assert_eq!(read.of(text, &[]), Some(&impression(0.25)));
+        let set = LabelSet::from_names(["tax"]).unwrap();
+        assert_eq!(read.of(text, &set), Some(&impression(0.25)));
     }
 
     #[test]

@@ -12,8 +12,8 @@ use super::impressions::{Impression, Impressions};
 use super::{Memory, TextKey, ordinary, ordinary_vectors, untaught};
 use crate::document::Document;
 use crate::engine::{Engine, EngineError, Passage, Request, Vocabulary};
-use crate::label::LabelSet;
-use crate::learn::journal::Entry;
+use crate::label::{Descriptions, Label, LabelSet};
+use crate::learn::journal::{self, Entry};
 use crate::score::Score;
 
 /// So many texts are read at a time.
@@ -63,16 +63,18 @@ pub fn recollect(
     let reads_as_shipped = engine.model().reads_as_shipped();
     let mut wanted: Vec<Wanted> = match reads_as_shipped {
         true => Vec::new(),
-        false => ordinary().map(Wanted::ordinary).collect(),
+        false => ordinary().filter_map(Wanted::ordinary).collect(),
     };
     let n_ordinary = wanted.len();
     let unlearnt = memory.unlearnt();
+    let descriptions = journal::descriptions(entries);
     for entry in entries.iter().filter(|e| unlearnt.contains(&e.sequence)) {
-        wanted.push(Wanted::corrected(entry, memory.judged(entry.sequence)));
+        let judged = memory.judged(entry.sequence);
+        wanted.extend(Wanted::corrected(entry, &judged, &descriptions));
     }
     let missing: Vec<&Wanted> = wanted
         .iter()
-        .filter(|text| impressions.of(text.key, &text.names).is_none())
+        .filter(|text| impressions.of(text.key, &text.labels).is_none())
         .collect();
     if !missing.is_empty() {
         tell(missing.len());
@@ -87,13 +89,16 @@ pub fn recollect(
         true => ordinary_vectors(),
         false => wanted[..n_ordinary]
             .iter()
-            .filter_map(|text| Some(impressions.of(text.key, &[])?.embedding.clone()))
+            .filter_map(|text| Some(impressions.of(text.key, &text.labels)?.embedding.clone()))
             .collect(),
     };
     memory.begin(fingerprint, &background);
     for text in &wanted[n_ordinary..] {
-        if let Some(seen) = impressions.of(text.key, &text.names) {
-            let score = |name: &str| seen.scores.get(name).copied();
+        if let Some(seen) = impressions.of(text.key, &text.labels) {
+            let score = |name: &str| {
+                let label = text.labels.label(text.labels.find(name)?);
+                seen.scores.get(&*label.described()).copied()
+            };
             memory.learn(text.id, fingerprint, &seen.embedding, score);
         }
     }
@@ -106,70 +111,59 @@ struct Wanted {
     id: u64,
     key: TextKey,
     passage: Passage,
-    names: Vec<String>,
+    labels: Arc<LabelSet>,
 }
 
 impl Wanted {
-    fn ordinary(text: String) -> Wanted {
-        Wanted {
+    fn ordinary(text: String) -> Option<Wanted> {
+        let (labels, _) = LabelSet::from_names_lenient([ANY]);
+        Some(Wanted {
             id: 0,
             key: TextKey::new(&text),
             passage: Passage::plain(text.as_str()),
-            names: Vec::new(),
-        }
+            labels: Arc::new(labels?),
+        })
     }
 
-    fn corrected(entry: &Entry, names: Vec<String>) -> Wanted {
+    /// None where no judged label has a name.
+    fn corrected(entry: &Entry, judged: &[String], meant: &Descriptions) -> Option<Wanted> {
         let correction = &entry.correction;
         let document = Document::parse(correction.format, correction.text.as_str());
-        Wanted {
+        let (labels, _) = LabelSet::from_names_lenient(judged);
+        Some(Wanted {
             id: entry.sequence,
             key: TextKey::new(&correction.text),
             passage: Passage::of(&document),
-            names,
-        }
-    }
-
-    fn vocabulary(&self, engine: &Engine) -> Result<Option<Vocabulary>, EngineError> {
-        let any = [ANY.to_owned()];
-        let names = if self.names.is_empty() {
-            &any[..]
-        } else {
-            &self.names
-        };
-        let (set, _) = LabelSet::from_names_lenient(names);
-        set.map(|set| engine.vocabulary(Arc::new(set))).transpose()
+            labels: Arc::new(labels?.with_descriptions(meant)),
+        })
     }
 }
 
 /// What the model makes of texts; one that it makes nothing of is left out.
 fn look(engine: &Engine, texts: &[&Wanted]) -> Result<Vec<(TextKey, Impression)>, EngineError> {
-    let vocabularies: Vec<Option<Vocabulary>> = texts
+    let vocabularies: Vec<Vocabulary> = texts
         .iter()
-        .map(|text| text.vocabulary(engine))
+        .map(|text| engine.vocabulary(Arc::clone(&text.labels)))
         .collect::<Result<_, _>>()?;
-    let askable: Vec<(&&Wanted, &Vocabulary)> = texts
-        .iter()
-        .zip(&vocabularies)
-        .filter_map(|(text, vocabulary)| Some((text, vocabulary.as_ref()?)))
-        .collect();
-    let requests: Vec<Request> = askable
-        .iter()
-        .map(|(text, vocabulary)| Request {
-            passage: &text.passage,
-            vocabulary,
-        })
-        .collect();
-    let predictions = engine.score(&requests)?;
+    let both = texts.iter().zip(&vocabularies);
+    let requests = both.map(|(text, vocabulary)| Request {
+        passage: &text.passage,
+        vocabulary,
+    });
+    let predictions = engine.score(&requests.collect::<Vec<_>>())?;
     let mut seen = Vec::new();
-    for ((text, vocabulary), prediction) in askable.iter().zip(predictions) {
+    for (text, prediction) in texts.iter().zip(predictions) {
         let Some(embedding) = prediction.embedding.clone() else {
             continue;
         };
-        let said = untaught(&prediction, vocabulary.set(), engine.model().label_heads());
+        let said = untaught(&prediction, &text.labels, engine.model().label_heads());
         // What the model cannot score it knows nothing of.
-        let score = |name: &String| Some((name.clone(), said(name).or(Score::new(0.5))?));
-        let scores: BTreeMap<_, _> = text.names.iter().filter_map(score).collect();
+        let score = |label: &Label| {
+            let score = said(&label.name).or(Score::new(0.5))?;
+            Some((label.described().into_owned(), score))
+        };
+        let labels = text.labels.labels().iter();
+        let scores: BTreeMap<_, _> = labels.filter_map(score).collect();
         seen.push((text.key, Impression { embedding, scores }));
     }
     Ok(seen)
