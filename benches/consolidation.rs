@@ -4,7 +4,8 @@
 //! shipped texts under labels that the gate's texts have too. Output: two tables, in three orders: micro-F1 on
 //! the person's held-out notes, by the memory of the shipped model, by the model that has learnt and
 //! by that with its memory; the mean ranking precision on general texts that the gate measures; how
-//! long it took. `-- --rounds 1` stops sooner, `-- --orders 1` too. `-- --write-answers FILE` writes
+//! long it took. `-- --rounds 1` stops sooner, `-- --orders 1` too, and `--first 1` leaves
+//! the first order out. `-- --write-answers FILE` writes
 //! what the bundled model says of the gate's texts (`src/learn/consolidate/shipped.bin`), and nothing else.
 //! A correction accepts the tags of its note and rejects what was suggested and is not among them.
 
@@ -57,7 +58,7 @@ fn main() -> Result<(), Error> {
         return Ok(());
     }
     let rounds = argument("--rounds").unwrap_or(ROUNDS);
-    let orders = argument("--orders").unwrap_or(ORDERS);
+    let orders = argument("--first").unwrap_or(0)..argument("--orders").unwrap_or(ORDERS);
     let own = notes("benches/personal/corrections.jsonl")?;
     let set = Arc::clone(&own.first().ok_or("no notes")?.set);
     let held_out = notes("benches/personal/held-out.jsonl")?;
@@ -79,7 +80,7 @@ fn main() -> Result<(), Error> {
         }));
     }
     anstream::println!("Sixty corrections at once\n\n{HEADER}");
-    for order in 0..orders {
+    for order in orders.clone() {
         let mut own = own.clone();
         Random::new(&[order]).shuffle(&mut own);
         own.truncate(SIXTY);
@@ -93,7 +94,7 @@ fn main() -> Result<(), Error> {
     anstream::println!(
         "\nRounds of {CORRECTIONS}, half of them this person's as long as there are such notes\n\n{HEADER}"
     );
-    for order in 0..orders {
+    for order in orders {
         let (mut own, mut others) = (own.clone(), others.clone());
         Random::new(&[order]).shuffle(&mut own);
         Random::new(&[order, 1]).shuffle(&mut others);

@@ -190,8 +190,9 @@ impl LabelSet {
     /// Comments, layout, the order of aliases and the set's own name do not count.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
-        // The version changes with the fields below, so that old fingerprints match nothing.
-        hash.update(b"gliznet label set 1");
+        // The version changes with the fields below, and with what the model reads of them, so that
+        // old fingerprints match nothing.
+        hash.update(b"gliznet label set 2");
         add_threshold(&mut hash, self.threshold);
         for label in &self.labels {
             add_text(&mut hash, Some(&label.name));

@@ -137,10 +137,11 @@ impl Sheet {
 
     /// What the labels of a group mean: those of shipped texts are known by name alone, so that what
     /// somebody describes changes nothing of what the gate measures by.
-    fn descriptions(&self, group: Group) -> Descriptions {
+    fn descriptions(&self, group: Group) -> &Descriptions {
+        static NONE: Descriptions = Descriptions::new();
         match group {
-            Group::General | Group::Replay => Descriptions::new(),
-            _ => self.descriptions.clone(),
+            Group::General | Group::Replay => &NONE,
+            _ => &self.descriptions,
         }
     }
 
@@ -246,7 +247,7 @@ impl Sheet {
         for ((group, questions), foreseen) in groups.iter().zip(&foreseen) {
             let step = questions.len().div_ceil(SAMPLE).max(1);
             let sample: Vec<Question> = questions.iter().step_by(step).cloned().collect();
-            let said = answers(model, &sample, &self.descriptions(*group))?;
+            let said = answers(model, &sample, self.descriptions(*group))?;
             let foreseen = foreseen.iter().step_by(step);
             holds &= said.iter().zip(foreseen).all(|(a, b)| alike(a, b));
             stage(tell, Stage::Preparing)?;
@@ -257,7 +258,7 @@ impl Sheet {
         tracing::warn!("what was learnt does not say what was foreseen; every text is asked");
         let mut said = [const { Vec::new() }; 4];
         for (said, (group, questions)) in said.iter_mut().zip(groups) {
-            *said = answers(model, questions, &self.descriptions(group))?;
+            *said = answers(model, questions, self.descriptions(group))?;
             stage(tell, Stage::Preparing)?;
         }
         Ok(said)
@@ -329,11 +330,15 @@ impl Plain {
                 answers.0[group as usize] = known;
                 continue;
             }
-            let descriptions = sheet.descriptions(group);
             let mut said = Vec::with_capacity(sheet[group].len());
             for questions in sheet[group].chunks(STEP) {
                 stage(tell, Stage::Reading { done, of })?;
-                said.extend(exam::asked(model, questions, &descriptions, true)?);
+                said.extend(exam::asked(
+                    model,
+                    questions,
+                    sheet.descriptions(group),
+                    true,
+                )?);
                 done += questions.len();
             }
             answers.0[group as usize] = said;
