@@ -18,7 +18,7 @@ use crate::engine::worker::{Answer, Loading, ModelFacts, Question, WorkerError};
 use crate::engine::{Embedding, Passage, Prediction};
 use crate::label::LabelSet;
 use crate::learn::journal;
-use crate::learn::memory::{Memory, Recall, ordinary, ordinary_vectors, untaught};
+use crate::learn::memory::{Memory, Recall, any_label, ordinary, ordinary_vectors, untaught};
 
 /// When to ask again after the queue was full.
 const RETRY: Duration = Duration::from_millis(500);
@@ -64,11 +64,11 @@ impl Desk {
         }
         if self.memory().model() != &*facts.fingerprint {
             let mut background = Vec::new();
-            // Any label will do: the vector does not depend on it.
-            let (any, _) = LabelSet::from_names_lenient(["note"]);
-            let any = any.map(Arc::new);
-            for (text, any) in ordinary().zip(any.iter().cycle()) {
-                let seen = self.see(Passage::plain(&text), any, facts).await?;
+            let Some(any) = any_label() else {
+                return Ok(());
+            };
+            for text in ordinary() {
+                let seen = self.see(Passage::plain(&text), &any, facts).await?;
                 background.extend(seen.and_then(|answer| answer.prediction.embedding.clone()));
             }
             self.memory_mut().begin(&facts.fingerprint, &background);

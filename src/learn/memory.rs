@@ -28,7 +28,7 @@ use crate::score::{Logit, Score};
 
 pub use neighbours::Constants;
 use neighbours::{Background, Likeness};
-pub use ordinary::{ordinary, ordinary_vectors};
+pub use ordinary::{any_label, ordinary, ordinary_vectors};
 pub use recollect::{RecollectError, recollect};
 pub use suspicion::Suspicion;
 pub use text::TextKey;

@@ -3,7 +3,10 @@
 //! Reading them takes the model some seconds. Their vectors are shipped, so that the first
 //! correction of somebody who has just begun has its effect at once.
 
+use std::sync::Arc;
+
 use crate::engine::Embedding;
+use crate::label::LabelSet;
 
 /// One JSON string a line.
 const TEXTS: &str = include_str!("ordinary.jsonl");
@@ -17,6 +20,11 @@ pub fn ordinary() -> impl Iterator<Item = String> {
     lines.filter_map(|line| serde_json::from_str(line).ok())
 }
 
+/// A label to ask them with: any will do, for the vector does not depend on it.
+pub fn any_label() -> Option<Arc<LabelSet>> {
+    LabelSet::from_names_lenient(["note"]).0.map(Arc::new)
+}
+
 /// Their vectors by the shipped model, for those that read as it does (`Model::reads_as_shipped`).
 pub fn ordinary_vectors() -> Vec<Embedding> {
     let dimensions = (VECTORS.len() / TEXTS.lines().count().max(1)).max(1);
@@ -27,11 +35,8 @@ pub fn ordinary_vectors() -> Vec<Embedding> {
 
 #[cfg(all(test, feature = "bundled-model"))]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::engine::{Engine, EngineOptions, Passage, Request};
-    use crate::label::LabelSet;
     use crate::model::{LoadOptions, Model};
 
     /// When it fails, the model or the texts have changed: write them anew.
@@ -46,8 +51,7 @@ mod tests {
             ..EngineOptions::default()
         };
         let engine = Engine::new(model, options);
-        let set = Arc::new(LabelSet::from_names(["note"]).unwrap());
-        let vocabulary = engine.vocabulary(set).unwrap();
+        let vocabulary = engine.vocabulary(any_label().unwrap()).unwrap();
         // A model takes its time in a test: a few of them, from all over the file.
         for (text, vector) in ordinary().zip(&vectors).step_by(15) {
             let passage = Passage::plain(&text);

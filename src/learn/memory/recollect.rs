@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::impressions::{Impression, Impressions};
-use super::{Memory, TextKey, ordinary, ordinary_vectors, untaught};
+use super::{Memory, TextKey, any_label, ordinary, ordinary_vectors, untaught};
 use crate::document::Document;
 use crate::engine::{Engine, EngineError, Passage, Request, Vocabulary};
 use crate::label::{Descriptions, Label, LabelSet};
@@ -18,8 +18,6 @@ use crate::score::Score;
 
 /// So many texts are read at a time.
 const GROUP: usize = 16;
-/// Any label will do where only the vector is wanted: it does not depend on it.
-const ANY: &str = "note";
 
 /// Why there is no memory.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +61,11 @@ pub fn recollect(
     let reads_as_shipped = engine.model().reads_as_shipped();
     let mut wanted: Vec<Wanted> = match reads_as_shipped {
         true => Vec::new(),
-        false => ordinary().filter_map(Wanted::ordinary).collect(),
+        false => any_label().map_or_else(Vec::new, |any| {
+            ordinary()
+                .map(|text| Wanted::ordinary(text, &any))
+                .collect()
+        }),
     };
     let n_ordinary = wanted.len();
     let unlearnt = memory.unlearnt();
@@ -115,14 +117,13 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn ordinary(text: String) -> Option<Wanted> {
-        let (labels, _) = LabelSet::from_names_lenient([ANY]);
-        Some(Wanted {
+    fn ordinary(text: String, any: &Arc<LabelSet>) -> Wanted {
+        Wanted {
             id: 0,
             key: TextKey::new(&text),
             passage: Passage::plain(text.as_str()),
-            labels: Arc::new(labels?),
-        })
+            labels: Arc::clone(any),
+        }
     }
 
     /// None where no judged label has a name.
