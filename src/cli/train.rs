@@ -21,6 +21,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::setup::DeviceArg;
 use super::{Outcome, UsageError, complain};
+use crate::config::keep_memory;
 use crate::learn::train::recipe::Recipe;
 use crate::learn::train::{Event, Faults, StepRecord, TrainOptions, train};
 use crate::model::device::choose;
@@ -85,6 +86,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         let message = "give --recipe FILE and --out DIR, or run `gliznet train now`";
         return Err(UsageError(message.to_owned()).into());
     };
+    keep_memory();
     let (mut recipe, recipe_text) = Recipe::read(recipe)?;
     if let Some(init) = &args.init {
         recipe.init = Some(init.clone());

@@ -5,7 +5,7 @@ use candle_core::{Module, Result, Tensor};
 use candle_nn::Embedding;
 
 use super::EncoderInput;
-use super::ops::{FeedForward, LayerNorm, Linear, attention, linear};
+use super::ops::{FeedForward, LayerNorm, Linear, linear, self_attention};
 use crate::model::config::{BertConfig, BertFamily};
 use crate::model::weights::Reader;
 
@@ -167,14 +167,8 @@ impl Layer {
 
     /// `[batch, token, hidden]` -> `[batch, token, hidden]`.
     fn forward(&self, states: &Tensor, input: &EncoderInput) -> Result<Tensor> {
-        let context = attention(
-            &self.query.forward(states)?,
-            &self.key.forward(states)?,
-            &self.value.forward(states)?,
-            self.heads,
-            input.mask,
-            None,
-        )?;
+        let maps = [&self.query, &self.key, &self.value];
+        let context = self_attention(states, maps, self.heads, input.mask)?;
         let attended = input.drop(self.output.forward(&context)?)?;
         let states = self.attention_norm.forward(&(attended + states)?)?;
         let fed = input.drop(self.feed_forward.forward(&states)?)?;

@@ -7,28 +7,21 @@
 
 mod backward;
 mod bytes;
+mod dense;
 mod processor;
-mod strided;
 mod tile;
 
 pub(super) use bytes::{BytePanels, ByteRows};
+pub(super) use dense::{Matrix, product, product_of_transposed, product_with_transposed};
 pub(super) use processor::Processor;
-pub(super) use strided::{Shape, Threads, product};
-pub(super) use tile::{Panels, Product, Rows};
+pub(super) use tile::{Panels, Product, Rows, Start};
 
 use processor::ByteProducts;
 
-pub(super) use backward::{gelu_backward, norm_backward, sum_rows, weigh_row};
+pub(super) use backward::{gelu_backward, norm_backward, softmax_backward, sum_rows};
 
 /// Lanes of the accumulators: one AVX-512 register of float32.
 const LANES: usize = 16;
-
-/// Fills every row of `out` with `row`.
-pub(super) fn fill_rows(out: &mut [f32], row: &[f32]) {
-    for out in out.chunks_exact_mut(row.len()) {
-        out.copy_from_slice(row);
-    }
-}
 
 /// `x = norm(x + residual)`, row by row.
 pub(super) fn add_norm(x: &mut [f32], residual: &[f32], weight: &[f32], bias: &[f32], eps: f32) {
@@ -104,16 +97,33 @@ pub(super) fn add(x: &mut [f32], y: &[f32]) {
     );
 }
 
-/// Exponentials of a row less its largest value, in place, and their sum; `also` takes part in the
-/// largest value and the sum (the keys of a label's own tokens).
-pub(super) fn exp_row(row: &mut [f32], also: &mut [f32]) -> f32 {
+/// An exponential below it is 0: what is closed must not become a number too small for the
+/// processor's fast paths, with which every product takes a hundred times as long.
+const LEAST: f32 = 1e-30;
+
+/// The softmax of `scale · x + added`, row by row, in place.
+pub(super) fn softmax(x: &mut [f32], width: usize, scale: f32, added: Option<&[f32]>) {
     Processor::here().vectorize(
         #[inline(always)]
-        || exp_row_here(row, also),
-    )
+        || {
+            for (i, row) in x.chunks_exact_mut(width).enumerate() {
+                row.iter_mut().for_each(|x| *x *= scale);
+                if let Some(added) = added {
+                    let added = &added[i * width..(i + 1) * width];
+                    row.iter_mut().zip(added).for_each(|(x, added)| *x += added);
+                }
+                let share = 1.0 / exp_row_here(row, &mut []);
+                for x in row {
+                    *x = if *x > LEAST { *x * share } else { 0.0 };
+                }
+            }
+        },
+    );
 }
 
-/// `exp_row` for whoever is compiled for the processor already.
+/// Exponentials of a row less its largest value, in place, and their sum; `also` takes part in the
+/// largest value and the sum (the keys of a label's own tokens). For whoever is compiled for the
+/// processor already.
 #[inline(always)]
 pub(super) fn exp_row_here(row: &mut [f32], also: &mut [f32]) -> f32 {
     let larger = |a: f32, b: f32| if b > a { b } else { a };
@@ -231,7 +241,7 @@ mod tests {
     #[test]
     fn a_row_and_its_own_keys_share_one_softmax() {
         let (mut row, mut own) = (vec![1.0, 2.0, 3.0], vec![5.0]);
-        let sum = exp_row(&mut row, &mut own);
+        let sum = exp_row_here(&mut row, &mut own);
         assert!((own[0] - 1.0).abs() < 1e-6);
         assert!(
             (sum - (1.0 + (-2.0_f32).exp() + (-3.0_f32).exp() + (-4.0_f32).exp())).abs() < 1e-6

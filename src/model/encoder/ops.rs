@@ -76,6 +76,28 @@ impl Linear {
             x,
         )
     }
+
+    /// The same of `gelu(x)`, which is not kept where it is computed anew on the way back.
+    fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
+        match x.track_op() && values::is_ours(x) {
+            true => affine::affine_of_gelu(x, &self.weight, self.bias.as_ref()),
+            false => self.forward(&Activation::Gelu.forward(x)?),
+        }
+    }
+
+    /// Maps of one input as one map, their outputs one after another; `None` where only some have
+    /// a bias.
+    fn joined(parts: &[&Linear]) -> Result<Option<Linear>> {
+        let weights: Vec<&Tensor> = parts.iter().map(|part| &part.weight).collect();
+        let biases: Vec<&Tensor> = parts.iter().filter_map(|part| part.bias.as_ref()).collect();
+        let bias = match biases.len() {
+            0 => None,
+            n if n == parts.len() => Some(Tensor::cat(&biases, 0)?),
+            _ => return Ok(None),
+        };
+        let weight = Tensor::cat(&weights, 0)?;
+        Ok(Some(Linear { weight, bias }))
+    }
 }
 
 /// The linear map with `weight` and, where asked, `bias`, in what the part computes in.
@@ -109,8 +131,11 @@ pub(crate) struct FeedForward {
 
 impl FeedForward {
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.outer
-            .forward(&self.activation.forward(&self.inner.forward(x)?)?)
+        let inner = self.inner.forward(x)?;
+        match self.activation {
+            Activation::Gelu => self.outer.forward_gelu(&inner),
+            other => self.outer.forward(&other.forward(&inner)?),
+        }
     }
 }
 
@@ -137,6 +162,33 @@ pub(crate) fn softmax(x: &Tensor) -> Result<Tensor> {
     }
 }
 
+/// Attention of states to themselves, by maps to queries, keys and values.
+///
+/// Where it is trained on a CPU, the three are one map: one product is faster than three, and so is
+/// its way back.
+pub(crate) fn self_attention(
+    states: &Tensor,
+    [query, key, value]: [&Linear; 3],
+    heads: usize,
+    mask: &AttentionMask,
+) -> Result<Tensor> {
+    let is_trained = states.track_op() || query.weight.track_op();
+    if let (true, Some(joined)) = (
+        is_trained && values::is_ours(states),
+        Linear::joined(&[query, key, value])?,
+    ) {
+        return attend::attend(&joined.forward(states)?, heads, mask.plan(None));
+    }
+    attention(
+        &query.forward(states)?,
+        &key.forward(states)?,
+        &value.forward(states)?,
+        heads,
+        mask,
+        None,
+    )
+}
+
 /// Scaled dot-product attention: `q`, `k`, `v` are `[batch, token, hidden]`, heads side by side;
 /// the result too.
 pub(crate) fn attention(
@@ -148,7 +200,8 @@ pub(crate) fn attention(
     window: Option<u32>,
 ) -> Result<Tensor> {
     if mask.is_packed() || q.track_op() && values::is_ours(q) {
-        return attend::attend(q, k, v, heads, mask.plan(window));
+        let qkv = Tensor::cat(&[q, k, v], D::Minus1)?;
+        return attend::attend(&qkv, heads, mask.plan(window));
     }
     let context = attention_of_heads(
         &split_heads(q, heads)?,

@@ -10,7 +10,7 @@ use pulp::{Simd, WithSimd};
 
 use super::rows::SequenceRows;
 use crate::model::encoder::kernel::{
-    Panels, Processor, Product, Rows as Matrix, dot_here, exp_row_here,
+    Panels, Processor, Product, Rows as Matrix, Start, dot_here, exp_row_here,
 };
 
 /// Query rows that are scored at a time: with 512 keys, 48 KiB of scores.
@@ -131,10 +131,11 @@ impl WithSimd for Attend<'_> {
                 rows: Matrix {
                     values: &self.qkv[queries..],
                     stride: 3 * self.heads.hidden,
+                    step: 1,
                     n: rows.len(),
                 },
                 panels: part_of_keys,
-                bias: None,
+                start: Start::Zero,
                 out: &mut scratch.scores,
                 out_stride: width,
             });
@@ -167,10 +168,11 @@ impl WithSimd for Attend<'_> {
                 rows: Matrix {
                     values: &scratch.scores,
                     stride: width,
+                    step: 1,
                     n: rows.len(),
                 },
                 panels: scratch.values.part_of_rows(first_key..near.end),
-                bias: None,
+                start: Start::Zero,
                 out: context,
                 out_stride: dim,
             });

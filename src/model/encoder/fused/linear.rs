@@ -2,7 +2,9 @@
 
 use candle_core::Result;
 
-use crate::model::encoder::kernel::{BytePanels, ByteRows, Panels, Processor, Product, Rows};
+use crate::model::encoder::kernel::{
+    BytePanels, ByteRows, Panels, Processor, Product, Rows, Start,
+};
 use crate::model::weights::Reader;
 
 /// `x Wᵀ + b`.
@@ -87,10 +89,11 @@ impl Linear {
                     rows: Rows {
                         values: x,
                         stride,
+                        step: 1,
                         n,
                     },
                     panels: weight.whole(),
-                    bias: Some(bias),
+                    start: Start::Bias(bias),
                     out,
                     out_stride: weight.columns(),
                 });

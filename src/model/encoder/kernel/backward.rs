@@ -1,16 +1,16 @@
 //! The inner loops of the way back: gradients of what the parent computes, slices in and out.
 
-use super::{LANES, Processor, erf, exp, lanes};
+use super::{LANES, Processor, dot_here, erf, exp, lanes};
 
-/// `out = gradient · gelu'(x)`, with `gelu'(x) = Φ(x) + x φ(x)`.
-pub(in crate::model::encoder) fn gelu_backward(x: &[f32], gradient: &[f32], out: &mut [f32]) {
+/// `gradient *= gelu'(x)`, with `gelu'(x) = Φ(x) + x φ(x)`.
+pub(in crate::model::encoder) fn gelu_backward(x: &[f32], gradient: &mut [f32]) {
     const DENSITY: f32 = 0.398_942_3; // 1 / sqrt(2 π)
     Processor::here().vectorize(
         #[inline(always)]
         || {
-            for ((x, gradient), out) in x.iter().zip(gradient).zip(out.iter_mut()) {
+            for (x, gradient) in x.iter().zip(gradient.iter_mut()) {
                 let below = 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
-                *out = gradient * (below + x * DENSITY * exp(-0.5 * x * x));
+                *gradient *= below + x * DENSITY * exp(-0.5 * x * x);
             }
         },
     );
@@ -90,14 +90,22 @@ pub(in crate::model::encoder) fn sum_rows(rows: &[f32], out: &mut [f32]) {
     );
 }
 
-/// The way back through a softmax row: `gradient = shares · (gradient − Σ shares · gradient)`.
-pub(in crate::model::encoder) fn weigh_row(shares: &[f32], gradient: &mut [f32]) {
+/// The way back through a softmax, row by row, in place: `scale · shares · (gradient − Σ shares · gradient)`.
+pub(in crate::model::encoder) fn softmax_backward(
+    shares: &[f32],
+    gradient: &mut [f32],
+    width: usize,
+    scale: f32,
+) {
     Processor::here().vectorize(
         #[inline(always)]
         || {
-            let mean = along(gradient, shares, 0.0, 1.0);
-            for (gradient, share) in gradient.iter_mut().zip(shares) {
-                *gradient = share * (*gradient - mean);
+            let rows = gradient.chunks_exact_mut(width);
+            for (gradient, shares) in rows.zip(shares.chunks_exact(width)) {
+                let mean = dot_here(gradient, shares);
+                for (gradient, share) in gradient.iter_mut().zip(shares) {
+                    *gradient = scale * share * (*gradient - mean);
+                }
             }
         },
     );

@@ -11,6 +11,7 @@
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
 
 use super::Processor;
 
@@ -42,12 +43,45 @@ pub(in crate::model::encoder) struct Part<'a> {
     columns: Range<usize>,
 }
 
-/// Rows to multiply: row `i` begins at `i · stride`.
+/// Rows to multiply: value `k` of row `i` is at `i · stride + k · step`.
 #[derive(Clone, Copy)]
 pub(in crate::model::encoder) struct Rows<'a> {
     pub(in crate::model::encoder) values: &'a [f32],
     pub(in crate::model::encoder) stride: usize,
+    /// 1, or the width of a matrix whose columns are multiplied as rows.
+    pub(in crate::model::encoder) step: usize,
     pub(in crate::model::encoder) n: usize,
+}
+
+impl Rows<'_> {
+    /// These rows from number `first` on.
+    #[inline(always)]
+    fn from(self, first: usize) -> Self {
+        Rows {
+            values: &self.values[first * self.stride..],
+            n: self.n - first,
+            ..self
+        }
+    }
+
+    /// How many values there must be for this depth.
+    #[inline(always)]
+    fn end(self, depth: usize) -> usize {
+        match (self.n, depth) {
+            (0, _) | (_, 0) => 0,
+            (n, depth) => (n - 1) * self.stride + (depth - 1) * self.step + 1,
+        }
+    }
+}
+
+/// What the sums of a product begin with.
+#[derive(Clone, Copy)]
+pub(in crate::model::encoder) enum Start<'a> {
+    Zero,
+    /// One value a column.
+    Bias(&'a [f32]),
+    /// What `out` holds.
+    Out,
 }
 
 impl Panels {
@@ -98,6 +132,22 @@ impl Panels {
                 values[start..start + row.len()].copy_from_slice(row);
             }
         }
+    }
+
+    /// Packs on all threads: `fill` is given a panel's first column, its width and its values,
+    /// `[depth, width]`, which are zeros.
+    pub(super) fn in_parallel(
+        processor: Processor,
+        (depth, columns): (usize, usize),
+        fill: impl Fn(usize, usize, &mut [f32]) + Sync,
+    ) -> Panels {
+        let mut panels = Panels::default();
+        panels.reset(processor, depth, columns);
+        let width = panels.width;
+        let panel = (depth * width).max(1);
+        let values = panels.values_mut().par_chunks_exact_mut(panel).enumerate();
+        values.for_each(|(i, values)| fill(i * width, width, values));
+        panels
     }
 
     fn reset(&mut self, processor: Processor, depth: usize, columns: usize) {
@@ -175,12 +225,11 @@ impl Panels {
     }
 }
 
-/// `out = rows · panels + bias`, each row of `out` `out_stride` after the one before.
+/// `out = rows · panels + start`, each row of `out` `out_stride` after the one before.
 pub(in crate::model::encoder) struct Product<'a> {
     pub(in crate::model::encoder) rows: Rows<'a>,
     pub(in crate::model::encoder) panels: Part<'a>,
-    /// One value a column.
-    pub(in crate::model::encoder) bias: Option<&'a [f32]>,
+    pub(in crate::model::encoder) start: Start<'a>,
     pub(in crate::model::encoder) out: &'a mut [f32],
     pub(in crate::model::encoder) out_stride: usize,
 }
@@ -189,17 +238,17 @@ impl Product<'_> {
     /// Panics where a row would be outside of its slice: a bug of the caller.
     fn check(&self) {
         let (depth, columns) = (self.panels.depth.len(), self.panels.columns.len());
-        let Rows { values, stride, n } = self.rows;
+        let n = self.rows.n;
         if n > 0 {
-            assert!(
-                (n - 1) * stride + depth <= values.len(),
-                "{n} rows of {depth}"
-            );
+            let values = self.rows.values.len();
+            assert!(self.rows.end(depth) <= values, "{n} rows of {depth}");
             let last = (n - 1) * self.out_stride + columns;
             assert!(last <= self.out.len(), "{n} rows of {columns}");
         }
-        let bias = self.bias.map_or(columns, <[f32]>::len);
-        assert!(bias == columns, "{bias} biases for {columns} columns");
+        if let Start::Bias(bias) = self.start {
+            let n = bias.len();
+            assert!(n == columns, "{n} biases for {columns} columns");
+        }
     }
 }
 
@@ -250,21 +299,28 @@ impl Product<'_> {
             let packed = &panels.values()[packed];
             let first = first - columns.start;
             let mut bias = [0.0; MOST_COLUMNS];
-            if let Some(all) = self.bias {
+            if let Start::Bias(all) = self.start {
                 bias[..own].copy_from_slice(&all[first..first + own]);
             }
+            let bias = match self.start {
+                Start::Out => None,
+                Start::Zero | Start::Bias(_) => Some(&bias),
+            };
             for start in (0..self.rows.n).step_by(R) {
-                let rows = R.min(self.rows.n - start);
-                let values = &self.rows.values[start * self.rows.stride..];
+                let mut rows = self.rows.from(start);
+                rows.n = rows.n.min(R);
                 let out = &mut self.out[start * self.out_stride + first..];
                 if own == width {
                     let to = (out, self.out_stride);
-                    tile_of::<S, R, V>(simd, rows, values, self.rows.stride, packed, &bias, to);
+                    tile_of::<S, R, V>(simd, rows, packed, bias, to);
                 } else {
                     let mut whole = [0.0; MOST_ROWS * MOST_COLUMNS];
-                    let to = (&mut whole[..], width);
-                    tile_of::<S, R, V>(simd, rows, values, self.rows.stride, packed, &bias, to);
-                    for (i, row) in whole.chunks_exact(width).take(rows).enumerate() {
+                    let to_whole = whole.chunks_exact_mut(width).take(rows.n).enumerate();
+                    for (i, row) in to_whole {
+                        row[..own].copy_from_slice(&out[i * self.out_stride..][..own]);
+                    }
+                    tile_of::<S, R, V>(simd, rows, packed, bias, (&mut whole[..], width));
+                    for (i, row) in whole.chunks_exact(width).take(rows.n).enumerate() {
                         out[i * self.out_stride..][..own].copy_from_slice(&row[..own]);
                     }
                 }
@@ -273,21 +329,19 @@ impl Product<'_> {
     }
 }
 
-/// `rows` of the at most `R` rows of a tile.
+/// The rows of a tile, which are at most `R`. Without a bias, sums begin with what is there.
 #[inline(always)]
 fn tile_of<S: Simd, const R: usize, const V: usize>(
     simd: S,
-    rows: usize,
-    values: &[f32],
-    stride: usize,
+    rows: Rows,
     panel: &[f32],
-    bias: &[f32; MOST_COLUMNS],
+    bias: Option<&[f32; MOST_COLUMNS]>,
     to: (&mut [f32], usize),
 ) {
     macro_rules! of {
         ($($n:literal)*) => {
-            match rows {
-                $($n if $n <= R => tile::<S, $n, V>(simd, values, stride, panel, bias, to),)*
+            match rows.n {
+                $($n if $n <= R => tile::<S, $n, V>(simd, rows, panel, bias, to),)*
                 _ => unreachable!("a tile has at most {R} rows"),
             }
         };
@@ -296,51 +350,61 @@ fn tile_of<S: Simd, const R: usize, const V: usize>(
 }
 
 /// `R` rows times one panel of `V` registers a row.
+#[expect(
+    clippy::needless_range_loop,
+    reason = "iterators over arrays are not compiled into registers in every build"
+)]
 #[inline(always)]
 fn tile<S: Simd, const R: usize, const V: usize>(
     simd: S,
-    values: &[f32],
-    stride: usize,
+    rows: Rows,
     panel: &[f32],
-    bias: &[f32; MOST_COLUMNS],
+    bias: Option<&[f32; MOST_COLUMNS]>,
     (out, out_stride): (&mut [f32], usize),
 ) {
     let lanes = S::F32_LANES;
     let width = V * lanes;
     let depth = panel.len() / width;
     assert!(width <= MOST_COLUMNS);
-    assert!((R - 1) * stride + depth <= values.len() || depth == 0);
+    assert!(rows.n == R && rows.end(depth) <= rows.values.len());
     assert!((R - 1) * out_stride + width <= out.len());
     #[expect(unsafe_code, reason = "no test of bounds within the innermost loop")]
     // SAFETY: `panel` is read in whole rows of `width` values; row `r < R`, column `k < depth` of
-    // `values` and row `r`, column `< width` of `out` lie inside (asserted above); `f32s` is `lanes`
-    // floats, for which any bits and (unaligned) address will do.
+    // `rows` and row `r`, column `< width` of `out` lie inside (asserted above); `f32s` is `lanes`
+    // floats, for which any bits and (unaligned) address will do. (Wrapping sums are not checked in
+    // builds with assertions, and the addresses after the last are never read.)
     unsafe {
         let load = |from: *const f32| from.cast::<S::f32s>().read_unaligned();
         let mut sums = [[simd.splat_f32s(0.0); V]; R];
-        for sums in &mut sums {
-            for (v, sum) in sums.iter_mut().enumerate() {
-                *sum = load(bias.as_ptr().add(v * lanes));
+        let (start, start_stride) = match bias {
+            Some(bias) => (bias.as_ptr(), 0),
+            None => (out.as_ptr(), out_stride),
+        };
+        for r in 0..R {
+            for v in 0..V {
+                sums[r][v] = load(start.wrapping_add(r.wrapping_mul(start_stride) + v * lanes));
             }
         }
         let mut row = panel.as_ptr();
-        for k in 0..depth {
+        let mut values = rows.values.as_ptr();
+        for _ in 0..depth {
             let mut columns = [simd.splat_f32s(0.0); V];
-            for (v, column) in columns.iter_mut().enumerate() {
-                *column = load(row.add(v * lanes));
+            for v in 0..V {
+                columns[v] = load(row.wrapping_add(v * lanes));
             }
-            row = row.add(width);
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let value = simd.splat_f32s(*values.as_ptr().add(r * stride + k));
-                for (sum, column) in sums.iter_mut().zip(columns) {
-                    *sum = simd.mul_add_e_f32s(value, column, *sum);
+            for r in 0..R {
+                let value = simd.splat_f32s(*values.wrapping_add(r.wrapping_mul(rows.stride)));
+                for v in 0..V {
+                    sums[r][v] = simd.mul_add_e_f32s(value, columns[v], sums[r][v]);
                 }
             }
+            row = row.wrapping_add(width);
+            values = values.wrapping_add(rows.step);
         }
-        for (r, sums) in sums.iter().enumerate() {
-            for (v, sum) in sums.iter().enumerate() {
+        for r in 0..R {
+            for v in 0..V {
                 let to = out.as_mut_ptr().add(r * out_stride + v * lanes);
-                to.cast::<S::f32s>().write_unaligned(*sum);
+                to.cast::<S::f32s>().write_unaligned(sums[r][v]);
             }
         }
     }
@@ -377,10 +441,11 @@ mod tests {
                     rows: Rows {
                         values: &values,
                         stride,
+                        step: 1,
                         n,
                     },
                     panels: panels.whole(),
-                    bias: Some(&bias),
+                    start: Start::Bias(&bias),
                     out: &mut out,
                     out_stride,
                 });
@@ -419,10 +484,11 @@ mod tests {
                     rows: Rows {
                         values: &values[first * depth..],
                         stride: depth,
+                        step: 1,
                         n,
                     },
                     panels: panels.whole(),
-                    bias: None,
+                    start: Start::Zero,
                     out: &mut out,
                     out_stride: columns,
                 });

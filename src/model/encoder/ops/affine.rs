@@ -2,11 +2,16 @@
 //!
 //! candle's own product computes the gradients of both sides, frozen or not.
 
+use std::borrow::Cow;
+
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::gelu;
 use super::values::{is_ours, slice, values};
-use crate::model::encoder::kernel::{Shape as Matrix, Threads, fill_rows, product, sum_rows};
+use crate::model::encoder::kernel::{
+    Matrix, product, product_of_transposed, product_with_transposed, sum_rows,
+};
 
 /// Rows that one task sums.
 const ROWS: usize = 64;
@@ -15,10 +20,7 @@ const ROWS: usize = 64;
 pub(super) fn affine(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     if is_ours(x) {
         let x = x.contiguous()?;
-        return match bias {
-            Some(bias) => x.apply_op3(weight, bias, Affine),
-            None => x.apply_op2(weight, Affine),
-        };
+        return apply(&x, weight, bias, Affine { of_gelu: false });
     }
     let (output, input) = weight.dims2()?;
     let dtype = x.dtype();
@@ -33,31 +35,47 @@ pub(super) fn affine(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
     out.reshape(shape)
 }
 
-struct Affine;
+/// `gelu(x) wᵀ + b`, in float32 on a CPU. The activations are the largest tensor of an encoder; here
+/// they are nobody's argument, so neither they nor their gradient are kept or added up.
+pub(super) fn affine_of_gelu(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    apply(&x.contiguous()?, weight, bias, Affine { of_gelu: true })
+}
+
+fn apply(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, op: Affine) -> Result<Tensor> {
+    match bias {
+        Some(bias) => x.apply_op3(weight, bias, op),
+        None => x.apply_op2(weight, op),
+    }
+}
+
+fn of(values: &[f32], columns: usize) -> Matrix<'_> {
+    Matrix { values, columns }
+}
+
+struct Affine {
+    of_gelu: bool,
+}
 
 impl Affine {
+    /// What is multiplied.
+    fn input<'a>(&self, x: &'a [f32]) -> Cow<'a, [f32]> {
+        match self.of_gelu {
+            true => gelu::of_values(x).into(),
+            false => x.into(),
+        }
+    }
+
     fn forward(
+        &self,
         (x, x_layout): (&CpuStorage, &Layout),
         (weight, weight_layout): (&CpuStorage, &Layout),
         bias: Option<&[f32]>,
     ) -> Result<(CpuStorage, Shape)> {
         let (output, input) = weight_layout.shape().dims2()?;
-        let x = slice(x, x_layout)?;
-        let rows = x.len() / input;
-        let mut out = vec![0.0; rows * output];
-        if let Some(bias) = bias {
-            fill_rows(&mut out, bias);
-        }
-        product(
-            (&mut out, Matrix::dense(rows, output)),
-            (x, Matrix::dense(rows, input)),
-            (
-                slice(weight, weight_layout)?,
-                Matrix::dense(output, input).transposed(),
-            ),
-            1.0,
-            bias.is_some(),
-            Threads::All,
+        let out = product_with_transposed(
+            of(&self.input(slice(x, x_layout)?), input),
+            of(slice(weight, weight_layout)?, input),
+            bias,
         );
         let mut shape = x_layout.shape().dims().to_vec();
         shape.pop();
@@ -67,38 +85,25 @@ impl Affine {
 
     /// Gradients of `x` and `weight`, each where it is wanted.
     fn backward(
+        &self,
         x: &Tensor,
         weight: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (output, input) = weight.dims2()?;
-        let rows = x.elem_count() / input;
         let gradient = values(gradient)?;
-        let of_result = Matrix::dense(rows, output);
+        let gradient = of(&gradient, output);
         let mut of_x = None;
         if x.track_op() {
-            let mut out = vec![0.0; rows * input];
-            product(
-                (&mut out, Matrix::dense(rows, input)),
-                (&gradient, of_result),
-                (&values(weight)?, Matrix::dense(output, input)),
-                1.0,
-                false,
-                Threads::All,
-            );
+            let mut out = product(gradient, of(&values(weight)?, input));
+            if self.of_gelu {
+                gelu::back_to_values(&values(x)?, &mut out);
+            }
             of_x = Some(Tensor::from_vec(out, x.shape(), x.device())?);
         }
         let mut of_weight = None;
         if weight.track_op() {
-            let mut out = vec![0.0; output * input];
-            product(
-                (&mut out, Matrix::dense(output, input)),
-                (&gradient, of_result.transposed()),
-                (&values(x)?, Matrix::dense(rows, input)),
-                1.0,
-                false,
-                Threads::All,
-            );
+            let out = product_of_transposed(gradient, of(&self.input(&values(x)?), input));
             of_weight = Some(Tensor::from_vec(out, weight.shape(), weight.device())?);
         }
         Ok((of_x, of_weight))
@@ -117,7 +122,7 @@ impl CustomOp2 for Affine {
         weight: &CpuStorage,
         weight_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        Affine::forward((x, x_layout), (weight, weight_layout), None)
+        self.forward((x, x_layout), (weight, weight_layout), None)
     }
 
     fn bwd(
@@ -127,7 +132,7 @@ impl CustomOp2 for Affine {
         _result: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        Affine::backward(x, weight, &gradient.contiguous()?)
+        self.backward(x, weight, &gradient.contiguous()?)
     }
 }
 
@@ -146,7 +151,7 @@ impl CustomOp3 for Affine {
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let bias = slice(bias, bias_layout)?;
-        Affine::forward((x, x_layout), (weight, weight_layout), Some(bias))
+        self.forward((x, x_layout), (weight, weight_layout), Some(bias))
     }
 
     fn bwd(
@@ -158,7 +163,7 @@ impl CustomOp3 for Affine {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let gradient = gradient.contiguous()?;
-        let (of_x, of_weight) = Affine::backward(x, weight, &gradient)?;
+        let (of_x, of_weight) = self.backward(x, weight, &gradient)?;
         let mut of_bias = None;
         if bias.track_op() {
             let gradient = values(&gradient)?;
@@ -190,6 +195,7 @@ mod tests {
         let inputs = [random(1, &[2, 3, 5]), random(2, &[4, 5]), random(3, &[4])];
         check(&inputs, |x| affine(&x[0], &x[1], Some(&x[2])));
         check(&inputs[..2], |x| affine(&x[0], &x[1], None));
+        check(&inputs, |x| affine_of_gelu(&x[0], &x[1], Some(&x[2])));
     }
 
     #[test]

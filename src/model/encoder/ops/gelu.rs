@@ -18,6 +18,19 @@ pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
     }
 }
 
+/// `x · Φ(x)`, value by value.
+pub(super) fn of_values(x: &[f32]) -> Vec<f32> {
+    let mut out = x.to_vec();
+    out.par_chunks_mut(BLOCK).for_each(gelu_kernel);
+    out
+}
+
+/// Makes the gradient of `gelu(x)` that of `x`.
+pub(super) fn back_to_values(x: &[f32], gradient: &mut [f32]) {
+    let blocks = gradient.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK));
+    blocks.for_each(|(gradient, x)| gelu_backward(x, gradient));
+}
+
 struct Gelu;
 
 impl CustomOp1 for Gelu {
@@ -26,19 +39,15 @@ impl CustomOp1 for Gelu {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let mut out = slice(x, layout)?.to_vec();
-        out.par_chunks_mut(BLOCK).for_each(gelu_kernel);
+        let out = of_values(slice(x, layout)?);
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
     fn bwd(&self, x: &Tensor, _result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let contiguous = gradient.contiguous()?;
         let (input, gradient) = (values(x)?, values(&contiguous)?);
-        let (input, gradient): (&[f32], &[f32]) = (&input, &gradient);
-        let mut out = vec![0.0; input.len()];
-        out.par_chunks_mut(BLOCK)
-            .zip(input.par_chunks(BLOCK).zip(gradient.par_chunks(BLOCK)))
-            .for_each(|(out, (input, gradient))| gelu_backward(input, gradient, out));
+        let mut out = gradient.to_vec();
+        back_to_values(&input, &mut out);
         Ok(Some(Tensor::from_vec(out, x.shape(), x.device())?))
     }
 }

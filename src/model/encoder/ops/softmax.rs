@@ -4,7 +4,10 @@ use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::values::{is_ours, slice, values};
-use crate::model::encoder::kernel::{exp_row, weigh_row};
+use crate::model::encoder::kernel::{softmax as softmax_kernel, softmax_backward};
+
+/// Rows that one task takes.
+const ROWS: usize = 64;
 
 /// Shares of each row of the last dimension.
 pub(super) fn softmax(x: &Tensor) -> Result<Tensor> {
@@ -26,10 +29,9 @@ impl CustomOp1 for Softmax {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let mut out = slice(x, layout)?.to_vec();
-        out.par_chunks_mut(width(layout.shape())).for_each(|row| {
-            let sum = exp_row(row, &mut []);
-            row.iter_mut().for_each(|value| *value /= sum);
-        });
+        let width = width(layout.shape());
+        out.par_chunks_mut(ROWS * width)
+            .for_each(|rows| softmax_kernel(rows, width, 1.0, None));
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
@@ -39,9 +41,9 @@ impl CustomOp1 for Softmax {
         let shares: &[f32] = &shares;
         let mut out = gradient.to_vec();
         let width = width(x.shape());
-        out.par_chunks_mut(width)
-            .zip(shares.par_chunks(width))
-            .for_each(|(out, shares)| weigh_row(shares, out));
+        out.par_chunks_mut(ROWS * width)
+            .zip(shares.par_chunks(ROWS * width))
+            .for_each(|(out, shares)| softmax_backward(shares, out, width, 1.0));
         Ok(Some(Tensor::from_vec(out, x.shape(), x.device())?))
     }
 }
