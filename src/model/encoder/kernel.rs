@@ -8,13 +8,15 @@
 mod backward;
 mod bytes;
 mod dense;
+mod panels;
 mod processor;
 mod tile;
 
 pub(super) use bytes::{BytePanels, ByteRows};
 pub(super) use dense::{Matrix, product, product_of_transposed, product_with_transposed};
+pub(super) use panels::Panels;
 pub(super) use processor::Processor;
-pub(super) use tile::{Panels, Product, Rows, Start};
+pub(super) use tile::{Product, Rows, Start};
 
 use processor::ByteProducts;
 
