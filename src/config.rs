@@ -25,7 +25,7 @@ pub use env::{
 pub use folders::Folders;
 pub use options::{Device, Learn, OPTIONS, OptionText, Options, Precision};
 pub use runtime::{
-    give_way, huge_pages, is_running, keep_memory, processor_time, runtime_folder,
+    forget_pages, give_way, huge_pages, is_running, keep_memory, processor_time, runtime_folder,
     temporary_folder, user_number,
 };
 pub use sink::{Sink, UnknownSink};

@@ -108,6 +108,33 @@ pub fn keep_memory() {
     }
 }
 
+/// Lets the system take back the memory of what lies in the program's own file: whoever reads it
+/// again gets it from there. Whole pages only; what shares a page with something else stays.
+#[cfg(target_os = "linux")]
+pub fn forget_pages(bytes: &'static [u8]) {
+    use rustix::mm::{Advice, madvise};
+    /// The largest page that there is; smaller ones divide it.
+    const PAGE: usize = 1 << 16;
+    let before = bytes.as_ptr().align_offset(PAGE);
+    let whole = bytes.len().saturating_sub(before) / PAGE * PAGE;
+    if whole > 0 {
+        #[expect(unsafe_code, reason = "the system is told of addresses")]
+        // SAFETY: the pages lie inside of a constant, so nobody has written to them, and what is
+        // read there next is what the file holds. `before` is less than the length here.
+        let _ = unsafe {
+            madvise(
+                bytes[before..].as_ptr().cast_mut().cast(),
+                whole,
+                Advice::LinuxDontNeed,
+            )
+        };
+    }
+}
+
+/// Other systems are not told.
+#[cfg(not(target_os = "linux"))]
+pub fn forget_pages(_: &'static [u8]) {}
+
 /// The lowest rank that there is: whatever an editor asks goes first.
 #[cfg(unix)]
 const LAST: i32 = 19;
@@ -134,5 +161,14 @@ mod tests {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
         assert!(processor_time().expect("unix says it") > before);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_forgotten_is_read_again() {
+        static MANY: [u8; 300_000] = [7; 300_000];
+        forget_pages(&MANY);
+        assert!(std::hint::black_box(&MANY).iter().all(|byte| *byte == 7));
+        forget_pages(&MANY[..10]);
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: a checkpoint that loads is whole: every tensor is there, has the configured shape
 //! and is finite; the tokenizer and the config name the same `[LAB]`.
 
+mod bytes;
 mod error;
 
 use std::fs::{self, File};
@@ -23,6 +24,7 @@ use super::store::ModelSource;
 use super::tokenizer::Tokenizer;
 use super::weights::{Weights, WeightsError};
 
+pub(crate) use bytes::Bytes;
 pub use error::CheckpointError;
 
 /// The files of a checkpoint, in memory or mapped.
@@ -39,24 +41,6 @@ pub(crate) struct CheckpointFiles {
     pub(crate) delta: Option<Delta>,
     /// They are compiled into this program.
     pub(crate) is_shipped: bool,
-}
-
-/// Contents of a file.
-pub(crate) enum Bytes {
-    Static(&'static [u8]),
-    Read(Vec<u8>),
-    Mapped(Mmap),
-}
-
-impl std::ops::Deref for Bytes {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        match self {
-            Bytes::Static(bytes) => bytes,
-            Bytes::Read(bytes) => bytes,
-            Bytes::Mapped(map) => map,
-        }
-    }
 }
 
 impl CheckpointFiles {
