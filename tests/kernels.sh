@@ -15,7 +15,7 @@ ln -s "$root/src/model/encoder/kernel.rs" "$work/src/model/encoder/kernel.rs"
 ln -s "$root/src/model/encoder/kernel" "$work/src/model/encoder/kernel"
 {
     printf '[package]\nname = "kernels"\nversion = "0.0.0"\nedition = "2024"\n\n[dependencies]\n'
-    grep -E '^(candle-core|gemm|pulp|rayon) = ' "$root/Cargo.toml"
+    grep -E '^(candle-core|pulp|rayon) = ' "$root/Cargo.toml"
     printf '\n[profile.dev]\nopt-level = 1\n'
 } >"$work/Cargo.toml"
 cp "$root/Cargo.lock" "$work/Cargo.lock"

@@ -173,10 +173,10 @@ pub(crate) fn self_attention(
     mask: &AttentionMask,
 ) -> Result<Tensor> {
     let is_trained = states.track_op() || query.weight.track_op();
-    if let (true, Some(joined)) = (
-        is_trained && values::is_ours(states),
-        Linear::joined(&[query, key, value])?,
-    ) {
+    if is_trained
+        && values::is_ours(states)
+        && let Some(joined) = Linear::joined(&[query, key, value])?
+    {
         return attend::attend(&joined.forward(states)?, heads, mask.plan(None));
     }
     attention(
