@@ -193,6 +193,7 @@ impl Vault {
         let job = Job {
             source: ModelSource::Bundled,
             versions: self.versions.clone(),
+            cache: self.folders.cache.clone(),
             lessons: lessons(&self.entries, &Renamed::new()),
             pinned: Vec::new(),
             descriptions: journal::descriptions(&self.entries),

@@ -4,6 +4,8 @@
 #![cfg(test)]
 #![cfg(unix)]
 
+#[path = "learning/again.rs"]
+mod again;
 #[path = "learning/kill.rs"]
 mod kill;
 #[path = "learning/pupil.rs"]

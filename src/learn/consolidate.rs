@@ -18,6 +18,7 @@ mod encoder;
 mod error;
 mod exam;
 mod heads;
+mod known;
 pub mod lesson;
 mod pins;
 mod practice;
@@ -33,6 +34,7 @@ pub mod vault;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -50,6 +52,7 @@ use crate::model::weights::WeightsError;
 use crate::model::{LoadOptions, Model};
 use candidate::{Group, Plain, Sheet};
 use cross::Cross;
+use known::Known;
 use lesson::Lesson;
 use shares::Shares;
 use split::{Split, numbers};
@@ -68,6 +71,8 @@ pub struct Job {
     pub source: ModelSource,
     /// Where its versions are.
     pub versions: Versions,
+    /// The cache folder, where what the model says is kept for the next job.
+    pub cache: PathBuf,
     /// Everything that somebody has ever said.
     pub lessons: Vec<Lesson>,
     /// What must always be right.
@@ -234,7 +239,13 @@ impl Start {
             }
         };
         let is_known = is_shipped && model.reads_as_shipped();
-        Plain::of(&model, tensors.clone(), is_known, sheet, tell)
+        // Notes of a vault are seldom read again, and tensors that were only tried never are.
+        let is_lasting = is_shipped && job.vault.is_none();
+        let known = match is_lasting {
+            true => Known::open(&job.cache, model.fingerprint()),
+            false => Known::default(),
+        };
+        Plain::of(&model, tensors.clone(), is_known, known, sheet, tell)
     }
 }
 

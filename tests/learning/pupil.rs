@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A user, their folders and their model.
 pub(crate) struct Pupil {
     pub(crate) home: Home,
-    source: PathBuf,
+    pub(crate) source: PathBuf,
 }
 
 impl Pupil {

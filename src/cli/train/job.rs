@@ -33,6 +33,7 @@ pub(super) fn job(folders: &Folders, settings: &Settings, encoder: bool) -> anyh
     Ok(Job {
         source: store.current(settings)?.source,
         versions: Versions::new(folders),
+        cache: folders.cache.clone(),
         lessons: lessons(&replay.entries, &renamed(folders)),
         pinned,
         descriptions: journal::descriptions(&replay.entries),

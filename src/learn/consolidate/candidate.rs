@@ -12,6 +12,7 @@ use candle_core::Tensor;
 
 use super::exam::{self, Answer, Question, answers, paired, shifted};
 use super::heads::Asked;
+use super::known::Known;
 use super::lesson::Lesson;
 use super::replay::{self, Half};
 use super::shipped;
@@ -311,11 +312,13 @@ pub(super) struct Plain {
 }
 
 impl Plain {
-    /// `is_known`: what the model says of general texts is shipped with it.
+    /// `is_known`: what the model says of shipped texts is shipped with it. `known` is what it said in
+    /// earlier jobs.
     pub(super) fn of(
         model: &Arc<Model>,
         tensors: BTreeMap<String, Tensor>,
         is_known: bool,
+        mut known: Known,
         sheet: &Sheet,
         tell: &mut Tell,
     ) -> Result<Plain, ConsolidateError> {
@@ -323,25 +326,26 @@ impl Plain {
         let mut done = 0;
         let mut answers = ByGroup::default();
         for group in GROUPS {
-            let known =
-                (is_known && group == Group::General).then(|| shipped::answers(&sheet[group]));
-            if let Some(known) = known.flatten() {
-                done += known.len();
-                answers.0[group as usize] = known;
-                continue;
-            }
-            let mut said = Vec::with_capacity(sheet[group].len());
-            for questions in sheet[group].chunks(STEP) {
+            let (questions, meaning) = (&sheet[group], sheet.descriptions(group));
+            let is_shipped = is_known && matches!(group, Group::General | Group::Replay);
+            let shipped = is_shipped.then(|| shipped::answers(questions)).flatten();
+            let mut said: Vec<Option<Answer>> = match shipped {
+                Some(shipped) => shipped.into_iter().map(Some).collect(),
+                None => questions.iter().map(|q| known.answer(q, meaning)).collect(),
+            };
+            let missing: Vec<usize> = (0..said.len()).filter(|n| said[*n].is_none()).collect();
+            done += said.len() - missing.len();
+            for part in missing.chunks(STEP) {
                 stage(tell, Stage::Reading { done, of })?;
-                said.extend(exam::asked(
-                    model,
-                    questions,
-                    sheet.descriptions(group),
-                    true,
-                )?);
-                done += questions.len();
+                let part_of: Vec<Question> = part.iter().map(|n| questions[*n].clone()).collect();
+                let fresh = exam::asked(model, &part_of, meaning, true)?;
+                known.keep(&part_of, &fresh, meaning);
+                for (n, answer) in part.iter().zip(fresh) {
+                    said[*n] = Some(answer);
+                }
+                done += part.len();
             }
-            answers.0[group as usize] = said;
+            answers.0[group as usize] = said.into_iter().flatten().collect();
         }
         Ok(Plain { tensors, answers })
     }

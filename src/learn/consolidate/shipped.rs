@@ -1,9 +1,11 @@
-//! What the shipped model says of the shipped texts that the gate measures by.
+//! What the shipped model says of the shipped texts: those that are practised, and those that the
+//! gate measures by.
 //!
 //! It is the same in every job of everybody, and reading them takes a third of one. Input: bytes
 //! that are compiled in. Output: answers. Invariant: for a model that reads as the shipped one does
-//! (`Model::reads_as_shipped`), and for these texts with these labels, in this order.
+//! (`Model::reads_as_shipped`), and for these texts with these labels.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::ConsolidateError;
@@ -18,10 +20,26 @@ use crate::model::Model;
 /// `cargo bench --bench consolidation -- --write-answers FILE`.
 const SAID: &[u8] = include_bytes!("shipped.bin");
 
-/// The answers to `questions`, which are those of the half that is measured; none where they are
-/// others.
+/// Everything that is asked of shipped texts, in the order of the bytes.
+fn questions() -> Vec<Question> {
+    let halves = [Half::Measure, Half::Practice];
+    let spaces = halves.map(spaces).concat();
+    Question::of_spaces(&spaces)
+}
+
+/// The answers to `questions`, which are some of the shipped texts; none where one is another.
 pub(super) fn answers(questions: &[Question]) -> Option<Vec<Answer>> {
-    decoded(SAID, questions)
+    let all = self::questions();
+    let said = decoded(SAID, &all)?;
+    let pairs = all.iter().zip(&said);
+    let known: HashMap<_, _> = pairs
+        .map(|(question, answer)| ((&question.text, &question.labels), answer))
+        .collect();
+    let answers = questions.iter().map(|question| {
+        let said = known.get(&(&question.text, &question.labels))?;
+        Some((*said).clone())
+    });
+    answers.collect()
 }
 
 /// What this model says of them, as bytes.
@@ -29,7 +47,7 @@ pub(super) fn answers(questions: &[Question]) -> Option<Vec<Answer>> {
 /// # Errors
 /// Of the engine.
 pub fn said_by(model: &Arc<Model>) -> Result<Vec<u8>, ConsolidateError> {
-    let questions = Question::of_spaces(&spaces(Half::Measure));
+    let questions = questions();
     let mut bytes = Vec::new();
     for answer in exam::asked(model, &questions, &Descriptions::new(), true)? {
         for logit in answer.logits {
@@ -73,11 +91,11 @@ mod tests {
     /// When it fails, the model or the texts have changed: write the answers anew.
     #[test]
     fn the_shipped_answers_are_what_the_shipped_model_says() {
-        let questions = Question::of_spaces(&spaces(Half::Measure));
+        let questions = questions();
         let shipped = answers(&questions).expect("they are of these texts");
         let model = Arc::new(Model::bundled(&LoadOptions::default()).unwrap());
         // A model takes its time in a test: a few of them, from all spaces.
-        for (question, shipped) in questions.iter().zip(&shipped).step_by(17) {
+        for (question, shipped) in questions.iter().zip(&shipped).step_by(29) {
             let question_alone = std::slice::from_ref(question);
             let own = exam::asked(&model, question_alone, &Descriptions::new(), true).unwrap();
             let logits = own[0].logits.iter().zip(&shipped.logits);
@@ -97,9 +115,12 @@ mod tests {
 
     #[test]
     fn answers_to_other_questions_are_none() {
-        let questions = Question::of_spaces(&spaces(Half::Measure));
+        let mut questions = questions();
+        assert_eq!(answers(&questions[5..9]).map(|said| said.len()), Some(4));
         assert!(decoded(SAID, &questions[1..]).is_none());
         assert!(decoded(&[], &questions).is_none());
         assert!(decoded(SAID, &[]).is_none());
+        questions[3].text.push('.');
+        assert!(answers(&questions).is_none());
     }
 }

@@ -19,20 +19,36 @@ use crate::score::Score;
 
 /// Where the files are, in the cache folder.
 const FOLDER: &str = "impressions";
-/// Part of their names. Those without it hold what a version says of texts that it was taught on, at
-/// its word.
-const FORM: &str = "untaught";
-/// Files of other models that are kept: one may serve again.
+/// Files of other models that are kept, of each kind: one may serve again.
 const MOST_MODELS: usize = 4;
 /// A file with more lines than this, and twice as many as texts, is begun anew.
 const MOST_LINES: usize = 4 * super::MOST_ENTRIES;
+
+/// What scores are kept for: part of a file's name. Files without it hold what a version says of
+/// texts that it was taught on, at its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The memory, which believes a version less of such texts (`untaught`).
+    Untaught,
+    /// Jobs of consolidation, which ask a model without what was learnt of labels.
+    Asked,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Untaught => "untaught",
+            Kind::Asked => "asked",
+        }
+    }
+}
 
 /// What a model made of one text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Impression {
     /// What the text is about.
     pub embedding: Embedding,
-    /// How well labels fit it, by what the model reads of them, as `untaught` has it.
+    /// How well labels fit it, by what the model reads of them.
     pub scores: BTreeMap<String, Score>,
 }
 
@@ -52,14 +68,14 @@ struct Line {
 }
 
 impl Impressions {
-    /// Opens, or begins, those of the model with this fingerprint.
+    /// Opens, or begins, those of this kind of the model with this fingerprint.
     ///
     /// # Errors
     /// The cache folder cannot be read or written.
-    pub fn open(cache: &Path, fingerprint: &str) -> io::Result<Impressions> {
-        let path = path(cache, fingerprint);
+    pub fn open(cache: &Path, fingerprint: &str, kind: Kind) -> io::Result<Impressions> {
+        let path = path(cache, fingerprint, kind);
         if !path.is_file() {
-            make_room(&cache.join(FOLDER));
+            make_room(&cache.join(FOLDER), kind);
         }
         let mut lines = Lines::open(&path)?;
         let bytes = lines.locked(Lines::news)??.bytes;
@@ -82,10 +98,15 @@ impl Impressions {
 
     /// What the model made of a text, if these labels were among those that it was asked about.
     pub fn of(&self, text: TextKey, labels: &LabelSet) -> Option<&Impression> {
-        let known = self.known.get(&text)?;
+        let known = self.get(text)?;
         let mut labels = labels.labels().iter();
         let has_all = labels.all(|label| known.scores.contains_key(&*label.described()));
         has_all.then_some(known)
+    }
+
+    /// What the model made of a text, whatever it was asked about.
+    pub fn get(&self, text: TextKey) -> Option<&Impression> {
+        self.known.get(&text)
     }
 
     /// Keeps what the model made of texts.
@@ -127,22 +148,29 @@ pub fn forget_all(cache: &Path) -> io::Result<()> {
     }
 }
 
-fn path(cache: &Path, fingerprint: &str) -> PathBuf {
+fn path(cache: &Path, fingerprint: &str, kind: Kind) -> PathBuf {
     // What it is computed in stands behind the hash.
     let (hash, precision) = fingerprint.split_once('-').unwrap_or((fingerprint, "f32"));
     let short = hash.get(..16).unwrap_or(hash);
-    let name = format!("{short}.{precision}.{FORM}.jsonl");
+    let name = format!("{short}.{precision}.{}", ending(kind));
     cache.join(FOLDER).join(name)
 }
 
-/// Removes the files of models that were not asked for longest.
-fn make_room(folder: &Path) {
+fn ending(kind: Kind) -> String {
+    format!("{}.jsonl", kind.name())
+}
+
+/// Removes the files of a kind whose models were not asked for longest.
+fn make_room(folder: &Path, kind: Kind) {
     let Ok(files) = std::fs::read_dir(folder) else {
         return;
     };
+    let ending = ending(kind);
     let mut files: Vec<_> = files
         .filter_map(|file| {
             let file = file.ok()?;
+            let is_of_kind = file.file_name().to_string_lossy().ends_with(&ending);
+            is_of_kind.then_some(())?;
             Some((file.metadata().ok()?.modified().ok()?, file.path()))
         })
         .collect();
@@ -196,29 +224,31 @@ mod tests {
     fn what_was_kept_is_there_at_the_next_start_and_the_latest_holds() {
         let dir = tempfile::tempdir().unwrap();
         let text = TextKey::new("a note");
-        let mut first = Impressions::open(dir.path(), "model").unwrap();
+        let mut first = Impressions::open(dir.path(), "model", Kind::Untaught).unwrap();
         first.keep(vec![(text, impression(0.25))]).unwrap();
-        let mut second = Impressions::open(dir.path(), "model").unwrap();
+        let mut second = Impressions::open(dir.path(), "model", Kind::Untaught).unwrap();
         let set = |names: &[&str]| LabelSet::from_names(names).unwrap();
         assert_eq!(second.of(text, &set(&["tax"])), Some(&impression(0.25)));
         second.keep(vec![(text, impression(0.75))]).unwrap();
-        let third = Impressions::open(dir.path(), "model").unwrap();
+        let third = Impressions::open(dir.path(), "model", Kind::Untaught).unwrap();
         assert_eq!(third.of(text, &set(&["tax"])), Some(&impression(0.75)));
         assert_eq!(third.of(text, &set(&["tax", "heron"])), None);
         let described = [("tax".to_owned(), "What is due.".to_owned())];
         let described = set(&["tax"]).with_descriptions(&described.into());
         assert_eq!(third.of(text, &described), None);
-        let other = Impressions::open(dir.path(), "other").unwrap();
-        assert_eq!(other.of(text, &set(&["tax"])), None);
+        for (model, kind) in [("other", Kind::Untaught), ("model", Kind::Asked)] {
+            let other = Impressions::open(dir.path(), model, kind).unwrap();
+            assert_eq!(other.of(text, &set(&["tax"])), None);
+        }
     }
 
     #[test]
     fn lines_that_make_no_sense_are_passed_over() {
         let dir = tempfile::tempdir().unwrap();
         let text = TextKey::new("a note");
-        let mut kept = Impressions::open(dir.path(), "model").unwrap();
+        let mut kept = Impressions::open(dir.path(), "model", Kind::Untaught).unwrap();
         kept.keep(vec![(text, impression(0.25))]).unwrap();
-        let path = path(dir.path(), "model");
+        let path = path(dir.path(), "model", Kind::Untaught);
         let mut bytes = std::fs::read(&path).unwrap();
         for line in [
             "{}",
@@ -231,7 +261,7 @@ mod tests {
         }
         bytes.extend(br#"{"text":"torn"#);
         std::fs::write(&path, bytes).unwrap();
-        let read = Impressions::open(dir.path(), "model").unwrap();
+        let read = Impressions::open(dir.path(), "model", Kind::Untaught).unwrap();
         assert_eq!(read.known.len(), 1);
         let set = LabelSet::from_names(["tax"]).unwrap();
         assert_eq!(read.of(text, &set), Some(&impression(0.25)));
@@ -241,10 +271,12 @@ mod tests {
     fn files_of_few_models_are_kept_and_all_can_be_forgotten() {
         let dir = tempfile::tempdir().unwrap();
         for model in 0..10 {
-            Impressions::open(dir.path(), &format!("model {model}")).unwrap();
+            for kind in [Kind::Untaught, Kind::Asked] {
+                Impressions::open(dir.path(), &format!("model {model}"), kind).unwrap();
+            }
         }
         let files = std::fs::read_dir(dir.path().join(FOLDER)).unwrap().count();
-        assert_eq!(files, MOST_MODELS);
+        assert_eq!(files, 2 * MOST_MODELS);
         forget_all(dir.path()).unwrap();
         forget_all(dir.path()).unwrap();
         assert!(!dir.path().join(FOLDER).exists());

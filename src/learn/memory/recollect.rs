@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::impressions::{Impression, Impressions};
+use super::impressions::{Impression, Impressions, Kind};
 use super::{Memory, TextKey, any_label, ordinary, ordinary_vectors, untaught};
 use crate::document::Document;
 use crate::engine::{Engine, EngineError, Passage, Request, Vocabulary};
@@ -57,7 +57,8 @@ pub fn recollect(
     for entry in entries {
         memory.add(entry.sequence, &entry.correction);
     }
-    let mut impressions = Impressions::open(cache, fingerprint).map_err(at_cache)?;
+    let mut impressions =
+        Impressions::open(cache, fingerprint, Kind::Untaught).map_err(at_cache)?;
     let reads_as_shipped = engine.model().reads_as_shipped();
     let mut wanted: Vec<Wanted> = match reads_as_shipped {
         true => Vec::new(),
