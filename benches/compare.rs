@@ -113,7 +113,11 @@ fn sequences(engine: &Engine, workload: &Workload) -> Fallible<Value> {
     for (text, (request, views)) in requests.iter().zip(views).enumerate() {
         for pass in engine.passes(request)? {
             let window = &views.windows[pass.window][pass.labels];
-            let cosines: Vec<f32> = window.iter().flatten().map(|view| view.joint).collect();
+            let cosines: Vec<f32> = window
+                .iter()
+                .flatten()
+                .filter_map(|view| view.joint)
+                .collect();
             let Sequence {
                 ids,
                 positions,

@@ -196,7 +196,7 @@ fn cosines(engine: &Engine, labels: &Arc<LabelSet>, workloads: &[Workload]) -> F
                     .iter()
                     .flatten()
                     .flatten()
-                    .map(|view| view.joint),
+                    .filter_map(|view| view.joint),
             );
         }
     }

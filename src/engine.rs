@@ -1,7 +1,7 @@
 //! From passages to predictions: windows, batches, and the model that runs them.
 //!
 //! ```text
-//! passage ─ plan (windows × labels) ─ batches ─ model ─ views ─ calibration ─ aggregate ─ label heads ─ scores
+//! passage ─ plan (windows, labels) ─ batches ─ model ─ views ─ aggregate ─ calibration ─ label heads ─ scores
 //! ```
 //!
 //! Invariant: a prediction depends on its own passage and labels only, never on what shares the
@@ -34,8 +34,9 @@ use crate::score::{Logit, Score, softmax};
 use crate::tag::LabelScore;
 
 use batcher::Shape;
-use pass::{Plan, plan};
+use pass::{Plan, Reading, plan};
 
+pub use aggregate::View;
 pub use embedding::Embedding;
 pub use pass::Pass;
 pub use passage::Passage;
@@ -49,7 +50,8 @@ const GPU_BATCH_TOKENS: usize = 16_384;
 pub struct EngineOptions {
     /// Most tokens in one batch on a processor, padding included where there is any; a GPU takes more.
     pub batch_tokens: usize,
-    /// Most windows of one text; the rest of the text is not read, and the prediction says so.
+    /// Most windows of one text, of the length that the model can read; the rest of the text is not
+    /// read, and the prediction says so.
     pub max_windows: usize,
     /// Text tokens in a window; the checkpoint's own wish where absent.
     pub window_tokens: Option<usize>,
@@ -106,15 +108,6 @@ pub struct Prediction {
     pub embedding: Option<Embedding>,
 }
 
-/// Both views of a text and a label, before calibration.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct View {
-    /// Cosine (or similarity) of the joint encoding.
-    pub joint: f32,
-    /// Cosine of the two plain embeddings, where the engine was asked for it.
-    pub embed: Option<f32>,
-}
-
 /// One text to score.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -131,7 +124,7 @@ pub struct PassageViews {
     pub windows: Vec<Vec<Option<View>>>,
     /// Whether the text is longer than what was read.
     pub cut: bool,
-    /// The plain embedding of each window, where it was computed.
+    /// The plain embedding of each window, as long as the window, where it was computed.
     texts: Vec<Vec<f32>>,
 }
 
@@ -253,30 +246,35 @@ impl Engine {
             .flat_map(|(i, plan)| plan.passes.iter().map(move |pass| (i, pass)))
             .collect();
         let scale = self.model.logit_scale();
-        let mut texts: Vec<(usize, usize, Vec<f32>)> = Vec::new();
+        let mut texts: Vec<(usize, usize, usize, Vec<f32>)> = Vec::new();
         let sequences: Vec<&Sequence> = passes.iter().map(|(_, pass)| &pass.sequence).collect();
         self.run(&sequences, |at, output| {
             let (request, pass) = passes[at];
             let row = &mut views[request].windows[pass.window];
             for (label, logit) in pass.labels.clone().zip(output.logits) {
                 row[label] = Some(View {
-                    joint: logit / scale,
+                    joint: Some(logit / scale),
                     embed: None,
                 });
             }
             if isolated || pass.labels.is_empty() {
-                texts.push((request, pass.window, output.embedding));
+                let tokens = pass.sequence.text_tokens.len();
+                texts.push((request, pass.window, tokens, output.embedding));
             }
         })?;
-        // However they were batched: a sum of floats depends on its order.
-        texts.sort_by_key(|(request, window, _)| (*request, *window));
-        for (request, window, text) in texts {
+        // However they were batched: a sum of floats depends on its order. A window that was read
+        // with one part of the labels after the other has one vector.
+        texts.sort_by_key(|(request, window, ..)| (*request, *window));
+        texts.dedup_by_key(|(request, window, ..)| (*request, *window));
+        for (request, window, tokens, mut text) in texts {
             let labels = requests[request].vocabulary.labels.iter();
             for (label, view) in labels.zip(&mut views[request].windows[window]) {
-                if let (Some(embedding), Some(view)) = (&label.embedding, view) {
+                if let Some(embedding) = &label.embedding {
+                    let view = view.get_or_insert_default();
                     view.embed = Some(dot(&text, embedding));
                 }
             }
+            text.iter_mut().for_each(|x| *x *= tokens as f32);
             views[request].texts.push(text);
         }
         Ok(views)
@@ -295,9 +293,18 @@ impl Engine {
         let first = vocabulary.labels.first();
         let embedded = first.is_some_and(|label| label.embedding.is_some());
         let embedding = embedded || vocabulary.has_heads() || self.options.embedding;
-        let apart = embedding && !self.model.config().layout.is_isolated();
-        let options = &self.options;
-        plan(&self.model, request.passage, vocabulary, options, apart)
+        let read = match (embedding, self.model.config().layout.is_isolated()) {
+            (true, false) => Reading::Apart,
+            (_, true) if embedded => Reading::LabelsOnce,
+            _ => Reading::Together,
+        };
+        plan(
+            &self.model,
+            request.passage,
+            vocabulary,
+            &self.options,
+            read,
+        )
     }
 
     /// Runs sequences in batches of like lengths; `done` hears of each by its index.
@@ -342,21 +349,14 @@ impl Engine {
         let mut logits: Vec<Logit> = Vec::new();
         for (j, label) in vocabulary.labels.iter().enumerate() {
             let name = &vocabulary.set().label(label.id).name;
-            let windows: Vec<Logit> = views
-                .windows
-                .iter()
-                .filter_map(|row| row[j])
-                .map(|view| {
-                    self.calibration
-                        .logit(view.joint, view.embed, Some(name))
-                        .ok_or(EngineError::NotFinite)
-                })
-                .collect::<Result<_, _>>()?;
-            match aggregate::mean_of_top_two(windows) {
-                Some(logit) => {
+            let windows = views.windows.iter().filter_map(|row| row[j]);
+            match aggregate::whole(&windows.collect::<Vec<_>>()) {
+                Some((joint, embed)) => {
+                    let logit = self.calibration.logit(joint, embed, Some(name));
+                    let logit = logit.ok_or(EngineError::NotFinite)?.value();
                     let shift = label.head.as_ref().map_or(0.0, |head| head.shift(&text));
                     labels.push(label.id);
-                    logits.push(Logit::new(logit.value() + shift).ok_or(EngineError::NotFinite)?);
+                    logits.push(Logit::new(logit + shift).ok_or(EngineError::NotFinite)?);
                 }
                 None => {
                     let reason = if views.windows.is_empty() {

@@ -203,7 +203,7 @@ fn the_headings_of_a_section_are_read_with_every_window_of_it() {
             .last()
             .unwrap()
             .iter()
-            .map(|view| view.unwrap().joint)
+            .map(|view| view.unwrap().joint.unwrap())
             .collect::<Vec<f32>>()
     };
     let (a, b) = (last_window("Garden"), last_window("Accounts"));
@@ -211,6 +211,36 @@ fn the_headings_of_a_section_are_read_with_every_window_of_it() {
         largest_difference(&a, &b) > 1e-4,
         "the heading of the section changed nothing"
     );
+}
+
+#[test]
+fn where_embeddings_count_only_the_first_window_is_read_with_labels() {
+    let long = "The train was late again and I read until Ghent. ".repeat(200);
+    let passage = Passage::plain(&long);
+    for (checkpoint, once) in [("bert-isolated-proj", true), ("bert-prefix-full", false)] {
+        let engine = engine(checkpoint);
+        let mut vocabulary = engine.vocabulary(set(LABELS)).unwrap();
+        engine.embed(&mut vocabulary).unwrap();
+        let request = Request {
+            passage: &passage,
+            vocabulary: &vocabulary,
+        };
+        let with_labels = engine.passes(&request).unwrap();
+        let with_labels = with_labels.iter().filter(|pass| !pass.labels.is_empty());
+        let windows: Vec<usize> = with_labels.map(|pass| pass.window).collect();
+        let views = &engine.views(&[request]).unwrap()[0];
+        assert!(views.windows.len() > 2);
+        let all: Vec<usize> = (0..views.windows.len()).collect();
+        let read = if once { &all[..1] } else { &all };
+        assert!(windows.iter().all(|window| read.contains(window)));
+        for (window, labels) in views.windows.iter().enumerate() {
+            assert_eq!(labels.len(), LABELS.len());
+            for view in labels.iter().flatten() {
+                assert_eq!(view.joint.is_some(), read.contains(&window), "{checkpoint}");
+                assert!(view.embed.is_some(), "{checkpoint}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -51,7 +51,7 @@ def many_notes(b, goals):
     ]
     return [
         "",
-        f"{b['notes']} real notes with 30 labels, {b['sequences']} windows of {b['tokens'] / b['sequences']:.0f} tokens, labels included:",
+        f"{b['notes']} real notes with 30 labels, {b['sequences']} windows of {b['tokens'] / b['sequences']:.0f} tokens, the labels of each first one included:",
         "",
         *table(["", "notes/s", "tokens/s", "ours f32 is faster by", "batch"], rows),
         "",

@@ -95,9 +95,12 @@ class Twin(nn.Module):
 
 
 def batch(sequences):
-    """Sequences of the Rust side as padded arrays; padding is a segment of its own."""
+    """Sequences of the Rust side as padded arrays; padding is a segment of its own.
+
+    Later windows of a long text have no labels; one column of nothing stands there.
+    """
     rows, tokens = len(sequences), max(len(s["ids"]) for s in sequences)
-    labels = max(len(s["label_tokens"]) for s in sequences)
+    labels = max(1, *(len(s["label_tokens"]) for s in sequences))
     ids, positions = (numpy.zeros((rows, tokens), numpy.int64) for _ in range(2))
     segments = numpy.full((rows, tokens), PADDING, numpy.int64)
     shares = numpy.zeros((rows, labels, tokens), numpy.float32)

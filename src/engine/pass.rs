@@ -1,7 +1,7 @@
-//! Which sequences must run for a passage: every window with every label. Pure, but for tokenising.
+//! Which sequences must run for a passage: its windows, with the labels. Pure, but for tokenising.
 //!
-//! Invariant: each window meets each label exactly once, and no sequence is longer than the model
-//! can read.
+//! Invariant: a window meets each label at most once, the first window all of them; no sequence is
+//! longer than the model can read.
 
 use std::ops::Range;
 
@@ -33,6 +33,18 @@ pub struct Pass {
     pub sequence: Sequence,
 }
 
+/// Which windows are read with labels, and which without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Each with all labels.
+    Together,
+    /// Each with all labels, and once more without, for the text's embedding.
+    Apart,
+    /// The first with all labels, the others without: of these the embedding counts. Labels are
+    /// most of what a window costs, and what a text is about stands at its beginning.
+    LabelsOnce,
+}
+
 /// All sequences of a passage.
 pub(super) struct Plan {
     pub(super) passes: Vec<Pass>,
@@ -47,18 +59,34 @@ pub(super) fn plan(
     passage: &Passage,
     vocabulary: &Vocabulary,
     options: &EngineOptions,
-    embedding_apart: bool,
+    reading: Reading,
 ) -> Result<Plan, EngineError> {
     if options.compat {
         return plan_like_reference(model, passage, vocabulary);
     }
     let groups = label_groups(model, vocabulary);
-    let room = text_room(model, vocabulary, &groups, options.window_tokens);
-    let text = Text::read(model, passage, room, options.max_windows)?;
+    let full = text_room(model, vocabulary, &groups);
+    let wanted = options.window_tokens.or(model.config().text_window);
+    let room = wanted.map_or(full, |wanted| full.min(wanted)).max(1);
+    // Windows that are short because the checkpoint wants them so are as many more.
+    let at_most = match options.window_tokens {
+        None => options.max_windows.saturating_mul(full.div_ceil(room)),
+        Some(_) => options.max_windows,
+    };
+    let text = Text::read(model, passage, room, at_most)?;
     let mut passes = Vec::new();
     for (window, range) in text.windows.ranges.iter().enumerate() {
         let ids = text.window(range);
-        for labels in &groups {
+        let is_apart = match reading {
+            Reading::Together => false,
+            Reading::Apart => true,
+            Reading::LabelsOnce => window > 0,
+        };
+        let with_labels = match reading {
+            Reading::LabelsOnce if window > 0 => &[][..],
+            _ => &groups,
+        };
+        for labels in with_labels {
             let names: Vec<&[u32]> = vocabulary.labels[labels.clone()]
                 .iter()
                 .map(|l| l.tokens.as_slice())
@@ -69,7 +97,7 @@ pub(super) fn plan(
                 sequence: model.sequence(&ids, &names),
             });
         }
-        if embedding_apart {
+        if is_apart {
             passes.push(Pass {
                 window,
                 labels: 0..0,
@@ -142,12 +170,7 @@ fn label_groups(model: &Model, vocabulary: &Vocabulary) -> Vec<Range<usize>> {
 }
 
 /// Text tokens that fit beside the labels.
-fn text_room(
-    model: &Model,
-    vocabulary: &Vocabulary,
-    groups: &[Range<usize>],
-    wanted: Option<usize>,
-) -> usize {
+fn text_room(model: &Model, vocabulary: &Vocabulary, groups: &[Range<usize>]) -> usize {
     let tokens = |labels: &Range<usize>| {
         vocabulary.labels[labels.clone()]
             .iter()
@@ -160,11 +183,8 @@ fn text_room(
             groups.iter().map(|group| tokens(group).sum()).max()
         }
     };
-    let room = model
-        .max_tokens()
-        .saturating_sub(overhead(0) + taken.unwrap_or(0));
-    let wanted = wanted.or(model.config().text_window).unwrap_or(usize::MAX);
-    room.min(wanted).max(1)
+    let room = model.max_tokens();
+    room.saturating_sub(overhead(0) + taken.unwrap_or(0)).max(1)
 }
 
 /// A tokenised passage, cut into windows.

@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::dataset::{Case, DataSet};
 use super::scoring::{ScoringError, views};
-use crate::engine::{Engine, PassageViews, View};
+use crate::engine::aggregate::whole;
+use crate::engine::{Engine, PassageViews};
 use crate::model::calibration::sample::{Sample, row_weight};
 
 /// How rows and labels are drawn.
@@ -79,7 +80,7 @@ pub fn samples(
         let weight = row_weight(case.candidates.len(), ROW_WEIGHT_POWER);
         for (label, positive) in candidates.labels.iter().zip(&case.truth) {
             let column = label.and_then(|label| candidates.vocabulary.column(label));
-            if let Some((joint, embed)) = column.and_then(|column| whole(&views, column)) {
+            if let Some((joint, embed)) = column.and_then(|column| pair(&views, column)) {
                 samples.push(Sample {
                     joint,
                     embed,
@@ -94,23 +95,11 @@ pub fn samples(
     Ok(samples)
 }
 
-/// One pair of cosines for a text of several windows: the mean of the two best, as scores are made.
-fn whole(views: &PassageViews, column: usize) -> Option<(f32, f32)> {
-    let mut windows: Vec<View> = views
-        .windows
-        .iter()
-        .filter_map(|row| *row.get(column)?)
-        .collect();
-    windows.sort_by(|a, b| b.joint.total_cmp(&a.joint));
-    windows.truncate(2);
-    let n = windows.len() as f32;
-    let mean = |get: fn(&View) -> f32| windows.iter().map(get).sum::<f32>() / n;
-    (n > 0.0).then(|| {
-        (
-            mean(|view| view.joint),
-            mean(|view| view.embed.unwrap_or(0.0)),
-        )
-    })
+/// One pair of cosines for a text of several windows, as scores are made of them.
+fn pair(views: &PassageViews, column: usize) -> Option<(f32, f32)> {
+    let windows = views.windows.iter().filter_map(|row| *row.get(column)?);
+    let (joint, embed) = whole(&windows.collect::<Vec<_>>())?;
+    Some((joint, embed.unwrap_or(0.0)))
 }
 
 fn hash(parts: &[&[u8]]) -> u64 {

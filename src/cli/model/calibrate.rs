@@ -21,6 +21,11 @@ pub(super) struct Args {
     #[arg(value_name = "DATA", required = true)]
     data: Vec<PathBuf>,
 
+    /// Further files, tagged as their authors pleased: they move how sure the model is, and neither
+    /// its ranking nor the choice of the threshold
+    #[arg(long, value_name = "DATA")]
+    level: Vec<PathBuf>,
+
     /// Where the calibration goes
     #[arg(long, value_name = "FILE", default_value = FILE_NAME)]
     out: PathBuf,
@@ -62,8 +67,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         rows: args.rows,
         labels: args.labels.max(2),
     };
-    let (mut all, mut faults) = (Vec::new(), 0);
-    for (group, file) in args.data.iter().enumerate() {
+    let (mut all, mut level, mut faults) = (Vec::new(), Vec::new(), 0);
+    for (group, file) in args.data.iter().chain(&args.level).enumerate() {
         let set = DataSet::gather(file)?;
         let rows = set.cases()?.filter_map(|case| {
             case.map_err(|fault| {
@@ -74,7 +79,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         });
         let cases = draw(rows, &limits);
         anstream::eprintln!("{}: {} rows", set.name, cases.len());
-        all.extend(samples(&engine, &set, &cases, group as u32)?);
+        let of = match group < args.data.len() {
+            true => &mut all,
+            false => &mut level,
+        };
+        of.extend(samples(&engine, &set, &cases, group as u32)?);
     }
     let fit = Options {
         views: if args.joint_only {
@@ -93,7 +102,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         .note
         .clone()
         .unwrap_or_else(|| names.collect::<Vec<_>>().join(", "));
-    let (calibration, report) = calibrate(&all, &before, &fit, &note)?;
+    let (calibration, report) = calibrate(&all, &level, &before, &fit, &note)?;
     calibration
         .write(&args.out)
         .with_context(|| args.out.display().to_string())?;
@@ -123,6 +132,13 @@ fn print(report: &Report, args: &Args) -> anyhow::Result<()> {
             out,
             "{name:7} log loss {:.4}, calibration error {:.4}",
             quality.log_loss, quality.error
+        )?;
+    }
+    if let Some(level) = &report.level {
+        writeln!(
+            out,
+            "level   log loss {:.4}, calibration error {:.4} (tagged as their authors pleased)",
+            level.log_loss, level.error
         )?;
     }
     if let Some(cross) = &report.cross_validation {

@@ -9,7 +9,7 @@ use crate::score::{Logit, Score};
 use crate::tag::LabelScore;
 
 /// The form of the entries; another one means another folder.
-pub(super) const FORM: u8 = 2;
+pub(super) const FORM: u8 = 3;
 
 /// Little-endian: form, windows, cut, scores (label, logit, score), unscored (label, reason), and
 /// the embedding, whose length is 0 where there is none.

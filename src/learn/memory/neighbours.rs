@@ -30,7 +30,7 @@ impl Default for Constants {
             duplicate: 0.98,
             least: 0.25,
             fade: 0.15,
-            strength: 20.0,
+            strength: 17.5,
             doubt: 0.01,
             ordinary: 0.7,
         }

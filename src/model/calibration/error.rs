@@ -58,3 +58,35 @@ pub enum CalibrationError {
         fault: Box<CalibrationError>,
     },
 }
+
+/// Why nothing was fitted.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    /// Both kinds of decisions are needed.
+    #[error(
+        "of {n_samples} decisions {n_positives} are positive; \
+         a calibration needs both positive and negative ones: add rows, or labels that do not fit"
+    )]
+    OneClass {
+        /// All decisions.
+        n_samples: usize,
+        /// Those that are true.
+        n_positives: usize,
+    },
+    /// A number that cannot be fitted.
+    #[error(
+        "decision {index}: {field} is {value}; \
+         cosines must be finite and weights positive: check the model that made them"
+    )]
+    NotFinite {
+        /// Which sample, from 0.
+        index: usize,
+        /// Which of its numbers.
+        field: &'static str,
+        /// What it is.
+        value: f32,
+    },
+    /// The best fit breaks a calibration's rules.
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
+}

@@ -5,10 +5,13 @@
 //! the ridge. Knows nothing of texts, labels or files.
 
 use super::cross_validation::{self, CrossValidation};
+use super::level::levelled;
 use super::newton::{self, Minimum, Point};
 use super::quality::{Quality, ThresholdChoice, default_threshold, quality};
 use super::sample::Sample;
-use super::{Calibration, CalibrationError, Coefficients, Origin};
+use super::{Calibration, Coefficients, Origin};
+
+pub use super::error::FitError;
 
 /// Which cosines the calibration may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,38 +55,6 @@ impl Default for Options {
     }
 }
 
-/// Why nothing was fitted.
-#[derive(Debug, thiserror::Error)]
-pub enum FitError {
-    /// Both kinds of decisions are needed.
-    #[error(
-        "of {n_samples} decisions {n_positives} are positive; \
-         a calibration needs both positive and negative ones: add rows, or labels that do not fit"
-    )]
-    OneClass {
-        /// All decisions.
-        n_samples: usize,
-        /// Those that are true.
-        n_positives: usize,
-    },
-    /// A number that cannot be fitted.
-    #[error(
-        "decision {index}: {field} is {value}; \
-         cosines must be finite and weights positive: check the model that made them"
-    )]
-    NotFinite {
-        /// Which sample, from 0.
-        index: usize,
-        /// Which of its numbers.
-        field: &'static str,
-        /// What it is.
-        value: f32,
-    },
-    /// The best fit breaks a calibration's rules.
-    #[error(transparent)]
-    Calibration(#[from] CalibrationError),
-}
-
 /// The best coefficients, in full precision.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fit {
@@ -125,6 +96,8 @@ pub struct Report {
     pub before: Quality,
     /// Quality of the new one, on the data it was fitted on.
     pub after: Quality,
+    /// The same on the data that only moved its level, where there is such.
+    pub level: Option<Quality>,
     /// The default threshold.
     pub threshold: ThresholdChoice,
     /// Quality on label spaces that a fit has not seen; `None` where there is only one.
@@ -132,13 +105,17 @@ pub struct Report {
 }
 
 /// Fits, chooses the default threshold, cross-validates. `fitted_on` names the data in words.
+///
+/// `level` are further decisions, whose truth may be incomplete: they move how sure the model is, and
+/// nothing else (see [`levelled`]).
 pub fn calibrate(
     samples: &[Sample],
+    level: &[Sample],
     before: &Calibration,
     options: &Options,
     fitted_on: &str,
 ) -> Result<(Calibration, Report), FitError> {
-    let fit = fit(samples, options)?;
+    let fit = levelled(fit(samples, options)?, samples, level, options)?;
     let odds = |s: &Sample| newton::log_odds(&fit.point(), s);
     let after = quality(samples, odds);
     let threshold = default_threshold(samples, odds);
@@ -160,6 +137,7 @@ pub fn calibrate(
         fit,
         before: quality(samples, |s| newton::log_odds(&old, s)),
         after,
+        level: (!level.is_empty()).then(|| quality(level, odds)),
         threshold,
         cross_validation,
     };
@@ -226,7 +204,7 @@ fn check(samples: &[Sample]) -> Result<(), FitError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
@@ -237,7 +215,12 @@ mod tests {
 
     /// Each point twice, once with each truth, weighted by how likely that truth is: the samples
     /// follow the curve exactly, so the fit must find it.
-    fn drawn_from(joint: f64, embed: f64, bias: f64, group: u32) -> Vec<Sample> {
+    pub(in crate::model::calibration) fn drawn_from(
+        joint: f64,
+        embed: f64,
+        bias: f64,
+        group: u32,
+    ) -> Vec<Sample> {
         (0..2000)
             .flat_map(|i| {
                 let x = [spread(i, 0.618_033_988), spread(i, 0.754_877_666)];
@@ -272,7 +255,7 @@ mod tests {
         let samples: Vec<Sample> = (0..4).flat_map(|g| drawn_from(5.0, 3.0, -4.0, g)).collect();
         let before = Calibration::uncalibrated(7.0).unwrap();
         let (calibration, report) =
-            calibrate(&samples, &before, &Options::default(), "made up").unwrap();
+            calibrate(&samples, &[], &before, &Options::default(), "made up").unwrap();
         assert!(report.before.error > 0.15, "{report:?}");
         assert!(report.after.error < 0.01, "{report:?}");
         assert!(report.after.log_loss < report.before.log_loss);
@@ -308,7 +291,7 @@ mod tests {
         assert_eq!(kept.joint, 0.0);
         assert!(kept.embed > 1.0, "{kept:?}");
         let before = Calibration::uncalibrated(1.0).unwrap();
-        let refused = calibrate(&samples, &before, &free, "").unwrap_err();
+        let refused = calibrate(&samples, &[], &before, &free, "").unwrap_err();
         assert!(refused.to_string().contains("`joint` is -"), "{refused}");
         let samples = drawn_from(-4.0, -2.0, -1.0, 0);
         let nothing = fit(&samples, &Options::default()).unwrap();
