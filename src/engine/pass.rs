@@ -77,15 +77,8 @@ pub(super) fn plan(
     let mut passes = Vec::new();
     for (window, range) in text.windows.ranges.iter().enumerate() {
         let ids = text.window(range);
-        let is_apart = match reading {
-            Reading::Together => false,
-            Reading::Apart => true,
-            Reading::LabelsOnce => window > 0,
-        };
-        let with_labels = match reading {
-            Reading::LabelsOnce if window > 0 => &[][..],
-            _ => &groups,
-        };
+        let has_labels = window == 0 || reading != Reading::LabelsOnce;
+        let with_labels = if has_labels { &groups[..] } else { &[] };
         for labels in with_labels {
             let names: Vec<&[u32]> = vocabulary.labels[labels.clone()]
                 .iter()
@@ -97,7 +90,7 @@ pub(super) fn plan(
                 sequence: model.sequence(&ids, &names),
             });
         }
-        if is_apart {
+        if reading == Reading::Apart || !has_labels {
             passes.push(Pass {
                 window,
                 labels: 0..0,

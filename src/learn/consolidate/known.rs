@@ -73,11 +73,11 @@ fn warn(error: &std::io::Error) {
 fn key(question: &Question, meaning: &Descriptions) -> TextKey {
     let mut asked = question.text.clone();
     for label in question.labels.iter() {
-        // No text and no name of a label has this character.
+        // Separators of records and fields, which nobody types.
         asked.push_str("\n\u{1f}");
         asked.push_str(label);
         if let Some(meant) = meaning.get(label) {
-            asked.push_str(": ");
+            asked.push('\u{1e}');
             asked.push_str(meant);
         }
     }
@@ -160,6 +160,8 @@ mod tests {
         ] {
             assert!(known.answer(&other, &none).is_none(), "{other:?}");
         }
+        let named = question("Roses.", &["garden", "tax: What is due."]);
+        known.keep(&[named], &[answer(&[Some(1.0), Some(2.0)])], &none);
         let meaning = [("tax".to_owned(), "What is due.".to_owned())].into();
         assert!(known.answer(&asked, &meaning).is_none());
         assert!(known.answer(&asked, &none).is_some());

@@ -35,9 +35,10 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Another number where long texts are read in another way.
     fn name(self) -> &'static str {
         match self {
-            Kind::Untaught => "untaught",
+            Kind::Untaught => "untaught-2",
             Kind::Asked => "asked",
         }
     }
