@@ -1,12 +1,14 @@
 //! How well a calibration carries over to label sets that it has not seen.
 //!
-//! In: samples with their label space. Out: quality on each held-out part, and on all of them.
+//! In: samples with their label space, and those for the level. Out: quality on each held-out part,
+//! and on all of them.
 //! Invariant: a label space is never in the fit and in the test of the same fold; every sample is
 //! tested once. Deterministic: the folds follow from the sizes of the label spaces.
 
 use std::collections::BTreeMap;
 
 use super::fit::{Fit, FitError, Options, fit};
+use super::level::levelled;
 use super::newton;
 use super::quality::{Quality, quality};
 use super::sample::Sample;
@@ -39,17 +41,28 @@ pub struct CrossValidation {
 }
 
 /// Fits on all label spaces but some, tests on those; `None` where there is only one label space.
-pub fn run(samples: &[Sample], options: &Options) -> Result<Option<CrossValidation>, FitError> {
-    let assignment = assign(samples, options.n_folds);
+///
+/// The spaces of `level` are held out in the same way, so what is tested is what is shipped: a fit
+/// and its level, on label spaces that neither has seen.
+pub fn run(
+    samples: &[Sample],
+    level: &[Sample],
+    options: &Options,
+) -> Result<Option<CrossValidation>, FitError> {
+    let all = [samples, level].concat();
+    let assignment = assign(&all, options.n_folds);
     let n_folds = assignment.values().max().map_or(0, |last| last + 1);
     if n_folds < 2 {
         return Ok(None);
     }
     let mut folds = Vec::with_capacity(n_folds);
     for fold in 0..n_folds {
-        let (held_out, rest): (Vec<Sample>, Vec<Sample>) =
-            samples.iter().partition(|s| assignment[&s.group] == fold);
-        let fit = fit(&rest, options)?;
+        let split = |of: &[Sample]| -> (Vec<Sample>, Vec<Sample>) {
+            of.iter().partition(|s| assignment[&s.group] == fold)
+        };
+        let ((mut held_out, rest), (held_out_level, rest_level)) = (split(samples), split(level));
+        held_out.extend(held_out_level);
+        let fit = levelled(fit(&rest, options)?, &rest, &rest_level, options)?;
         folds.push(Fold {
             groups: assignment
                 .iter()
@@ -62,7 +75,7 @@ pub fn run(samples: &[Sample], options: &Options) -> Result<Option<CrossValidati
         });
     }
     let unseen = |s: &Sample| newton::log_odds(&folds[assignment[&s.group]].fit.point(), s);
-    let pooled = quality(samples, unseen);
+    let pooled = quality(&all, unseen);
     let mean_error = folds.iter().map(|f| f.quality.error).sum::<f64>() / folds.len() as f64;
     Ok(Some(CrossValidation {
         pooled,
@@ -125,7 +138,7 @@ mod tests {
     #[test]
     fn every_decision_is_tested_once_and_never_on_its_own_fit() {
         let samples = samples(&[40, 60, 50, 30]);
-        let report = run(&samples, &Options::default()).unwrap().unwrap();
+        let report = run(&samples, &[], &Options::default()).unwrap().unwrap();
         assert_eq!(report.folds.len(), 4);
         let tested: usize = report.folds.iter().map(|f| f.n_decisions).sum();
         assert_eq!(tested, samples.len());
@@ -145,13 +158,45 @@ mod tests {
         for s in samples.iter_mut().filter(|s| s.group == 2) {
             s.positive = !s.positive;
         }
-        let report = run(&samples, &Options::default()).unwrap().unwrap();
+        let report = run(&samples, &[], &Options::default()).unwrap().unwrap();
         let odd = report.folds.iter().find(|f| f.groups == [2]).unwrap();
         assert!(odd.quality.error > 0.3, "{odd:?}");
     }
 
     #[test]
+    fn what_moves_the_level_is_held_out_with_its_label_space() {
+        let all = samples(&[300, 300, 300, 300]);
+        // Of what fits in the last two spaces, nobody gave a third.
+        let (own, level): (Vec<Sample>, Vec<Sample>) = all.iter().partition(|s| s.group < 2);
+        let level: Vec<Sample> = level
+            .into_iter()
+            .map(|s| Sample {
+                positive: s.positive && s.row % 3 != 0,
+                ..s
+            })
+            .collect();
+        let options = Options::default();
+        let report = run(&own, &level, &options).unwrap().unwrap();
+        let tested: usize = report.folds.iter().map(|f| f.n_decisions).sum();
+        assert_eq!((report.folds.len(), tested), (4, 1200));
+        for fold in &report.folds {
+            let seen = |of: &[Sample]| -> Vec<Sample> {
+                let seen = of.iter().filter(|s| !fold.groups.contains(&s.group));
+                seen.copied().collect()
+            };
+            let (own, level) = (seen(&own), seen(&level));
+            let plain = fit(&own, &options).unwrap();
+            let expected = levelled(plain, &own, &level, &options).unwrap();
+            assert_eq!(fold.fit, expected);
+            assert_ne!(fold.fit, plain);
+        }
+    }
+
+    #[test]
     fn one_label_space_cannot_be_held_out() {
-        assert_eq!(run(&samples(&[50]), &Options::default()).unwrap(), None);
+        assert_eq!(
+            run(&samples(&[50]), &[], &Options::default()).unwrap(),
+            None
+        );
     }
 }

@@ -107,7 +107,7 @@ pub struct Report {
 /// Fits, chooses the default threshold, cross-validates. `fitted_on` names the data in words.
 ///
 /// `level` are further decisions, whose truth may be incomplete: they move how sure the model is, and
-/// nothing else (see [`levelled`]).
+/// nothing else.
 pub fn calibrate(
     samples: &[Sample],
     level: &[Sample],
@@ -119,7 +119,7 @@ pub fn calibrate(
     let odds = |s: &Sample| newton::log_odds(&fit.point(), s);
     let after = quality(samples, odds);
     let threshold = default_threshold(samples, odds);
-    let cross_validation = cross_validation::run(samples, options)?;
+    let cross_validation = cross_validation::run(samples, level, options)?;
     let calibration =
         Calibration::new(fit.coefficients(), threshold.threshold)?.with_margin(threshold.margin)?;
     let calibration = calibration.with_origin(Origin {
