@@ -16,13 +16,12 @@ pub mod explain;
 mod pass;
 mod passage;
 pub mod scheduler;
+mod views;
 mod vocabulary;
 pub mod window;
 pub mod worker;
 
 use std::sync::Arc;
-
-use rayon::prelude::*;
 
 use crate::label::LabelSet;
 use crate::model::Model;
@@ -35,11 +34,13 @@ use crate::tag::LabelScore;
 
 use batcher::Shape;
 use pass::{Plan, Reading, plan};
+use vocabulary::Alone;
 
 pub use aggregate::View;
 pub use embedding::Embedding;
 pub use pass::Pass;
 pub use passage::Passage;
+pub use views::PassageViews;
 pub use vocabulary::{Unscored, Vocabulary, heads_of};
 
 /// Tokens that keep a GPU busy: with fewer, starting its kernels takes longer than they run.
@@ -117,17 +118,6 @@ pub struct Request<'a> {
     pub vocabulary: &'a Vocabulary,
 }
 
-/// Views of one passage: `windows[i][j]` is window `i` with the label in column `j` of the vocabulary.
-#[derive(Clone, Debug)]
-pub struct PassageViews {
-    /// One row a window.
-    pub windows: Vec<Vec<Option<View>>>,
-    /// Whether the text is longer than what was read.
-    pub cut: bool,
-    /// The plain embedding of each window, as long as the window, where it was computed.
-    texts: Vec<Vec<f32>>,
-}
-
 /// A model with the options it is run under.
 pub struct Engine {
     model: Arc<Model>,
@@ -173,14 +163,14 @@ impl Engine {
         self.calibration.margin()
     }
 
-    /// Makes a label set ready: tokenised and, where the calibration wants it, embedded.
+    /// Makes a label set ready: tokenised and, where the calibration wants it, read alone.
     ///
     /// # Errors
     /// Of the tokenizer and the tensor library.
     pub fn vocabulary(&self, set: Arc<LabelSet>) -> Result<Vocabulary, EngineError> {
         let mut vocabulary = Vocabulary::tokenize(&self.model, set)?;
-        if self.calibration.needs_embedding() {
-            self.embed(&mut vocabulary)?;
+        if self.calibration.needs_alone() {
+            self.read_alone(&mut vocabulary)?;
         }
         if !self.options.compat {
             vocabulary.give_heads(self.model.label_heads());
@@ -188,24 +178,25 @@ impl Engine {
         Ok(vocabulary)
     }
 
-    /// Gives every label its plain embedding, so that `views` has the second view whatever the calibration.
-    /// It reads the description too: the cost of a text grows with what the joint encoding reads alone.
+    /// Reads every label alone, so that `views` has every view whatever the calibration.
+    /// Its description too: the cost of a text grows with what the joint encoding reads only.
     ///
     /// # Errors
     /// Of the tensor library.
-    pub fn embed(&self, vocabulary: &mut Vocabulary) -> Result<(), EngineError> {
+    pub fn read_alone(&self, vocabulary: &mut Vocabulary) -> Result<(), EngineError> {
         let alone: Vec<Sequence> = vocabulary
             .labels
             .iter()
             .map(|label| self.model.sequence(&label.described, &[]))
             .collect();
-        let mut embeddings: Vec<Option<Arc<[f32]>>> = vec![None; alone.len()];
-        self.run(&alone.iter().collect::<Vec<_>>(), |i, output| {
-            embeddings[i] = Some(output.embedding.into())
+        let mut read: Vec<Option<Alone>> = vec![None; alone.len()];
+        self.run(&alone.iter().collect::<Vec<_>>(), true, |i, output| {
+            read[i] = Some(Alone {
+                embedding: output.embedding.into(),
+                tokens: output.tokens.unwrap_or_default().into(),
+            })
         })?;
-        for (label, embedding) in vocabulary.labels.iter_mut().zip(embeddings) {
-            label.embedding = embedding;
-        }
+        vocabulary.give_alone(read);
         Ok(())
     }
 
@@ -222,64 +213,6 @@ impl Engine {
             .collect()
     }
 
-    /// Both views of every window and label, before calibration.
-    ///
-    /// # Errors
-    /// Of the tokenizer and the tensor library.
-    pub fn views(&self, requests: &[Request]) -> Result<Vec<PassageViews>, EngineError> {
-        let isolated = self.model.config().layout.is_isolated();
-        // Tokenising takes longer than a GPU does for the rest.
-        let plans = requests.par_iter().map(|request| self.plan(request));
-        let plans: Vec<Plan> = plans.collect::<Result<_, _>>()?;
-        let mut views: Vec<PassageViews> = requests
-            .iter()
-            .zip(&plans)
-            .map(|(request, plan)| PassageViews {
-                windows: vec![vec![None; request.vocabulary.labels.len()]; plan.windows],
-                cut: plan.cut,
-                texts: Vec::new(),
-            })
-            .collect();
-        let passes: Vec<(usize, &Pass)> = plans
-            .iter()
-            .enumerate()
-            .flat_map(|(i, plan)| plan.passes.iter().map(move |pass| (i, pass)))
-            .collect();
-        let scale = self.model.logit_scale();
-        let mut texts: Vec<(usize, usize, usize, Vec<f32>)> = Vec::new();
-        let sequences: Vec<&Sequence> = passes.iter().map(|(_, pass)| &pass.sequence).collect();
-        self.run(&sequences, |at, output| {
-            let (request, pass) = passes[at];
-            let row = &mut views[request].windows[pass.window];
-            for (label, logit) in pass.labels.clone().zip(output.logits) {
-                row[label] = Some(View {
-                    joint: Some(logit / scale),
-                    embed: None,
-                });
-            }
-            if isolated || pass.labels.is_empty() {
-                let tokens = pass.sequence.text_tokens.len();
-                texts.push((request, pass.window, tokens, output.embedding));
-            }
-        })?;
-        // However they were batched: a sum of floats depends on its order. A window that was read
-        // with one part of the labels after the other has one vector.
-        texts.sort_by_key(|(request, window, ..)| (*request, *window));
-        texts.dedup_by_key(|(request, window, ..)| (*request, *window));
-        for (request, window, tokens, mut text) in texts {
-            let labels = requests[request].vocabulary.labels.iter();
-            for (label, view) in labels.zip(&mut views[request].windows[window]) {
-                if let Some(embedding) = &label.embedding {
-                    let view = view.get_or_insert_default();
-                    view.embed = Some(dot(&text, embedding));
-                }
-            }
-            text.iter_mut().for_each(|x| *x *= tokens as f32);
-            views[request].texts.push(text);
-        }
-        Ok(views)
-    }
-
     /// The sequences that `score` runs for a passage, for who wants to run them elsewhere.
     ///
     /// # Errors
@@ -291,7 +224,7 @@ impl Engine {
     fn plan(&self, request: &Request) -> Result<Plan, EngineError> {
         let vocabulary = request.vocabulary;
         let first = vocabulary.labels.first();
-        let embedded = first.is_some_and(|label| label.embedding.is_some());
+        let embedded = first.is_some_and(|label| label.alone.is_some());
         let embedding = embedded || vocabulary.has_heads() || self.options.embedding;
         let read = match (embedding, self.model.config().layout.is_isolated()) {
             (true, false) => Reading::Apart,
@@ -307,10 +240,12 @@ impl Engine {
         )
     }
 
-    /// Runs sequences in batches of like lengths; `done` hears of each by its index.
+    /// Runs sequences in batches of like lengths; `done` hears of each by its index, with the states of
+    /// its text's `tokens` where they are wanted.
     fn run(
         &self,
         sequences: &[&Sequence],
+        tokens: bool,
         mut done: impl FnMut(usize, crate::model::Output),
     ) -> Result<(), EngineError> {
         let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.len()).collect();
@@ -324,8 +259,9 @@ impl Engine {
                 }
                 full
             };
-            let outputs =
-                batcher::in_halves(&rows, &too_much, &mut |rows| self.model.forward(rows))?;
+            let outputs = batcher::in_halves(&rows, &too_much, &mut |rows| {
+                self.model.forward_with_tokens(rows, tokens)
+            })?;
             for (i, output) in batch.into_iter().zip(outputs) {
                 done(i, output);
             }
@@ -351,8 +287,8 @@ impl Engine {
             let name = &vocabulary.set().label(label.id).name;
             let windows = views.windows.iter().filter_map(|row| row[j]);
             match aggregate::whole(&windows.collect::<Vec<_>>()) {
-                Some((joint, embed)) => {
-                    let logit = self.calibration.logit(joint, embed, Some(name));
+                Some(cosines) => {
+                    let logit = self.calibration.logit(&cosines, Some(name));
                     let logit = logit.ok_or(EngineError::NotFinite)?.value();
                     let shift = label.head.as_ref().map_or(0.0, |head| head.shift(&text));
                     labels.push(label.id);
@@ -392,8 +328,4 @@ impl Engine {
             embedding: embedding.filter(|_| self.options.embedding),
         })
     }
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

@@ -220,7 +220,7 @@ fn where_embeddings_count_only_the_first_window_is_read_with_labels() {
     for (checkpoint, once) in [("bert-isolated-proj", true), ("bert-prefix-full", false)] {
         let engine = engine(checkpoint);
         let mut vocabulary = engine.vocabulary(set(LABELS)).unwrap();
-        engine.embed(&mut vocabulary).unwrap();
+        engine.read_alone(&mut vocabulary).unwrap();
         let request = Request {
             passage: &passage,
             vocabulary: &vocabulary,
@@ -237,7 +237,10 @@ fn where_embeddings_count_only_the_first_window_is_read_with_labels() {
             assert_eq!(labels.len(), LABELS.len());
             for view in labels.iter().flatten() {
                 assert_eq!(view.joint.is_some(), read.contains(&window), "{checkpoint}");
-                assert!(view.embed.is_some(), "{checkpoint}");
+                assert!(
+                    view.embed.is_some() && view.tokens.is_some(),
+                    "{checkpoint}"
+                );
             }
         }
     }
@@ -285,7 +288,7 @@ fn a_description_sharpens_the_embedding_and_costs_no_text_a_token() {
         let passage = Passage::plain(TEXTS[0]);
         let seen = sets.each_ref().map(|set| {
             let mut vocabulary = engine.vocabulary(Arc::clone(set)).unwrap();
-            engine.embed(&mut vocabulary).unwrap();
+            engine.read_alone(&mut vocabulary).unwrap();
             let request = Request {
                 passage: &passage,
                 vocabulary: &vocabulary,
@@ -305,6 +308,7 @@ fn a_description_sharpens_the_embedding_and_costs_no_text_a_token() {
         for (view, lengths) in others {
             assert_eq!((view.joint, lengths), (plain.joint, short), "{checkpoint}");
             assert_ne!(view.embed, plain.embed, "{checkpoint}");
+            assert_ne!(view.tokens, plain.tokens, "{checkpoint}");
         }
     }
 }

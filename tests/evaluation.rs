@@ -162,12 +162,13 @@ fn every_metric_is_scikit_learns() {
 #[test]
 fn the_fit_is_scikit_learns_logistic_regression() {
     let golden = golden(include_str!("fixtures/evaluation/logistic.json"));
-    let (joint, embed) = (floats(&golden["joint"]), floats(&golden["embed"]));
+    let [joint, embed, tokens] = ["joint", "embed", "tokens"].map(|view| floats(&golden[view]));
     let (positive, weight) = (truths(&golden["positive"]), floats(&golden["weight"]));
     let samples: Vec<Sample> = (0..joint.len())
         .map(|i| Sample {
             joint: joint[i],
             embed: embed[i],
+            tokens: tokens[i],
             positive: positive[i],
             weight: weight[i],
             group: 0,
@@ -182,11 +183,15 @@ fn the_fit_is_scikit_learns_logistic_regression() {
         };
         let ours = fit(&samples, &options).unwrap();
         let odds = |s: &Sample| {
-            ours.joint * f64::from(s.joint) + ours.embed * f64::from(s.embed) + ours.bias
+            ours.joint * f64::from(s.joint)
+                + ours.embed * f64::from(s.embed)
+                + ours.tokens * f64::from(s.tokens)
+                + ours.bias
         };
         for (name, ours) in [
             ("joint", ours.joint),
             ("embed", ours.embed),
+            ("tokens", ours.tokens),
             ("bias", ours.bias),
             ("log_loss", quality(&samples, odds).log_loss),
         ] {

@@ -1,22 +1,33 @@
-//! Both views of a text from those of its windows. Pure.
+//! The views of a text from those of its windows. Pure.
 
-/// Both views of a text and a label, before calibration.
+use crate::model::calibration::Cosines;
+
+/// The views of a text and a label, before calibration.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct View {
     /// Cosine (or similarity) of the joint encoding; none of a window that was read without labels.
     pub joint: Option<f32>,
     /// Cosine of the two plain embeddings, where the engine was asked for it.
     pub embed: Option<f32>,
+    /// Cosine of single tokens, where the engine was asked for it.
+    pub tokens: Option<f32>,
 }
 
-/// Both views of a text and a label: the joint one, and the other where every window has it.
+/// The views of a text and a label: the joint one, and each other where every window has it.
 ///
 /// Each view is weighed for itself (`shares`). Windows without a joint view do not count for it.
 /// None where no window has one.
-pub fn whole(windows: &[View]) -> Option<(f32, Option<f32>)> {
+pub fn whole(windows: &[View]) -> Option<Cosines> {
     let joint: Vec<f32> = windows.iter().filter_map(|view| view.joint).collect();
-    let embed: Option<Vec<f32>> = windows.iter().map(|view| view.embed).collect();
-    (!joint.is_empty()).then(|| (together(&joint), embed.as_deref().map(together)))
+    let of_all = |view: fn(&View) -> Option<f32>| -> Option<f32> {
+        let all: Option<Vec<f32>> = windows.iter().map(view).collect();
+        all.as_deref().map(together)
+    };
+    (!joint.is_empty()).then(|| Cosines {
+        joint: together(&joint),
+        embed: of_all(|view| view.embed),
+        tokens: of_all(|view| view.tokens),
+    })
 }
 
 /// What the windows have together, of a value from each in the order of the text.
@@ -73,12 +84,21 @@ mod tests {
 
     #[test]
     fn each_view_is_made_of_the_windows_that_have_it() {
-        let view = |joint, embed| View { joint, embed };
+        let view = |joint, embed| View {
+            joint,
+            embed,
+            tokens: embed.map(|x: f32| -x),
+        };
+        let cosines = |joint, embed: Option<f32>| Cosines {
+            joint,
+            embed,
+            tokens: embed.map(|x| -x),
+        };
         assert_eq!(whole(&[]), None);
         assert_eq!(whole(&[view(None, Some(1.0))]), None);
-        let joint_once = [view(Some(0.5), Some(0.0)), view(None, Some(1.0))];
-        assert_eq!(whole(&joint_once), Some((0.5, Some(0.25))));
+        let joint_once = [view(Some(0.5), Some(1.0)), view(None, Some(1.0))];
+        assert_eq!(whole(&joint_once), Some(cosines(0.5, Some(1.0))));
         let one_without = [view(Some(0.5), Some(0.0)), view(Some(-0.5), None)];
-        assert_eq!(whole(&one_without), Some((0.25, None)));
+        assert_eq!(whole(&one_without), Some(cosines(0.25, None)));
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::EngineError;
 use crate::label::{Label, LabelId, LabelSet};
-use crate::model::Model;
 use crate::model::label_head::{LabelHead, LabelHeads};
+use crate::model::{LabelTokens, Model};
 
 /// A label set as one model reads it.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Vocabulary {
     set: Arc<LabelSet>,
     /// Labels that can be scored, with their tokens, in the set's order.
     pub(super) labels: Vec<TokenizedLabel>,
+    /// Their tokens alone, where the calibration wants them.
+    pub(super) tokens: Option<Arc<LabelTokens>>,
     unscored: Vec<Unscored>,
 }
 
@@ -23,10 +25,19 @@ pub(super) struct TokenizedLabel {
     pub(super) tokens: Vec<u32>,
     /// Name and description, for the plain embedding; what is too long of it is left out.
     pub(super) described: Vec<u32>,
-    /// The plain embedding of the label alone, where the calibration wants it.
-    pub(super) embedding: Option<Arc<[f32]>>,
+    /// The label read alone, where the calibration wants it.
+    pub(super) alone: Option<Alone>,
     /// What was learnt of the label on top of the checkpoint.
     pub(super) head: Option<Arc<LabelHead>>,
+}
+
+/// A label that was read alone, with its description.
+#[derive(Clone, Debug)]
+pub(super) struct Alone {
+    /// Its plain embedding, of unit length.
+    pub(super) embedding: Arc<[f32]>,
+    /// The states of its tokens, `[token, hidden]`, of unit length.
+    pub(super) tokens: Arc<[f32]>,
 }
 
 /// A label that the model cannot score, and why.
@@ -61,7 +72,7 @@ impl Vocabulary {
                         id,
                         tokens,
                         described,
-                        embedding: None,
+                        alone: None,
                         head: None,
                     });
                     continue;
@@ -72,8 +83,17 @@ impl Vocabulary {
         Ok(Vocabulary {
             set,
             labels,
+            tokens: None,
             unscored,
         })
+    }
+
+    /// Gives each label what it says when it is read alone, in their order.
+    pub(super) fn give_alone(&mut self, alone: Vec<Option<Alone>>) {
+        for (label, alone) in self.labels.iter_mut().zip(alone) {
+            label.alone = alone;
+        }
+        self.tokens = tokens_of(&self.labels);
     }
 
     /// Gives each label what was learnt of it.
@@ -91,7 +111,7 @@ impl Vocabulary {
 
     /// The same with these labels only; they keep their ids.
     pub fn subset(&self, ids: &[LabelId]) -> Vocabulary {
-        let labels = self
+        let labels: Vec<TokenizedLabel> = self
             .labels
             .iter()
             .filter(|label| ids.contains(&label.id))
@@ -99,6 +119,7 @@ impl Vocabulary {
             .collect();
         Vocabulary {
             set: self.set.clone(),
+            tokens: tokens_of(&labels),
             labels,
             unscored: Vec::new(),
         }
@@ -118,6 +139,15 @@ impl Vocabulary {
     pub fn unscored(&self) -> &[Unscored] {
         &self.unscored
     }
+}
+
+/// The tokens of labels that were all read alone.
+fn tokens_of(labels: &[TokenizedLabel]) -> Option<Arc<LabelTokens>> {
+    let alone: Option<Vec<&Alone>> = labels.iter().map(|label| label.alone.as_ref()).collect();
+    let alone = alone.filter(|alone| !alone.is_empty())?;
+    let hidden = alone.first()?.embedding.len();
+    let tokens = alone.iter().map(|alone| &alone.tokens[..]);
+    Some(Arc::new(LabelTokens::new(hidden, tokens)))
 }
 
 /// What was learnt of each label of a set, under its name or else under one that it also has.

@@ -1,4 +1,4 @@
-//! Decisions to fit a calibration on: labelled files in, samples of both views out.
+//! Decisions to fit a calibration on: labelled files in, samples of all views out.
 //!
 //! Every file is a label space of its own. Rows are drawn by the hash of their text, so that the
 //! same files give the same samples; each row meets its own labels and a draw of the others, in
@@ -12,6 +12,7 @@ use super::dataset::{Case, DataSet};
 use super::scoring::{ScoringError, views};
 use crate::engine::aggregate::whole;
 use crate::engine::{Engine, PassageViews};
+use crate::model::calibration::Cosines;
 use crate::model::calibration::sample::{Sample, row_weight};
 
 /// How rows and labels are drawn.
@@ -80,10 +81,11 @@ pub fn samples(
         let weight = row_weight(case.candidates.len(), ROW_WEIGHT_POWER);
         for (label, positive) in candidates.labels.iter().zip(&case.truth) {
             let column = label.and_then(|label| candidates.vocabulary.column(label));
-            if let Some((joint, embed)) = column.and_then(|column| pair(&views, column)) {
+            if let Some(cosines) = column.and_then(|column| cosines(&views, column)) {
                 samples.push(Sample {
-                    joint,
-                    embed,
+                    joint: cosines.joint,
+                    embed: cosines.embed.unwrap_or(0.0),
+                    tokens: cosines.tokens.unwrap_or(0.0),
                     positive: *positive,
                     weight,
                     group,
@@ -95,11 +97,10 @@ pub fn samples(
     Ok(samples)
 }
 
-/// One pair of cosines for a text of several windows, as scores are made of them.
-fn pair(views: &PassageViews, column: usize) -> Option<(f32, f32)> {
+/// The cosines of a text of several windows with a label, as scores are made of them.
+fn cosines(views: &PassageViews, column: usize) -> Option<Cosines> {
     let windows = views.windows.iter().filter_map(|row| *row.get(column)?);
-    let (joint, embed) = whole(&windows.collect::<Vec<_>>())?;
-    Some((joint, embed.unwrap_or(0.0)))
+    whole(&windows.collect::<Vec<_>>())
 }
 
 fn hash(parts: &[&[u8]]) -> u64 {

@@ -39,20 +39,20 @@ struct CandidateLists<'a> {
     engine: &'a Engine,
     labels: &'a LabelList,
     descriptions: Descriptions,
-    embedded: bool,
+    /// Read every label alone, whatever the calibration wants.
+    alone: bool,
     ready: HashMap<Arc<[u32]>, Arc<Candidates>>,
 }
 
 impl<'a> CandidateLists<'a> {
-    /// `embedded`: give every label its plain embedding, whatever the calibration wants.
-    fn new(engine: &'a Engine, labels: &'a LabelList, embedded: bool) -> CandidateLists<'a> {
+    fn new(engine: &'a Engine, labels: &'a LabelList, alone: bool) -> CandidateLists<'a> {
         let both = labels.names().iter().zip(labels.descriptions());
         let described = both.filter_map(|(name, meant)| Some((name.clone(), meant.clone()?)));
         CandidateLists {
             engine,
             labels,
             descriptions: described.collect(),
-            embedded,
+            alone,
             ready: HashMap::new(),
         }
     }
@@ -70,8 +70,8 @@ impl<'a> CandidateLists<'a> {
         let set = set.with_descriptions(&self.descriptions);
         let labels = names.iter().map(|name| set.find(name)).collect();
         let mut vocabulary = self.engine.vocabulary(Arc::new(set))?;
-        if self.embedded {
-            self.engine.embed(&mut vocabulary)?;
+        if self.alone {
+            self.engine.read_alone(&mut vocabulary)?;
         }
         let candidates = Arc::new(Candidates { vocabulary, labels });
         self.ready.insert(list.clone(), candidates.clone());
@@ -102,7 +102,7 @@ pub fn score(
     Ok(scored)
 }
 
-/// Both views of every case, before calibration, with the candidates that they are of.
+/// The views of every case, before calibration, with the candidates that they are of.
 ///
 /// # Errors
 /// As `score`.

@@ -1,9 +1,11 @@
-//! From cosines to log-odds that mean something: `a·joint + c·embed + b + d_label`.
+//! From cosines to log-odds that mean something: `a·joint + c·embed + t·tokens + b + d_label`.
 //!
-//! In: the cosines of a text and a label in both views. Out: a `Logit` whose sigmoid is a probability.
+//! In: the cosines of a text and a label in each view. Out: a `Logit` whose sigmoid is a probability.
 //! Invariant: every coefficient is finite, and the joint one is not negative, so that a better match
 //! never scores lower. Stored as `calibration.json` beside a checkpoint, in a versioned record.
-//! Knows nothing of tokens, windows or the user's own thresholds.
+//! Knows nothing of windows or the user's own thresholds.
+//!
+//! Length: one type with the rules of its numbers, and a test for each.
 
 pub mod cross_validation;
 mod error;
@@ -40,15 +42,28 @@ pub struct Calibration {
     origin: Option<Origin>,
 }
 
-/// The three numbers of the formula that hold for every label.
+/// The numbers of the formula that hold for every label.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Coefficients {
     /// `a`: what the cosine of the joint encoding counts.
     pub joint: f32,
     /// `c`: what the cosine of the plain embeddings counts; 0 means that view is not needed.
     pub embed: f32,
-    /// `b`: the log-odds where both cosines are 0.
+    /// `t`: what the cosines of single tokens count; 0 means that view is not needed.
+    pub tokens: f32,
+    /// `b`: the log-odds where all cosines are 0.
     pub bias: f32,
+}
+
+/// What the views say of a text and a label; none of a view that was not asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cosines {
+    /// The cosine (or similarity) of the joint encoding.
+    pub joint: f32,
+    /// The cosine of the two plain embeddings.
+    pub embed: Option<f32>,
+    /// The cosine of each token of the label with the nearest ones of the text, their mean.
+    pub tokens: Option<f32>,
 }
 
 /// Where a fitted calibration comes from, and how good it was there.
@@ -89,10 +104,16 @@ impl Calibration {
         coefficients: Coefficients,
         threshold: Score,
     ) -> Result<Calibration, CalibrationError> {
-        let Coefficients { joint, embed, bias } = coefficients;
+        let Coefficients {
+            joint,
+            embed,
+            tokens,
+            bias,
+        } = coefficients;
         let not_negative = "a finite number of at least 0";
         checked("joint", joint, not_negative, |x| x.is_finite() && x >= 0.0)?;
         checked("embed", embed, "a finite number", f32::is_finite)?;
+        checked("tokens", tokens, "a finite number", f32::is_finite)?;
         checked("bias", bias, "a finite number", f32::is_finite)?;
         Ok(Calibration {
             coefficients,
@@ -110,6 +131,7 @@ impl Calibration {
         let coefficients = Coefficients {
             joint: scale,
             embed: 0.0,
+            tokens: 0.0,
             bias: 0.0,
         };
         let half = Score::new(0.5).expect("one half is in 0..=1");
@@ -144,28 +166,29 @@ impl Calibration {
 
     /// The calibrated log-odds that `label` fits the text.
     ///
-    /// `embed` may be absent where [`needs_embedding`](Self::needs_embedding) is false; `label` is the
-    /// name that verdicts were given for. `None` where a cosine is not a number or a needed one is
-    /// absent: a guess would be worse than saying so.
-    pub fn logit(&self, joint: f32, embed: Option<f32>, label: Option<&str>) -> Option<Logit> {
+    /// A view may be absent where its coefficient is 0; `label` is the name that verdicts were given
+    /// for. `None` where a cosine is not a number or a needed one is absent: a guess would be worse
+    /// than saying so.
+    pub fn logit(&self, cosines: &Cosines, label: Option<&str>) -> Option<Logit> {
         let Coefficients {
-            joint: a,
-            embed: c,
+            joint,
+            embed,
+            tokens,
             bias,
         } = self.coefficients;
-        let second = if self.needs_embedding() {
-            f64::from(c) * f64::from(embed?)
-        } else {
-            0.0
-        };
+        // In f64 the sum cannot overflow, and what f32 cannot hold is as certain as it can be.
+        let mut sum = f64::from(joint) * f64::from(cosines.joint) + f64::from(bias);
+        for (coefficient, cosine) in [(embed, cosines.embed), (tokens, cosines.tokens)] {
+            if coefficient != 0.0 {
+                sum += f64::from(coefficient) * f64::from(cosine?);
+            }
+        }
         let moved = label
             .and_then(|name| self.label_bias.get(name))
             .copied()
             .unwrap_or(0.0);
-        // In f64 the sum cannot overflow, and what f32 cannot hold is as certain as it can be.
-        let sum = f64::from(a) * f64::from(joint) + second + f64::from(bias) + f64::from(moved);
         let most = f64::from(f32::MAX);
-        Logit::new(sum.clamp(-most, most) as f32)
+        Logit::new((sum + f64::from(moved)).clamp(-most, most) as f32)
     }
 
     /// The coefficients.
@@ -194,9 +217,9 @@ impl Calibration {
         self.origin.as_ref()
     }
 
-    /// Whether the cosine of the plain embeddings counts, and must be computed.
-    pub fn needs_embedding(&self) -> bool {
-        self.coefficients.embed != 0.0
+    /// Whether text and label are also compared as each is read alone: by embedding, or by tokens.
+    pub fn needs_alone(&self) -> bool {
+        self.coefficients.embed != 0.0 || self.coefficients.tokens != 0.0
     }
 
     /// Reads the record that [`to_json`](Self::to_json) writes; strictly, so that no field is ignored.
@@ -276,9 +299,18 @@ mod tests {
         let coefficients = Coefficients {
             joint: 5.0,
             embed: 3.0,
+            tokens: 0.0,
             bias: -2.5,
         };
         Calibration::new(coefficients, Score::new(0.3).unwrap()).unwrap()
+    }
+
+    fn cosines(joint: f32, embed: Option<f32>) -> Cosines {
+        Cosines {
+            joint,
+            embed,
+            tokens: None,
+        }
     }
 
     fn value(logit: Option<Logit>) -> f32 {
@@ -286,39 +318,60 @@ mod tests {
     }
 
     #[test]
-    fn both_views_and_the_bias_add_up() {
+    fn the_views_and_the_bias_add_up() {
         let calibration = both_views().with_label_bias("tax", 0.5).unwrap();
-        assert_eq!(value(calibration.logit(0.5, Some(0.25), None)), 0.75);
-        assert_eq!(value(calibration.logit(0.5, Some(0.25), Some("tax"))), 1.25);
-        assert_eq!(value(calibration.logit(0.5, Some(0.25), Some("Tax"))), 0.75);
+        let seen = cosines(0.5, Some(0.25));
+        assert_eq!(value(calibration.logit(&seen, None)), 0.75);
+        assert_eq!(value(calibration.logit(&seen, Some("tax"))), 1.25);
+        assert_eq!(value(calibration.logit(&seen, Some("Tax"))), 0.75);
+
+        let coefficients = Coefficients {
+            tokens: 2.0,
+            ..calibration.coefficients()
+        };
+        let with_tokens = Calibration::new(coefficients, calibration.threshold()).unwrap();
+        assert_eq!(with_tokens.logit(&seen, None), None);
+        let tokens = Some(0.5);
+        assert_eq!(
+            value(with_tokens.logit(&Cosines { tokens, ..seen }, None)),
+            1.75
+        );
     }
 
     #[test]
     fn an_uncalibrated_checkpoint_keeps_its_logits() {
         let plain = Calibration::uncalibrated(7.389_056).unwrap();
-        assert!(!plain.needs_embedding());
-        assert_eq!(value(plain.logit(0.5, None, None)), 7.389_056 / 2.0);
+        assert!(!plain.needs_alone());
+        let seen = cosines(0.5, None);
+        assert_eq!(value(plain.logit(&seen, None)), 7.389_056 / 2.0);
         assert_eq!(plain.threshold().value(), 0.5);
         assert_eq!(plain.origin(), None);
     }
 
     #[test]
     fn a_missing_view_or_a_cosine_that_is_no_number_gives_no_logit() {
-        assert!(both_views().needs_embedding());
-        assert_eq!(both_views().logit(0.5, None, None), None);
-        assert_eq!(both_views().logit(f32::NAN, Some(0.0), None), None);
-        assert_eq!(both_views().logit(0.0, Some(f32::NAN), None), None);
+        assert!(both_views().needs_alone());
+        let logit = |joint, embed| both_views().logit(&cosines(joint, embed), None);
+        assert_eq!(logit(0.5, None), None);
+        assert_eq!(logit(f32::NAN, Some(0.0)), None);
+        assert_eq!(logit(0.0, Some(f32::NAN)), None);
     }
 
     #[test]
     fn coefficients_that_break_the_rules_are_refused_by_name() {
         let half = Score::new(0.5).unwrap();
-        let coefficients = |joint, embed, bias| Coefficients { joint, embed, bias };
+        let coefficients = |joint, embed, tokens, bias| Coefficients {
+            joint,
+            embed,
+            tokens,
+            bias,
+        };
         for (bad, field) in [
-            (coefficients(-1.0, 0.0, 0.0), "joint"),
-            (coefficients(f32::NAN, 0.0, 0.0), "joint"),
-            (coefficients(1.0, f32::INFINITY, 0.0), "embed"),
-            (coefficients(1.0, 0.0, f32::NAN), "bias"),
+            (coefficients(-1.0, 0.0, 0.0, 0.0), "joint"),
+            (coefficients(f32::NAN, 0.0, 0.0, 0.0), "joint"),
+            (coefficients(1.0, f32::INFINITY, 0.0, 0.0), "embed"),
+            (coefficients(1.0, 0.0, f32::NAN, 0.0), "tokens"),
+            (coefficients(1.0, 0.0, 0.0, f32::NAN), "bias"),
         ] {
             let message = Calibration::new(bad, half).unwrap_err().to_string();
             assert!(message.starts_with(&format!("`{field}` is")), "{message}");
@@ -367,16 +420,15 @@ mod tests {
             (low, high) in (-1.0f32..1.0, -1.0f32..1.0).prop_map(|(x, y)| (x.min(y), x.max(y))),
             embed in -1.0f32..1.0,
         ) {
-            let calibration = both_views();
-            let low = value(calibration.logit(low, Some(embed), None));
-            prop_assert!(low <= value(calibration.logit(high, Some(embed), None)));
+            let logit = |joint| value(both_views().logit(&cosines(joint, Some(embed)), None));
+            prop_assert!(logit(low) <= logit(high));
         }
 
         #[test]
         fn the_logit_is_finite_for_any_finite_similarity(
             joint in proptest::num::f32::NORMAL, embed in proptest::num::f32::NORMAL,
         ) {
-            prop_assert!(both_views().logit(joint, Some(embed), None).is_some());
+            prop_assert!(both_views().logit(&cosines(joint, Some(embed)), None).is_some());
         }
     }
 }

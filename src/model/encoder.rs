@@ -3,12 +3,14 @@
 //! `bert`, `modernbert` and `deberta` are line-by-line ports of the transformers classes they name,
 //! with two differences that candle-transformers' own ports do not offer: positions are given, not
 //! counted, and the mask is a full query-by-key one (`label_attention: isolated` needs both).
-//! `fused` computes what `bert` and `modernbert` compute, for inference on a CPU, without padding.
+//! `fused` computes what `bert` and `modernbert` compute, for inference on a CPU, without padding;
+//! `late` compares the hidden states of tokens with each other.
 
 mod bert;
 mod deberta;
 mod fused;
 mod kernel;
+mod late;
 mod mask;
 mod modernbert;
 mod ops;
@@ -16,6 +18,8 @@ mod ops;
 use candle_core::{DType, Result, Tensor};
 
 pub(crate) use fused::FusedEncoder;
+pub use late::LabelTokens;
+pub(crate) use late::{NEAR, TEMPERATURE};
 pub(crate) use mask::{AttentionMask, PADDING, TEXT};
 pub(crate) use ops::{Dropout, LayerNorm, Linear, linear};
 

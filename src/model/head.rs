@@ -56,6 +56,8 @@ pub(crate) struct StateRows {
     sequence_of_label: Tensor, // [label], u32
     /// The text's own tokens of each sequence.
     texts: Gather,
+    /// The same without `[CLS]` and `[SEP]`, each sequence's rows.
+    text_tokens: Vec<Vec<u32>>,
     /// Each sequence's first and last token.
     ends: Vec<(usize, usize)>,
 }
@@ -83,11 +85,16 @@ impl StateRows {
             .flat_map(|(i, s)| s.label_tokens.iter().map(move |_| i as u32))
             .collect();
         let texts: Vec<Vec<u32>> = numbered().map(|(i, s)| rows(i, &s.text_tokens)).collect();
+        let without_ends = |text: &Vec<u32>| match &text[..] {
+            [_, tokens @ .., _] => tokens.to_vec(),
+            _ => Vec::new(),
+        };
         Ok(StateRows {
             cls: Tensor::new(cls, device)?,
             labels: Gather::new(&labels, device)?,
             sequence_of_label: Tensor::new(sequence_of_label, device)?,
             texts: Gather::new(&texts, device)?,
+            text_tokens: texts.iter().map(without_ends).collect(),
             ends: numbered()
                 .map(|(i, s)| (row(i, 0), row(i, s.len() - 1)))
                 .collect(),
@@ -103,6 +110,27 @@ impl StateRows {
     /// Mean of each sequence's text states, of unit length: `[row, hidden]` -> `[sequence, hidden]`.
     pub(crate) fn text_embeddings(&self, states: &Tensor) -> Result<Tensor> {
         normalize(&self.texts.mean(states, |rows| Ok(rows.clone()))?)
+    }
+
+    /// The rows of the `i`-th sequence's text tokens, without `[CLS]` and `[SEP]`.
+    pub(crate) fn text_tokens(&self, i: usize) -> &[u32] {
+        &self.text_tokens[i]
+    }
+
+    /// The states of each sequence's text tokens, of unit length: `[row, hidden]` -> `[token, hidden]`
+    /// a sequence.
+    pub(crate) fn token_states(&self, states: &Tensor) -> Result<Vec<Vec<f32>>> {
+        let hidden = states.dim(D::Minus1)?;
+        let rows = self.text_tokens.concat();
+        let mut values = Vec::new();
+        if !rows.is_empty() {
+            let rows = Tensor::new(rows, states.device())?;
+            let tokens = normalize(&states.index_select(&rows, 0)?)?;
+            values = tokens.flatten_all()?.to_vec1::<f32>()?;
+        }
+        let mut rest = values.into_iter();
+        let of = |rows: &Vec<u32>| rest.by_ref().take(rows.len() * hidden).collect();
+        Ok(self.text_tokens.iter().map(of).collect())
     }
 }
 

@@ -10,6 +10,9 @@ pub struct Output {
     /// Mean of the text's states, of unit length: the second view, and label-free under
     /// `isolated` attention.
     pub embedding: Vec<f32>,
+    /// States of the text's own tokens, without `[CLS]` and `[SEP]`, each of unit length,
+    /// `[token, hidden]`; where they were asked for.
+    pub tokens: Option<Vec<f32>>,
 }
 
 /// The states behind an `Output`, for comparison with golden cases.

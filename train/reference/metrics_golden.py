@@ -211,28 +211,32 @@ def cases(rng):
 
 
 def logistic(rng):
-    """Weighted, penalised logistic regression on two cosines, as the calibrator fits it."""
+    """Weighted, penalised logistic regression on three cosines, as the calibrator fits it."""
     n = 400
     joint = rng.uniform(-0.6, 0.9, n).astype(np.float32)
     embed = (0.5 * joint + rng.normal(0, 0.2, n)).astype(np.float32)
-    positive = rng.random(n) < 1 / (1 + np.exp(-(6 * joint.astype(float) + 3 * embed - 2)))
+    tokens = (0.3 * joint + rng.normal(0.3, 0.1, n)).astype(np.float32)
+    odds = 6 * joint.astype(float) + 3 * embed + 4 * tokens - 3
+    positive = rng.random(n) < 1 / (1 + np.exp(-odds))
     weight = rng.choice([0.25, 0.5, 1.0], n).astype(np.float32)
     fits = []
     for ridge in [0.001, 1.0, 10.0]:
         model = LogisticRegression(C=1 / ridge, solver="newton-cholesky", tol=1e-12, max_iter=1000)
-        x = np.stack([joint, embed], 1).astype(np.float64)
+        x = np.stack([joint, embed, tokens], 1).astype(np.float64)
         model.fit(x, positive, sample_weight=weight)
         p = model.predict_proba(x)[:, 1]
         fits.append({
             "ridge": ridge,
             "joint": float(model.coef_[0, 0]),
             "embed": float(model.coef_[0, 1]),
+            "tokens": float(model.coef_[0, 2]),
             "bias": float(model.intercept_[0]),
             "log_loss": float(metrics.log_loss(positive, p, sample_weight=weight)),
         })
     return {
         "joint": [float(x) for x in joint],
         "embed": [float(x) for x in embed],
+        "tokens": [float(x) for x in tokens],
         "positive": positive.tolist(),
         "weight": [float(x) for x in weight],
         "fits": fits,

@@ -21,8 +21,8 @@ pub(super) struct Args {
     #[arg(value_name = "DATA", required = true)]
     data: Vec<PathBuf>,
 
-    /// Further files, tagged as their authors pleased: they move how sure the model is, and neither
-    /// its ranking nor the choice of the threshold
+    /// Further files, tagged as their authors pleased: they move how sure the model is and from where
+    /// a label is a tag, and not its ranking
     #[arg(long, value_name = "DATA")]
     level: Vec<PathBuf>,
 
@@ -38,7 +38,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 60)]
     labels: usize,
 
-    /// Use the joint score alone, without the plain embedding
+    /// Use the joint score alone, without what text and label say alone
     #[arg(long)]
     joint_only: bool,
 
@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         views: if args.joint_only {
             Views::Joint
         } else {
-            Views::Both
+            Views::All
         },
         ..Options::default()
     };
@@ -124,8 +124,8 @@ fn print(report: &Report, args: &Args) -> anyhow::Result<()> {
     )?;
     writeln!(
         out,
-        "log-odds = {:.4} joint + {:.4} embed {:+.4}",
-        fit.joint, fit.embed, fit.bias
+        "log-odds = {:.4} joint + {:.4} embed + {:.4} tokens {:+.4}",
+        fit.joint, fit.embed, fit.tokens, fit.bias
     )?;
     for (name, quality) in [("before", &report.before), ("after", &report.after)] {
         writeln!(

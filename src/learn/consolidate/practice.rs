@@ -1,6 +1,6 @@
 //! Practice: exercises in, moved weights out.
 //!
-//! What is minimised is the cross-entropy of the probability that is served, both views and the
+//! What is minimised is the cross-entropy of the probability that is served, all views and the
 //! calibration included, so that what is learnt is what tags. The layers that stay are run once an
 //! exercise. Invariant: the same exercises, seed and number of steps give the same weights on the
 //! same machine; weights that are no numbers end it with an error.
@@ -239,7 +239,7 @@ impl<'a> Bench<'a> {
             let labels: Vec<&[u32]> = exercise.labels.iter().map(Vec::as_slice).collect();
             let joint = sequences.len();
             sequences.push(trainee.sequence(&exercise.text, &labels));
-            let needs_more = calibration.needs_embedding();
+            let needs_more = calibration.needs_alone();
             let mut text = joint;
             if needs_more && !is_isolated {
                 text = sequences.len();
@@ -294,11 +294,12 @@ impl<'a> Bench<'a> {
             }
         }
         let sequences: Vec<&Prepared> = places.iter().map(|place| &self.prepared[*place]).collect();
-        let views = self.trainee.views(&sequences, &pairs)?;
         let coefficients = self.calibration.coefficients();
+        let views = self.trainee.views(&sequences, &pairs)?;
         let mut logits = (views.joint * f64::from(coefficients.joint))?;
         if !pairs.is_empty() {
             logits = (logits + (views.embed * f64::from(coefficients.embed))?)?;
+            logits = (logits + (views.tokens * f64::from(coefficients.tokens))?)?;
         }
         let logits = (logits + f64::from(coefficients.bias))?;
         Ok(weighted_bce(&logits, &targets, &weights)?)

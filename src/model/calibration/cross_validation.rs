@@ -117,6 +117,7 @@ mod tests {
                 (0..n).map(move |i| Sample {
                     joint: (i % 10) as f32 / 10.0,
                     embed: 0.0,
+                    tokens: 0.0,
                     positive: i % 10 > 6 || i % 7 == 1,
                     weight: 1.0,
                     group: group as u32,

@@ -1,7 +1,7 @@
-//! Penalised logistic regression on two cosines: samples in, the best coefficients out.
+//! Penalised logistic regression on cosines: samples in, the best coefficients out.
 //!
-//! Minimises `Σ w·loss(y, a·joint + c·embed + b) + ridge/2·(a² + c²)` by Newton's method in f64, with
-//! the bias free, as scikit-learn's `LogisticRegression(C=1/ridge)` does.
+//! Minimises `Σ w·loss(y, a·joint + c·embed + t·tokens + b) + ridge/2·(a² + c² + t²)` by Newton's method
+//! in f64, with the bias free, as scikit-learn's `LogisticRegression(C=1/ridge)` does.
 //! Invariant: with both classes present the result is finite, on separable data too, and the same on
 //! every machine and number of threads. Knows nothing of why a coefficient is left out.
 
@@ -9,11 +9,21 @@ use rayon::prelude::*;
 
 use super::sample::Sample;
 
-/// Which coefficients may differ from 0: `[joint, embed]`.
-pub(super) type Active = [bool; 2];
+/// How many views there are.
+pub(super) const VIEWS: usize = 3;
+/// How many numbers are fitted: one a view, and the bias.
+const NUMBERS: usize = VIEWS + 1;
 
-/// `[joint, embed, bias]`.
-pub(super) type Point = [f64; 3];
+/// Which coefficients may differ from 0: `[joint, embed, tokens]`.
+pub(super) type Active = [bool; VIEWS];
+
+/// `[joint, embed, tokens, bias]`.
+pub(super) type Point = [f64; NUMBERS];
+
+/// What each number of a point is multiplied by.
+fn features(sample: &Sample) -> Point {
+    [sample.joint, sample.embed, sample.tokens, 1.0].map(f64::from)
+}
 
 /// Where the search ended.
 #[derive(Clone, Copy, Debug)]
@@ -47,12 +57,13 @@ pub(super) fn sigmoid(x: f64) -> f64 {
 
 /// The log-odds of a sample.
 pub(super) fn log_odds(at: &Point, sample: &Sample) -> f64 {
-    at[0] * f64::from(sample.joint) + at[1] * f64::from(sample.embed) + at[2]
+    dot(at, &features(sample))
 }
 
 /// The samples' weight must be positive in both classes.
 pub(super) fn minimise(samples: &[Sample], active: Active, ridge: f64) -> Minimum {
-    let mut at = [0.0, 0.0, base_rate(samples)];
+    let mut at = [0.0; NUMBERS];
+    at[VIEWS] = base_rate(samples);
     let mut loss = penalised_loss(samples, &at, ridge);
     let mut n_steps = 0;
     while n_steps < MOST_STEPS {
@@ -82,7 +93,7 @@ fn descend(
 ) -> Option<(Point, f64)> {
     let mut size = 1.0;
     while size > 1e-10 {
-        let next = [0, 1, 2].map(|i| at[i] - size * step[i]);
+        let next = std::array::from_fn(|i| at[i] - size * step[i]);
         let lower = penalised_loss(samples, &next, ridge);
         if lower < loss {
             return Some((next, lower));
@@ -110,7 +121,8 @@ fn penalised_loss(samples: &[Sample], at: &Point, ridge: f64) -> f64 {
         .par_chunks(CHUNK)
         .map(|chunk| chunk.iter().map(|s| loss(at, s)).sum())
         .collect();
-    sums.iter().sum::<f64>() + ridge / 2.0 * (at[0] * at[0] + at[1] * at[1])
+    let squares: f64 = at[..VIEWS].iter().map(|x| x * x).sum();
+    sums.iter().sum::<f64>() + ridge / 2.0 * squares
 }
 
 fn loss(at: &Point, sample: &Sample) -> f64 {
@@ -119,13 +131,13 @@ fn loss(at: &Point, sample: &Sample) -> f64 {
 }
 
 fn dot(a: &Point, b: &Point) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// First and second derivative of the penalised loss.
 struct Slope {
     gradient: Point,
-    curvature: [Point; 3],
+    curvature: [Point; NUMBERS],
 }
 
 impl Slope {
@@ -140,20 +152,20 @@ impl Slope {
             .collect();
         let mut total = Slope::default();
         for sum in &sums {
-            for i in 0..3 {
+            for i in 0..NUMBERS {
                 total.gradient[i] += sum.gradient[i];
-                for j in 0..3 {
+                for j in 0..NUMBERS {
                     total.curvature[i][j] += sum.curvature[i][j];
                 }
             }
         }
-        for i in 0..2 {
+        for i in 0..VIEWS {
             total.gradient[i] += ridge * at[i];
             total.curvature[i][i] += ridge;
             if !active[i] {
                 // A coefficient that stays where it is: no slope, and nothing to do with the others.
                 total.gradient[i] = 0.0;
-                for j in 0..3 {
+                for j in 0..NUMBERS {
                     total.curvature[i][j] = 0.0;
                     total.curvature[j][i] = 0.0;
                 }
@@ -161,19 +173,19 @@ impl Slope {
             }
         }
         // The bias has no ridge; this only keeps the division possible where every sample is certain.
-        total.curvature[2][2] += 1e-12;
+        total.curvature[VIEWS][VIEWS] += 1e-12;
         total
     }
 
     fn add(&mut self, at: &Point, sample: &Sample) {
-        let x = [f64::from(sample.joint), f64::from(sample.embed), 1.0];
+        let x = features(sample);
         let weight = f64::from(sample.weight);
         let p = sigmoid(log_odds(at, sample));
         let error = weight * (p - f64::from(u8::from(sample.positive)));
         let curve = weight * p * (1.0 - p);
-        for i in 0..3 {
+        for i in 0..NUMBERS {
             self.gradient[i] += error * x[i];
-            for j in 0..3 {
+            for j in 0..NUMBERS {
                 self.curvature[i][j] += curve * x[i] * x[j];
             }
         }
@@ -181,8 +193,8 @@ impl Slope {
 
     /// Solves `curvature · step = gradient` by Cholesky: the curvature is symmetric and positive.
     fn newton_step(&self) -> Point {
-        let mut lower = [[0.0; 3]; 3];
-        for i in 0..3 {
+        let mut lower = [[0.0; NUMBERS]; NUMBERS];
+        for i in 0..NUMBERS {
             for j in 0..=i {
                 let known: f64 = (0..j).map(|k| lower[i][k] * lower[j][k]).sum();
                 let rest = self.curvature[i][j] - known;
@@ -194,12 +206,12 @@ impl Slope {
             }
         }
         let mut step = self.gradient;
-        for i in 0..3 {
+        for i in 0..NUMBERS {
             let known: f64 = (0..i).map(|k| lower[i][k] * step[k]).sum();
             step[i] = (step[i] - known) / lower[i][i];
         }
-        for i in (0..3).rev() {
-            let known: f64 = (i + 1..3).map(|k| lower[k][i] * step[k]).sum();
+        for i in (0..NUMBERS).rev() {
+            let known: f64 = (i + 1..NUMBERS).map(|k| lower[k][i] * step[k]).sum();
             step[i] = (step[i] - known) / lower[i][i];
         }
         step
@@ -209,8 +221,8 @@ impl Slope {
 impl Default for Slope {
     fn default() -> Slope {
         Slope {
-            gradient: [0.0; 3],
-            curvature: [[0.0; 3]; 3],
+            gradient: [0.0; NUMBERS],
+            curvature: [[0.0; NUMBERS]; NUMBERS],
         }
     }
 }
@@ -223,6 +235,7 @@ mod tests {
         Sample {
             joint,
             embed,
+            tokens: 0.0,
             positive,
             weight: 1.0,
             group: 0,
@@ -233,9 +246,9 @@ mod tests {
     #[test]
     fn without_features_the_bias_is_the_base_rate() {
         let samples: Vec<Sample> = (0..10).map(|i| sample(0.3, 0.1, i < 2)).collect();
-        let minimum = minimise(&samples, [false, false], 1e-3);
-        assert!((sigmoid(minimum.at[2]) - 0.2).abs() < 1e-9);
-        assert_eq!(minimum.at[..2], [0.0, 0.0]);
+        let minimum = minimise(&samples, [false; VIEWS], 1e-3);
+        assert!((sigmoid(minimum.at[VIEWS]) - 0.2).abs() < 1e-9);
+        assert_eq!(minimum.at[..VIEWS], [0.0; VIEWS]);
     }
 
     #[test]
@@ -244,10 +257,10 @@ mod tests {
             .map(|i| sample(i as f32 / 5.0 + 0.1, i as f32 / 10.0, i >= 0))
             .collect();
         for ridge in [1e-6, 1e-3, 1.0] {
-            let minimum = minimise(&samples, [true, true], ridge);
+            let minimum = minimise(&samples, [true, true, false], ridge);
             assert!(minimum.at.iter().all(|x| x.is_finite()), "{minimum:?}");
             assert!(minimum.n_steps < MOST_STEPS, "{minimum:?}");
-            let slope = Slope::at(&samples, &minimum.at, [true, true], ridge);
+            let slope = Slope::at(&samples, &minimum.at, [true, true, false], ridge);
             let steepest = slope.gradient.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
             assert!(steepest < 1e-6, "{steepest} at ridge {ridge}");
         }
@@ -261,7 +274,7 @@ mod tests {
                 sample(x, x, i % 10 > 3 || i % 7 == 0)
             })
             .collect();
-        let [joint, embed, _] = minimise(&samples, [true, true], 1e-3).at;
+        let [joint, embed, ..] = minimise(&samples, [true, true, false], 1e-3).at;
         assert!((joint - embed).abs() < 1e-3, "{joint} {embed}");
     }
 

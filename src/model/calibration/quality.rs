@@ -26,6 +26,10 @@ pub struct Quality {
 /// Tried as the distance that a label may be behind the best one, in log-odds; none first.
 const MARGINS: [f64; 9] = [f64::INFINITY, 4.0, 3.0, 2.5, 2.0, 1.75, 1.5, 1.25, 1.0];
 
+/// Thresholds whose F1 differ by less are as good as each other: half the standard error that F1 has
+/// on some hundred texts.
+const AS_GOOD: f64 = 0.01;
+
 /// The threshold that became the default, and what it gives on the fitting data.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ThresholdChoice {
@@ -64,8 +68,10 @@ pub fn quality(samples: &[Sample], log_odds: impl Fn(&Sample) -> f64) -> Quality
     }
 }
 
-/// The threshold with the best F1 on these samples, in the middle of the gap where it may move.
+/// The lowest threshold with as good as the best F1 on these samples, in the middle of the gap where
+/// it may move.
 ///
+/// Why the lowest: a tag too many is struck out with one key, one that is missing has to be thought of.
 /// Why not one half: positives are rare among many labels, so even a good model is seldom more sure
 /// than not, and at one half most notes would get no tag at all. Where scores are true probabilities,
 /// the best threshold is half of the best F1 that can be reached (Lipton, Elkan, Naryanaswamy 2014):
@@ -76,42 +82,45 @@ pub fn quality(samples: &[Sample], log_odds: impl Fn(&Sample) -> f64) -> Quality
 pub fn default_threshold(samples: &[Sample], log_odds: impl Fn(&Sample) -> f64) -> ThresholdChoice {
     let tied = descending(samples, &log_odds);
     let half = Score::new(0.5).expect("one half is in 0..=1");
-    let f1_at_half = threshold::f1_at(tied.iter().copied(), half.value());
-    let mut choice = ThresholdChoice {
-        threshold: half,
-        margin: None,
-        f1: f1_at_half,
-        f1_at_half,
-    };
+    let f1_at_half = threshold::f1_at(tied, half.value());
     let mut best: BTreeMap<(u32, u32), f64> = BTreeMap::new();
     for s in samples {
         let best = best.entry((s.group, s.row)).or_insert(f64::NEG_INFINITY);
         *best = best.max(log_odds(s));
     }
-    let mut is_first = true;
-    for margin in MARGINS {
+    let with_margin = |margin: f64| {
         let kept = |s: &Sample| {
             let odds = log_odds(s);
             let is_near = best[&(s.group, s.row)] - odds <= margin;
             if is_near { odds } else { f64::NEG_INFINITY }
         };
         let tied = descending(samples, &kept);
-        let cut = threshold::best_f1(tied.iter().copied());
-        let found = cut.and_then(|cut| Some((Score::new(cut.middle())?, cut.f1)));
-        if let Some((threshold, f1)) = found
-            && (is_first || f1 > choice.f1)
-        {
-            let margin = margin.is_finite().then_some(margin as f32);
-            choice = ThresholdChoice {
-                threshold,
-                margin,
-                f1,
-                f1_at_half,
-            };
-            is_first = false;
-        }
+        let cut = threshold::best_f1(tied.iter().copied())?;
+        Some((margin, tied, cut.f1))
+    };
+    // Of equals, the widest margin.
+    let best = MARGINS
+        .into_iter()
+        .filter_map(with_margin)
+        .reduce(|best, other| if other.2 > best.2 { other } else { best });
+    let found = best.and_then(|(margin, tied, f1)| {
+        let cut = threshold::lowest_with(tied.iter().copied(), f1 - AS_GOOD)?;
+        Some((Score::new(cut.middle())?, margin, cut.f1))
+    });
+    match found {
+        Some((threshold, margin, f1)) => ThresholdChoice {
+            threshold,
+            margin: margin.is_finite().then_some(margin as f32),
+            f1,
+            f1_at_half,
+        },
+        None => ThresholdChoice {
+            threshold: half,
+            margin: None,
+            f1: f1_at_half,
+            f1_at_half,
+        },
     }
-    choice
 }
 
 /// The samples' scores, highest first, equal ones together.
@@ -153,6 +162,7 @@ mod tests {
         Sample {
             joint,
             embed: 0.0,
+            tokens: 0.0,
             positive,
             weight: 1.0,
             group: 0,

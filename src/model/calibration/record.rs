@@ -24,6 +24,8 @@ struct Record {
     version: u64,
     joint: f32,
     embed: f32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    tokens: f32,
     bias: f32,
     threshold: f32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,6 +45,10 @@ struct OriginRecord {
     calibration_error: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cross_validated_error: Option<f64>,
+}
+
+fn is_zero(x: &f32) -> bool {
+    *x == 0.0
 }
 
 pub(super) fn parse(text: &str) -> Result<Calibration, CalibrationError> {
@@ -65,6 +71,7 @@ pub(super) fn parse(text: &str) -> Result<Calibration, CalibrationError> {
     let coefficients = Coefficients {
         joint: record.joint,
         embed: record.embed,
+        tokens: record.tokens,
         bias: record.bias,
     };
     let mut calibration = Calibration::new(coefficients, threshold)?.with_margin(record.margin)?;
@@ -78,11 +85,17 @@ pub(super) fn parse(text: &str) -> Result<Calibration, CalibrationError> {
 }
 
 pub(super) fn print(calibration: &Calibration) -> String {
-    let Coefficients { joint, embed, bias } = calibration.coefficients;
+    let Coefficients {
+        joint,
+        embed,
+        tokens,
+        bias,
+    } = calibration.coefficients;
     let record = Record {
         version: VERSION,
         joint,
         embed,
+        tokens,
         bias,
         threshold: calibration.threshold.value(),
         margin: calibration.margin,
@@ -131,6 +144,7 @@ mod tests {
         let coefficients = Coefficients {
             joint: 5.123_457,
             embed: 0.1,
+            tokens: 2.5,
             bias: -3.0e-7,
         };
         let calibration = Calibration::new(coefficients, Score::new(0.3).unwrap())

@@ -1,14 +1,16 @@
-//! What a calibration is fitted on: one decision, its two cosines and its truth.
+//! What a calibration is fitted on: one decision, its cosines and its truth.
 //!
 //! Plain numbers; whoever fits checks them. Knows nothing of texts and names of labels.
 
-/// One decision with its truth: a text and a label, whose cosines are known in both views.
+/// One decision with its truth: a text and a label, whose cosines are known in each view.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
     /// The cosine of the joint encoding.
     pub joint: f32,
     /// The cosine of the plain embeddings; anything (0, say) where that view is not used.
     pub embed: f32,
+    /// The cosine of single tokens; anything where that view is not used.
+    pub tokens: f32,
     /// Whether the text has the label.
     pub positive: bool,
     /// How much the decision counts; see [`row_weight`].

@@ -36,28 +36,29 @@ impl Cut {
 ///
 /// `None` where nothing is positive: then every threshold is as bad as any other.
 pub fn best_f1(descending: impl Iterator<Item = Tied> + Clone) -> Option<Cut> {
+    cuts(descending).reduce(|best, cut| if cut.f1 > best.f1 { cut } else { best })
+}
+
+/// The lowest cut with at least this F1. Takes decisions in descending order.
+pub fn lowest_with(descending: impl Iterator<Item = Tied> + Clone, f1: f64) -> Option<Cut> {
+    cuts(descending).filter(|cut| cut.f1 >= f1).last()
+}
+
+/// Every cut, from the highest threshold down; none where nothing is positive.
+fn cuts(descending: impl Iterator<Item = Tied> + Clone) -> impl Iterator<Item = Cut> {
     let positives: f64 = descending.clone().map(|t| t.positive).sum();
-    if positives <= 0.0 {
-        return None;
-    }
     let (mut hit, mut predicted) = (0.0, 0.0);
-    let mut best: Option<Cut> = None;
-    for t in descending {
-        if let Some(cut) = &mut best {
-            cut.below.get_or_insert(t.score);
-        }
+    let mut rest = descending.peekable();
+    std::iter::from_fn(move || {
+        let t = rest.next().filter(|_| positives > 0.0)?;
         hit += t.positive;
         predicted += t.positive + t.negative;
-        let f1 = 2.0 * hit / (predicted + positives);
-        if best.is_none_or(|cut| f1 > cut.f1) {
-            best = Some(Cut {
-                threshold: t.score,
-                below: None,
-                f1,
-            });
-        }
-    }
-    best
+        Some(Cut {
+            threshold: t.score,
+            below: rest.peek().map(|next| next.score),
+            f1: 2.0 * hit / (predicted + positives),
+        })
+    })
 }
 
 /// F1 of one given threshold; 0 where nothing is positive and nothing is predicted.
@@ -101,6 +102,21 @@ mod tests {
         assert_eq!((cut.threshold, cut.below), (0.5, Some(0.1)));
         assert!((cut.f1 - 6.0 / 7.0).abs() < 1e-12);
         assert!((cut.middle() - 0.3).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_lowest_cut_that_is_good_enough_is_found() {
+        let tied = [
+            tied(0.9, 1.0, 0.0),
+            tied(0.5, 2.0, 1.0),
+            tied(0.3, 0.0, 1.0),
+            tied(0.1, 0.0, 9.0),
+        ];
+        let cut = |f1| lowest_with(tied.into_iter(), f1).map(|cut| cut.threshold);
+        assert_eq!(
+            [0.9, 0.8, 0.7, 0.0].map(cut),
+            [None, Some(0.5), Some(0.3), Some(0.1)]
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Both views of texts and labels with gradients: what serving calibrates, as training moves it.
+//! The views of texts and labels with gradients: what serving calibrates, as training moves it.
 //!
 //! Input: sequences, each with what the frozen layers made of it once. Output: cosines that depend
 //! on the trained layers. Invariant: preparing a sequence changes the time only, not the numbers.
@@ -7,8 +7,8 @@ use candle_core::{D, DType, Result, Tensor};
 
 use super::{Dropouts, Trainee};
 use crate::model::batch::{Batch, BatchOptions};
-use crate::model::encoder::EncoderInput;
-use crate::model::head::StateRows;
+use crate::model::encoder::{EncoderInput, NEAR, TEMPERATURE};
+use crate::model::head::{StateRows, normalize};
 use crate::model::sequence::Sequence;
 
 /// Tokens that are prepared together.
@@ -39,6 +39,8 @@ pub struct Views {
     pub joint: Tensor,
     /// Of the plain embeddings, `[pair]`.
     pub embed: Tensor,
+    /// Of single tokens, `[pair]`: what `LabelTokens` computes for serving.
+    pub tokens: Tensor,
 }
 
 impl Trainee {
@@ -76,8 +78,8 @@ impl Trainee {
         Ok(prepared)
     }
 
-    /// The joint cosine of every label of `sequences`, and the cosine of the mean states of every
-    /// pair of them: `pairs[i]` are the rows of a text and of a label alone.
+    /// The joint cosine of every label of `sequences`, and of every pair of them the cosine of their
+    /// mean states and that of their tokens: `pairs[i]` are the rows of a text and of a label alone.
     ///
     /// # Errors
     /// Of the tensor library.
@@ -115,7 +117,12 @@ impl Trainee {
             let labels = unit.index_select(&column(|pair| pair.1)?, 0)?;
             (texts * labels)?.sum(D::Minus1)?
         };
-        Ok(Views { joint, embed })
+        let tokens = token_cosines(&states, &state_rows, pairs)?;
+        Ok(Views {
+            joint,
+            embed,
+            tokens,
+        })
     }
 
     fn is_split(&self) -> bool {
@@ -145,10 +152,48 @@ impl Trainee {
     }
 }
 
+/// What `LabelTokens` computes for serving: the mean over a label's tokens of the cosine with the
+/// nearest tokens of the text, `[pair]`.
+fn token_cosines(states: &Tensor, rows: &StateRows, pairs: &[(u32, u32)]) -> Result<Tensor> {
+    let device = states.device();
+    let unit = |rows: &[u32]| normalize(&states.index_select(&Tensor::new(rows, device)?, 0)?);
+    let mut of_pairs = Vec::new();
+    // The pairs of one text follow each other, and are one product.
+    for pairs in pairs.chunk_by(|a, b| a.0 == b.0) {
+        let text = rows.text_tokens(pairs[0].0 as usize);
+        let labels = pairs.iter().map(|pair| rows.text_tokens(pair.1 as usize));
+        let labels: Vec<&[u32]> = labels.collect();
+        if text.is_empty() || labels.iter().all(|label| label.is_empty()) {
+            of_pairs.push(Tensor::zeros(pairs.len(), DType::F32, device)?);
+            continue;
+        }
+        let cosines = unit(&labels.concat())?.matmul(&unit(text)?.t()?)?; // [label token, text token]
+        let near = text.len().min(NEAR);
+        let (falling, _) = cosines.contiguous()?.sort_last_dim(false)?;
+        let falling = falling.narrow(D::Minus1, 0, near)?; // [label token, near]
+        let warm = (falling / f64::from(TEMPERATURE))?.log_sum_exp(D::Minus1)?;
+        let nearest = ((warm - (near as f64).ln())? * f64::from(TEMPERATURE))?; // [label token]
+        let n = nearest.dim(0)?;
+        let (mut shares, mut start) = (vec![0.0_f32; pairs.len() * n], 0);
+        for (i, label) in labels.iter().enumerate() {
+            let own = i * n + start..i * n + start + label.len();
+            shares[own].fill(1.0 / label.len().max(1) as f32);
+            start += label.len();
+        }
+        let shares = Tensor::from_vec(shares, (pairs.len(), n), device)?;
+        of_pairs.push(shares.matmul(&nearest.unsqueeze(1)?)?.squeeze(1)?);
+    }
+    match of_pairs.is_empty() {
+        true => Tensor::zeros(0, DType::F32, device),
+        false => Tensor::cat(&of_pairs, 0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::trainee::TraineeOptions;
+    use crate::model::{LabelTokens, LoadOptions, Model};
     use std::path::Path;
 
     fn joint(fixture: &str, freeze_layers: usize) -> Vec<f32> {
@@ -166,9 +211,10 @@ mod tests {
             .map(|text| trainee.sequence(text, &[&[11, 12], &[13]]))
             .collect();
         sequences.push(trainee.sequence(&[13], &[]));
+        sequences.push(trainee.sequence(&[11, 12], &[]));
         let prepared = trainee.prepare(sequences).unwrap();
         let rows: Vec<&Prepared> = prepared.iter().collect();
-        let views = trainee.views(&rows, &[(0, 2), (1, 2)]).unwrap();
+        let views = trainee.views(&rows, &[(0, 2), (0, 3), (1, 2)]).unwrap();
         let gradients = views.joint.sum_all().unwrap().backward().unwrap();
         assert!(
             trainee
@@ -176,10 +222,40 @@ mod tests {
                 .values()
                 .any(|v| gradients.get(v).is_some())
         );
-        Tensor::cat(&[views.joint, views.embed], 0)
+        let gradients = views.tokens.sum_all().unwrap().backward().unwrap();
+        let moved = |v: &candle_core::Var| {
+            let gradient = gradients.get(v)?.abs().ok()?.sum_all().ok()?;
+            gradient.to_scalar::<f32>().ok()
+        };
+        assert!(
+            trainee
+                .variables()
+                .values()
+                .filter_map(moved)
+                .any(|g| g > 0.0)
+        );
+        Tensor::cat(&[views.joint, views.embed, views.tokens], 0)
             .unwrap()
             .to_vec1()
             .unwrap()
+    }
+
+    /// The token cosines of the same pairs, as they are served.
+    fn served(fixture: &str) -> Vec<f32> {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/parity")
+            .join(fixture);
+        let model = Model::load(&dir, &LoadOptions::default()).unwrap();
+        let alone: [&[u32]; 4] = [&[5, 6, 7, 8], &[9, 10], &[13], &[11, 12]];
+        let sequences = alone.map(|ids| model.sequence(ids, &[]));
+        let outputs = model
+            .forward_with_tokens(&sequences.each_ref(), true)
+            .unwrap();
+        let tokens: Vec<Vec<f32>> = outputs.into_iter().map(|o| o.tokens.unwrap()).collect();
+        let labels = tokens[2..].iter().map(Vec::as_slice);
+        let labels = LabelTokens::new(model.config().backbone.hidden_size(), labels);
+        let (first, second) = (labels.cosines(&tokens[0]), labels.cosines(&tokens[1]));
+        vec![first[0], first[1], second[0]]
     }
 
     #[test]
@@ -190,9 +266,15 @@ mod tests {
             "deberta-v2-cosine-proj",
         ] {
             let (whole, split) = (joint(fixture, 0), joint(fixture, 1));
-            assert_eq!(whole.len(), 6);
+            assert_eq!(whole.len(), 10);
             for (a, b) in whole.iter().zip(&split) {
                 assert!((a - b).abs() < 1e-5, "{fixture}: {whole:?} {split:?}");
+            }
+            // Where labels are isolated, a text beside them is as a text alone.
+            if fixture.contains("isolated") {
+                for (a, b) in whole[7..].iter().zip(served(fixture)) {
+                    assert!((a - b).abs() < 1e-5, "{fixture}: {a} {b}");
+                }
             }
         }
     }
