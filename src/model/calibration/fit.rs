@@ -216,6 +216,7 @@ fn check(samples: &[Sample]) -> Result<(), FitError> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::{reliability::Tied, threshold::f1_at};
     use super::*;
     use proptest::prelude::*;
 
@@ -280,20 +281,14 @@ pub(super) mod tests {
             ("made up", 16_000)
         );
         // The theorem that the default threshold stands on: F1 is best at half of itself.
-        let f1_at = |threshold: f64| {
-            let (mut hit, mut both) = (0.0, 0.0);
-            for s in &samples {
-                let odds = newton::log_odds(&report.fit.point(), s);
-                let is_tag = newton::sigmoid(odds) >= threshold;
-                let weight = f64::from(s.weight);
-                hit += if is_tag && s.positive { weight } else { 0.0 };
-                both += weight * f64::from(u8::from(is_tag) + u8::from(s.positive));
-            }
-            2.0 * hit / both
-        };
-        let grid = (1..100).map(|i| f64::from(i) / 100.0);
-        let best = grid.map(f1_at).fold(0.0, f64::max);
-        assert!((f1_at(best / 2.0) - best).abs() < 1e-3, "{best}");
+        let tied = samples.iter().map(|s| Tied {
+            score: newton::sigmoid(newton::log_odds(&report.fit.point(), s)) as f32,
+            positive: f64::from(u8::from(s.positive)) * f64::from(s.weight),
+            negative: f64::from(u8::from(!s.positive)) * f64::from(s.weight),
+        });
+        let f1_of = |cut: f64| f1_at(tied.clone(), cut as f32);
+        let best = (1..100).fold(0.0, |best, i| f1_of(f64::from(i) / 100.0).max(best));
+        assert!((f1_of(best / 2.0) - best).abs() < 1e-3, "{best}");
         // Of thresholds that are as good, the lowest.
         let chosen = f64::from(calibration.threshold().value());
         assert!(chosen < best / 2.0 && report.threshold.f1 > best - 0.011);
@@ -379,14 +374,14 @@ pub(super) mod tests {
     proptest! {
         #[test]
         fn any_data_with_both_classes_gives_a_finite_fit(
-            points in prop::collection::vec((-1.0f32..=1.0, -1.0f32..=1.0, any::<bool>()), 2..40),
+            points in prop::collection::vec(([-1.0f32..=1.0, -1.0..=1.0, -1.0..=1.0], any::<bool>()), 2..40),
         ) {
             let samples: Vec<Sample> = points
                 .iter()
-                .map(|&(joint, embed, positive)| Sample {
+                .map(|&([joint, embed, tokens], positive)| Sample {
                     joint,
                     embed,
-                    tokens: 0.0,
+                    tokens,
                     positive,
                     weight: 1.0,
                     group: 0,
@@ -396,12 +391,9 @@ pub(super) mod tests {
             match fit(&samples, &Options::default()) {
                 Ok(fit) => {
                     prop_assert!(fit.point().iter().all(|x| x.is_finite()), "{fit:?}");
-                    prop_assert!(fit.joint >= 0.0 && fit.embed >= 0.0);
+                    prop_assert!(fit.joint >= 0.0 && fit.embed >= 0.0 && fit.tokens >= 0.0);
                 }
-                Err(error) => {
-                    let one_class = matches!(error, FitError::OneClass { .. });
-                    prop_assert!(one_class, "{error}");
-                }
+                Err(error) => prop_assert!(matches!(error, FitError::OneClass { .. }), "{error}"),
             }
         }
     }

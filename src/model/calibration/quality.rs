@@ -72,6 +72,7 @@ pub fn quality(samples: &[Sample], log_odds: impl Fn(&Sample) -> f64) -> Quality
 /// it may move.
 ///
 /// Why the lowest: a tag too many is struck out with one key, one that is missing has to be thought of.
+/// Why with the narrowest margin that is as good there: beside a good tag, weak ones are noise.
 /// Why not one half: positives are rare among many labels, so even a good model is seldom more sure
 /// than not, and at one half most notes would get no tag at all. Where scores are true probabilities,
 /// the best threshold is half of the best F1 that can be reached (Lipton, Elkan, Naryanaswamy 2014):
@@ -98,14 +99,15 @@ pub fn default_threshold(samples: &[Sample], log_odds: impl Fn(&Sample) -> f64) 
         let cut = threshold::best_f1(tied.iter().copied())?;
         Some((margin, tied, cut.f1))
     };
-    // Of equals, the widest margin.
-    let best = MARGINS
-        .into_iter()
-        .filter_map(with_margin)
-        .reduce(|best, other| if other.2 > best.2 { other } else { best });
-    let found = best.and_then(|(margin, tied, f1)| {
-        let cut = threshold::lowest_with(tied.iter().copied(), f1 - AS_GOOD)?;
-        Some((Score::new(cut.middle())?, margin, cut.f1))
+    let each: Vec<_> = MARGINS.into_iter().filter_map(with_margin).collect();
+    let best = each.iter().reduce(|a, b| if b.2 > a.2 { b } else { a });
+    let found = best.and_then(|(_, tied, f1)| {
+        let as_good = f1 - AS_GOOD;
+        let lowest = threshold::lowest_with(tied.iter().copied(), as_good)?.middle();
+        let with = |tied: &[Tied]| threshold::f1_at(tied.iter().copied(), lowest);
+        let narrowest = each.iter().rfind(|(_, tied, _)| with(tied) >= as_good);
+        let (margin, tied, _) = narrowest?;
+        Some((Score::new(lowest)?, *margin, with(tied)))
     });
     match found {
         Some((threshold, margin, f1)) => ThresholdChoice {
@@ -185,7 +187,7 @@ mod tests {
             of(1, -2.0, false),
         ];
         let choice = default_threshold(&samples, |s| f64::from(s.joint));
-        assert_eq!((choice.margin, choice.f1), (Some(1.75), 1.0));
+        assert_eq!((choice.margin, choice.f1), (Some(1.0), 1.0));
         assert!(choice.threshold.value() < newton::sigmoid(1.0) as f32);
     }
 
