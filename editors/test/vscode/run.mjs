@@ -27,7 +27,8 @@ const tests = {
     const rows = await window.rows();
     assert.match(lenses[0], /^\+ books \d\d %$/);
     assert.match(rows[0], /^books ?\d\d %$/);
-    assert.deepEqual(suggested(lenses), rows.map(label), 'both show the same, the surest first');
+    // Above the text there is room for the surest five.
+    assert.deepEqual(suggested(lenses), rows.map(label).slice(0, 5), 'both show the same, the surest first');
     assert.deepEqual(lenses.slice(-2), ['accept all', 'review…']);
     assert.equal(world.read(SALT_ROAD), world.original(SALT_ROAD), 'nothing was written');
     await window.status().filter({ hasText: /^\s*GliZNet$/ }).waitFor();
