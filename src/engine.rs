@@ -285,8 +285,7 @@ impl Engine {
         let mut logits: Vec<Logit> = Vec::new();
         for (j, label) in vocabulary.labels.iter().enumerate() {
             let name = &vocabulary.set().label(label.id).name;
-            let windows = views.windows.iter().filter_map(|row| row[j]);
-            match aggregate::whole(&windows.collect::<Vec<_>>()) {
+            match views.cosines(j) {
                 Some(cosines) => {
                     let logit = self.calibration.logit(&cosines, Some(name));
                     let logit = logit.ok_or(EngineError::NotFinite)?.value();

@@ -4,9 +4,10 @@
 
 use rayon::prelude::*;
 
-use super::aggregate::View;
+use super::aggregate::{View, whole};
 use super::pass::{Pass, Plan};
 use super::{Engine, EngineError, Request};
+use crate::model::calibration::Cosines;
 use crate::model::sequence::Sequence;
 
 /// Views of one passage: `windows[i][j]` is window `i` with the label in column `j` of the vocabulary.
@@ -18,6 +19,14 @@ pub struct PassageViews {
     pub cut: bool,
     /// The plain embedding of each window, as long as the window, where it was computed.
     pub(super) texts: Vec<Vec<f32>>,
+}
+
+impl PassageViews {
+    /// What the whole text says of the label in this column; `None` where no window met it.
+    pub fn cosines(&self, column: usize) -> Option<Cosines> {
+        let windows = self.windows.iter().filter_map(|row| *row.get(column)?);
+        whole(&windows.collect::<Vec<_>>())
+    }
 }
 
 /// A window's text as it is read alone.
@@ -69,7 +78,8 @@ impl Engine {
                     ..View::default()
                 });
             }
-            if isolated || pass.labels.is_empty() {
+            // Where a window is read with one part of the labels after the other, once.
+            if pass.labels.is_empty() || isolated && pass.labels.start == 0 {
                 let labels = requests[request].vocabulary.tokens.as_ref();
                 let both = labels.zip(output.tokens);
                 texts.push(TextAlone {
@@ -80,10 +90,8 @@ impl Engine {
                 });
             }
         })?;
-        // However they were batched: a sum of floats depends on its order. A window that was read
-        // with one part of the labels after the other has one vector.
+        // However they were batched: a sum of floats depends on its order.
         texts.sort_by_key(|text| text.place);
-        texts.dedup_by_key(|text| text.place);
         for text in texts {
             let (request, window) = text.place;
             let labels = requests[request].vocabulary.labels.iter().enumerate();

@@ -10,9 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::dataset::{Case, DataSet};
 use super::scoring::{ScoringError, views};
-use crate::engine::aggregate::whole;
-use crate::engine::{Engine, PassageViews};
-use crate::model::calibration::Cosines;
+use crate::engine::Engine;
 use crate::model::calibration::sample::{Sample, row_weight};
 
 /// How rows and labels are drawn.
@@ -81,7 +79,7 @@ pub fn samples(
         let weight = row_weight(case.candidates.len(), ROW_WEIGHT_POWER);
         for (label, positive) in candidates.labels.iter().zip(&case.truth) {
             let column = label.and_then(|label| candidates.vocabulary.column(label));
-            if let Some(cosines) = column.and_then(|column| cosines(&views, column)) {
+            if let Some(cosines) = column.and_then(|column| views.cosines(column)) {
                 samples.push(Sample {
                     joint: cosines.joint,
                     embed: cosines.embed.unwrap_or(0.0),
@@ -95,12 +93,6 @@ pub fn samples(
         }
     }
     Ok(samples)
-}
-
-/// The cosines of a text of several windows with a label, as scores are made of them.
-fn cosines(views: &PassageViews, column: usize) -> Option<Cosines> {
-    let windows = views.windows.iter().filter_map(|row| *row.get(column)?);
-    whole(&windows.collect::<Vec<_>>())
 }
 
 fn hash(parts: &[&[u8]]) -> u64 {
