@@ -34,7 +34,7 @@ use std::path::Path;
 use candle_core::Device;
 
 use crate::model::calibration::Calibration;
-pub use encoder::LabelTokens;
+pub use encoder::token_cosines;
 pub use output::{Inspection, Output};
 pub use precision::Precision;
 

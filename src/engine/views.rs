@@ -9,6 +9,7 @@ use super::pass::{Pass, Plan};
 use super::{Engine, EngineError, Request};
 use crate::model::calibration::Cosines;
 use crate::model::sequence::Sequence;
+use crate::model::token_cosines;
 
 /// Views of one passage: `windows[i][j]` is window `i` with the label in column `j` of the vocabulary.
 #[derive(Clone, Debug)]
@@ -67,8 +68,11 @@ impl Engine {
             .collect();
         let scale = self.model.logit_scale();
         let mut texts: Vec<TextAlone> = Vec::new();
-        let tokens = requests.iter().any(|r| r.vocabulary.tokens.is_some());
+        let labels = requests.iter().map(|request| request.vocabulary.tokens());
+        let labels: Vec<Option<Vec<&[f32]>>> = labels.collect();
+        let hidden = self.model.config().backbone.hidden_size();
         let sequences: Vec<&Sequence> = passes.iter().map(|(_, pass)| &pass.sequence).collect();
+        let tokens = labels.iter().any(Option::is_some);
         self.run(&sequences, tokens, |at, output| {
             let (request, pass) = passes[at];
             let row = &mut views[request].windows[pass.window];
@@ -80,13 +84,12 @@ impl Engine {
             }
             // Where a window is read with one part of the labels after the other, once.
             if pass.labels.is_empty() || isolated && pass.labels.start == 0 {
-                let labels = requests[request].vocabulary.tokens.as_ref();
-                let both = labels.zip(output.tokens);
+                let both = labels[request].as_ref().zip(output.tokens);
                 texts.push(TextAlone {
                     place: (request, pass.window),
                     length: pass.sequence.text_tokens.len(),
                     embedding: output.embedding,
-                    cosines: both.map(|(labels, text)| labels.cosines(&text)),
+                    cosines: both.map(|(labels, text)| token_cosines(hidden, labels, &text)),
                 });
             }
         })?;

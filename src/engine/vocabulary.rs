@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::EngineError;
 use crate::label::{Label, LabelId, LabelSet};
+use crate::model::Model;
 use crate::model::label_head::{LabelHead, LabelHeads};
-use crate::model::{LabelTokens, Model};
 
 /// A label set as one model reads it.
 #[derive(Clone, Debug)]
@@ -14,8 +14,6 @@ pub struct Vocabulary {
     set: Arc<LabelSet>,
     /// Labels that can be scored, with their tokens, in the set's order.
     pub(super) labels: Vec<TokenizedLabel>,
-    /// Their tokens alone, where the calibration wants them.
-    pub(super) tokens: Option<Arc<LabelTokens>>,
     unscored: Vec<Unscored>,
 }
 
@@ -83,7 +81,6 @@ impl Vocabulary {
         Ok(Vocabulary {
             set,
             labels,
-            tokens: None,
             unscored,
         })
     }
@@ -93,7 +90,6 @@ impl Vocabulary {
         for (label, alone) in self.labels.iter_mut().zip(alone) {
             label.alone = alone;
         }
-        self.tokens = tokens_of(&self.labels);
     }
 
     /// Gives each label what was learnt of it.
@@ -109,6 +105,15 @@ impl Vocabulary {
         self.labels.iter().any(|label| label.head.is_some())
     }
 
+    /// The states of each label's tokens alone, `[token, hidden]`, where there are labels and all were
+    /// read alone.
+    pub(super) fn tokens(&self) -> Option<Vec<&[f32]>> {
+        let labels = self.labels.iter();
+        let all = labels.map(|label| Some(&label.alone.as_ref()?.tokens[..]));
+        let all: Option<Vec<_>> = all.collect();
+        all.filter(|all| !all.is_empty())
+    }
+
     /// The same with these labels only; they keep their ids.
     pub fn subset(&self, ids: &[LabelId]) -> Vocabulary {
         let labels: Vec<TokenizedLabel> = self
@@ -119,7 +124,6 @@ impl Vocabulary {
             .collect();
         Vocabulary {
             set: self.set.clone(),
-            tokens: tokens_of(&labels),
             labels,
             unscored: Vec::new(),
         }
@@ -139,15 +143,6 @@ impl Vocabulary {
     pub fn unscored(&self) -> &[Unscored] {
         &self.unscored
     }
-}
-
-/// The tokens of labels that were all read alone.
-fn tokens_of(labels: &[TokenizedLabel]) -> Option<Arc<LabelTokens>> {
-    let alone: Option<Vec<&Alone>> = labels.iter().map(|label| label.alone.as_ref()).collect();
-    let alone = alone.filter(|alone| !alone.is_empty())?;
-    let hidden = alone.first()?.embedding.len();
-    let tokens = alone.iter().map(|alone| &alone.tokens[..]);
-    Some(Arc::new(LabelTokens::new(hidden, tokens)))
 }
 
 /// What was learnt of each label of a set, under its name or else under one that it also has.

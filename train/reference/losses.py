@@ -86,21 +86,30 @@ def total(views, aim, scalars, loss, extras):
         "label_embedding": (loss["label_embedding"], lambda: distance(views.alone, aim.alone)),
     }
     if extras["embed"] or extras["both"] or extras["both_bce"]:
-        parts |= two_views(views, aim, scalars, extras)
+        parts |= views_together(views, aim, scalars, extras)
     values = {name: part() for name, (weight, part) in parts.items() if weight}
     sum_of = sum(parts[name][0] * value for name, value in values.items())
     return sum_of, {name: value.detach() for name, value in values.items()}
 
 
-def two_views(views, aim, scalars, extras):
-    """The embedding's cosine ranks all labels of the batch; the sum of both ranks the row's own."""
-    embed = (views.text[:, None] * views.alone[aim.alone_of]).sum(-1)
+def views_together(views, aim, scalars, extras):
+    """The views of texts and labels alone rank all labels of the batch; the sum, the row's own."""
+    every = views.text @ views.alone.T
+    embed = every.gather(1, aim.alone_of)
     mixed = extras["mix_joint"] * views.joint + extras["mix_embed"] * embed
-    everyone = views.text @ views.alone.T * extras["embed_scale"]
     joint_slope, embed_slope = scalars["joint_slope"].exp(), scalars["embed_slope"].exp()
     logits = joint_slope * views.joint + embed_slope * embed - scalars["offset"].exp()
+    if views.tokens is not None:
+        tokens = views.tokens.gather(1, aim.alone_of)
+        mixed = mixed + extras["mix_late"] * tokens
+        logits = logits + scalars["late_slope"].exp() * tokens
+    ranked = {"embed": every * extras["embed_scale"]}
+    if views.tokens is not None:
+        ranked["late"] = views.tokens * extras["late_scale"]
     return {
-        "embed": (extras["embed"], lambda: supcon(everyone, aim.everyone)),
+        name: (extras[name], lambda scores=scores: supcon(scores, aim.everyone))
+        for name, scores in ranked.items()
+    } | {
         "both": (extras["both"], lambda: supcon(mixed, aim.targets)),
         "both_bce": (extras["both_bce"], lambda: probability(logits, aim.targets)),
     }

@@ -27,8 +27,13 @@ from recipe import read_recipe, with_config
 from reference_model import Vocabulary
 from sampling import Sampler
 
-# Where the log-odds of both views together start, as logarithms.
-SCALARS = {"joint_slope": math.log(6.0), "embed_slope": math.log(6.0), "offset": math.log(3.5)}
+# Where the log-odds of the views together start, as logarithms.
+SCALARS = {
+    "joint_slope": math.log(6.0),
+    "embed_slope": math.log(6.0),
+    "late_slope": math.log(6.0),
+    "offset": math.log(3.5),
+}
 LOGIT_SCALE, BCE_SCALE = "aggregator.similarity_head.logit_scale", "loss_fn.bce_scale"
 REPORT = 10
 
@@ -50,6 +55,8 @@ class Training:
         extras = recipe["extras"]
         self.two_views = extras["embed"] or extras["both"] or extras["both_bce"]
         self.near = near or extras["mine"] or self.two_views
+        special = (self.vocabulary.cls, self.vocabulary.sep)
+        self.special = special if extras["late"] else None
         kept = checkpoint.load_model(teacher)[1] if teacher else weights
         where = (self.vocabulary, kept, self.config, self.device, self.autocast)
         if self.two_views:
@@ -75,7 +82,7 @@ class Training:
         if self.plain:
             aim.text, aim.alone = self.plain.look(batch)
         with self.autocast():
-            seen = views.look(self.weights, self.config, batch, layers)
+            seen = views.look(self.weights, self.config, batch, layers, self.special)
         scalars = {name: self.weights.get(name) for name in SCALARS}
         scalars |= {"logit_scale": self.weights[LOGIT_SCALE], "bce_scale": self.weights[BCE_SCALE]}
         aim = aim.to(self.device)

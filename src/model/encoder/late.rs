@@ -14,71 +14,42 @@ use super::kernel::{Panels, Processor, Product, Rows, Start};
 pub(crate) const NEAR: usize = 32;
 /// How much nearer a token must be to count e times as much.
 pub(crate) const TEMPERATURE: f32 = 0.1;
-/// Tokens of labels that one thread compares at a time.
-const BLOCK: usize = 64;
+/// Labels that one thread compares at a time.
+const BLOCK: usize = 16;
 
-/// The tokens of labels, each of which was read alone.
-#[derive(Clone, Debug)]
-pub struct LabelTokens {
-    hidden: usize,
-    /// The states of all labels' tokens, `[token, hidden]`, of unit length.
-    states: Vec<f32>,
-    /// Where each label's tokens end.
-    ends: Vec<usize>,
-}
-
-impl LabelTokens {
-    /// `labels`: of each the states of its tokens, `[token, hidden]`, of unit length.
-    pub fn new<'a>(hidden: usize, labels: impl IntoIterator<Item = &'a [f32]>) -> LabelTokens {
-        let (mut states, mut ends) = (Vec::new(), Vec::new());
-        for label in labels {
-            states.extend_from_slice(label);
-            ends.push(states.len() / hidden);
-        }
-        LabelTokens {
-            hidden,
-            states,
-            ends,
-        }
-    }
-
-    /// The cosine of each label with a text whose tokens have these states, `[token, hidden]`, of
-    /// unit length. 0 where either has no token.
-    pub fn cosines(&self, text: &[f32]) -> Vec<f32> {
-        let hidden = self.hidden;
-        let processor = Processor::here();
-        let text = Panels::of_columns(processor, hidden, text.chunks_exact(hidden));
-        let of_tokens: Vec<f32> = self
-            .states
-            .par_chunks(BLOCK * hidden)
-            .flat_map_iter(|rows| {
-                let n = rows.len() / hidden;
-                let mut all = vec![0.0; n * text.columns()]; // [label token, text token]
-                processor.run(Product {
-                    rows: Rows {
-                        values: rows,
-                        stride: hidden,
-                        step: 1,
-                        n,
-                    },
-                    panels: text.whole(),
-                    start: Start::Zero,
-                    out: &mut all,
-                    out_stride: text.columns(),
-                });
-                let rows = all.chunks_exact_mut(text.columns().max(1));
-                let mut near: Vec<f32> = rows.map(of_nearest).collect();
-                near.resize(n, 0.0); // Where the text has no token, there are no rows.
-                near
-            })
-            .collect();
-        let starts = std::iter::once(&0).chain(&self.ends);
-        let mean = |(start, end): (&usize, &usize)| {
-            let own = &of_tokens[*start..*end];
-            own.iter().sum::<f32>() / own.len().max(1) as f32
-        };
-        starts.zip(&self.ends).map(mean).collect()
-    }
+/// The cosine of each label with a text, token by token; 0 where either has no token.
+///
+/// `labels`: of each the states of its tokens, `[token, hidden]`, of unit length, as the text's in
+/// `text`.
+pub fn token_cosines(hidden: usize, labels: &[&[f32]], text: &[f32]) -> Vec<f32> {
+    let processor = Processor::here();
+    let text = Panels::of_columns(processor, hidden, text.chunks_exact(hidden));
+    let of_block = |labels: &[&[f32]]| {
+        let states = labels.concat(); // One product a block: the text is read once for all of it.
+        let n = states.len() / hidden;
+        let mut all = vec![0.0; n * text.columns()]; // [label token, text token]
+        processor.run(Product {
+            rows: Rows {
+                values: &states,
+                stride: hidden,
+                step: 1,
+                n,
+            },
+            panels: text.whole(),
+            start: Start::Zero,
+            out: &mut all,
+            out_stride: text.columns(),
+        });
+        let mut rows = all.chunks_exact_mut(text.columns().max(1));
+        let of_labels = labels.iter().map(|label| {
+            let n = label.len() / hidden;
+            // Where the text has no token, there are no rows.
+            let sum: f32 = rows.by_ref().take(n).map(of_nearest).sum();
+            sum / n.max(1) as f32
+        });
+        of_labels.collect::<Vec<f32>>()
+    };
+    labels.par_chunks(BLOCK).flat_map_iter(of_block).collect()
 }
 
 /// The log-mean-exp of the largest of these, of which there is at least one.
@@ -115,8 +86,8 @@ mod tests {
     #[test]
     fn each_token_of_a_label_has_the_soft_maximum_over_the_text() {
         let labels = [at(&[0.0]), at(&[90.0, 180.0]), at(&[])];
-        let tokens = LabelTokens::new(2, labels.iter().map(Vec::as_slice));
-        let found = tokens.cosines(&at(&[60.0, 0.0, 240.0]));
+        let labels = labels.each_ref().map(Vec::as_slice);
+        let found = token_cosines(2, &labels, &at(&[60.0, 0.0, 240.0]));
         let (half, sine) = (0.5, 0.75_f32.sqrt());
         let right = log_mean_exp(&[half, 1.0, -half]);
         let up = log_mean_exp(&[sine, 0.0, -sine]);
@@ -124,19 +95,18 @@ mod tests {
         for (found, expected) in found.iter().zip([right, (up + left) / 2.0, 0.0]) {
             assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         }
-        assert_eq!(tokens.cosines(&[]), [0.0; 3]);
-        assert!(LabelTokens::new(2, []).cosines(&at(&[1.0])).is_empty());
+        assert_eq!(token_cosines(2, &labels, &[]), [0.0; 3]);
+        assert!(token_cosines(2, &[], &at(&[1.0])).is_empty());
     }
 
     #[test]
     fn what_is_far_from_a_label_does_not_count() {
         let label = at(&[0.0]);
-        let tokens = LabelTokens::new(2, [label.as_slice()]);
         let near: Vec<f32> = (0..NEAR).map(|i| i as f32).collect();
         let far = vec![170.0; 100];
         assert_eq!(
-            tokens.cosines(&at(&near)),
-            tokens.cosines(&at(&[far, near].concat()))
+            token_cosines(2, &[&label], &at(&near)),
+            token_cosines(2, &[&label], &at(&[far, near].concat()))
         );
     }
 
@@ -148,11 +118,12 @@ mod tests {
                 .collect()
         };
         let labels: Vec<Vec<f32>> = (0..900).map(|i| wave(i % 5, i)).collect();
+        let labels: Vec<&[f32]> = labels.iter().map(Vec::as_slice).collect();
         let text = wave(150, 3);
-        let all = LabelTokens::new(8, labels.iter().map(Vec::as_slice)).cosines(&text);
+        let all = token_cosines(8, &labels, &text);
         assert_eq!(all.len(), 900);
         for i in [0, 1, 449, 899] {
-            let alone = LabelTokens::new(8, [labels[i].as_slice()]).cosines(&text);
+            let alone = token_cosines(8, &labels[i..=i], &text);
             assert_eq!(alone, [all[i]], "label {i}");
         }
     }

@@ -39,7 +39,7 @@ pub struct Views {
     pub joint: Tensor,
     /// Of the plain embeddings, `[pair]`.
     pub embed: Tensor,
-    /// Of single tokens, `[pair]`: what `LabelTokens` computes for serving.
+    /// Of single tokens, `[pair]`: what `model::token_cosines` computes for serving.
     pub tokens: Tensor,
 }
 
@@ -152,7 +152,7 @@ impl Trainee {
     }
 }
 
-/// What `LabelTokens` computes for serving: the mean over a label's tokens of the cosine with the
+/// What `model::token_cosines` computes for serving: the mean over a label's tokens of the cosine with the
 /// nearest tokens of the text, `[pair]`.
 fn token_cosines(states: &Tensor, rows: &StateRows, pairs: &[(u32, u32)]) -> Result<Tensor> {
     let device = states.device();
@@ -193,7 +193,7 @@ fn token_cosines(states: &Tensor, rows: &StateRows, pairs: &[(u32, u32)]) -> Res
 mod tests {
     use super::*;
     use crate::model::trainee::TraineeOptions;
-    use crate::model::{LabelTokens, LoadOptions, Model};
+    use crate::model::{LoadOptions, Model};
     use std::path::Path;
 
     fn joint(fixture: &str, freeze_layers: usize) -> Vec<f32> {
@@ -252,9 +252,10 @@ mod tests {
             .forward_with_tokens(&sequences.each_ref(), true)
             .unwrap();
         let tokens: Vec<Vec<f32>> = outputs.into_iter().map(|o| o.tokens.unwrap()).collect();
-        let labels = tokens[2..].iter().map(Vec::as_slice);
-        let labels = LabelTokens::new(model.config().backbone.hidden_size(), labels);
-        let (first, second) = (labels.cosines(&tokens[0]), labels.cosines(&tokens[1]));
+        let labels = [tokens[2].as_slice(), tokens[3].as_slice()];
+        let hidden = model.config().backbone.hidden_size();
+        let cosines = |text: &[f32]| crate::model::token_cosines(hidden, &labels, text);
+        let (first, second) = (cosines(&tokens[0]), cosines(&tokens[1]));
         vec![first[0], first[1], second[0]]
     }
 
