@@ -88,6 +88,9 @@ export class Workbench {
 
   /** Presses a button that a row shows under the mouse. */
   async press(row, button) {
+    // What a row says when the mouse rests on it lies over the next row until the mouse is elsewhere.
+    await this.page.mouse.move(0, 0);
+    await this.page.locator('.context-view .hover-contents').first().waitFor({ state: 'hidden' });
     await row.hover();
     await row.locator(`.action-label[aria-label*="${button}"]`).click();
   }
