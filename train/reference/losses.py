@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 
 UNKNOWN, NONE = -100, -200
+# The parts that are made of more than the joint view; each is a weight among the extras.
+TOGETHER = ("embed", "late", "both", "both_bce")
 
 
 @dataclass
@@ -85,7 +87,7 @@ def total(views, aim, scalars, loss, extras):
         "embedding": (loss["embedding"], lambda: distance(views.text, aim.text)),
         "label_embedding": (loss["label_embedding"], lambda: distance(views.alone, aim.alone)),
     }
-    if extras["embed"] or extras["both"] or extras["both_bce"]:
+    if any(extras[name] for name in TOGETHER):
         parts |= views_together(views, aim, scalars, extras)
     values = {name: part() for name, (weight, part) in parts.items() if weight}
     sum_of = sum(parts[name][0] * value for name, value in values.items())
@@ -99,17 +101,16 @@ def views_together(views, aim, scalars, extras):
     mixed = extras["mix_joint"] * views.joint + extras["mix_embed"] * embed
     joint_slope, embed_slope = scalars["joint_slope"].exp(), scalars["embed_slope"].exp()
     logits = joint_slope * views.joint + embed_slope * embed - scalars["offset"].exp()
-    if views.tokens is not None:
-        tokens = views.tokens.gather(1, aim.alone_of)
-        mixed = mixed + extras["mix_late"] * tokens
-        logits = logits + scalars["late_slope"].exp() * tokens
-    ranked = {"embed": every * extras["embed_scale"]}
-    if views.tokens is not None:
-        ranked["late"] = views.tokens * extras["late_scale"]
+    if extras["late"]:
+        late = views.tokens.gather(1, aim.alone_of)
+        mixed = mixed + extras["mix_late"] * late
+        logits = logits + scalars["late_slope"].exp() * late
     return {
-        name: (extras[name], lambda scores=scores: supcon(scores, aim.everyone))
-        for name, scores in ranked.items()
-    } | {
+        "embed": (extras["embed"], lambda: supcon(every * extras["embed_scale"], aim.everyone)),
+        "late": (
+            extras["late"],
+            lambda: supcon(views.tokens * extras["late_scale"], aim.everyone),
+        ),
         "both": (extras["both"], lambda: supcon(mixed, aim.targets)),
         "both_bce": (extras["both_bce"], lambda: probability(logits, aim.targets)),
     }

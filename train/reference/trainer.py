@@ -53,13 +53,13 @@ class Training:
         self.weights = {name: tensor.to(self.device) for name, tensor in weights.items()}
         near = recipe["loss"]["embedding"] or recipe["loss"]["label_embedding"]
         extras = recipe["extras"]
-        self.two_views = extras["embed"] or extras["both"] or extras["both_bce"]
-        self.near = near or extras["mine"] or self.two_views
+        self.together = any(extras[name] for name in losses.TOGETHER)
+        self.near = near or extras["mine"] or self.together
         special = (self.vocabulary.cls, self.vocabulary.sep)
         self.special = special if extras["late"] else None
         kept = checkpoint.load_model(teacher)[1] if teacher else weights
         where = (self.vocabulary, kept, self.config, self.device, self.autocast)
-        if self.two_views:
+        if self.together:
             for name, value in SCALARS.items():
                 self.weights[name] = torch.tensor(value, device=self.device)
         self.plain = Plain(*where) if self.near else None

@@ -57,7 +57,7 @@ def late(states, batch, special):
     texts, labels = tokens(batch.texts), tokens(batch.alone)
     (rows, length), (count, width) = texts.shape, labels.shape
     text, label = (F.embedding(x, unit, padding_idx=pad).flatten(0, 1) for x in (texts, labels))
-    cosines = (label @ text.T).view(count * width, rows, length)
+    cosines = (label @ text.T).float().view(count * width, rows, length)
     absent = (texts == pad)[None]
     near = cosines.masked_fill(absent, -torch.inf)
     if length > NEAR:
