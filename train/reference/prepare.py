@@ -9,6 +9,7 @@ Ignorance: knows nothing of batches and losses.
 import math
 import re
 from collections import Counter
+from fnmatch import fnmatch
 
 import torch
 from reference_model import Vocabulary
@@ -42,7 +43,7 @@ def read_rows_of(recipe):
             for line in read.named:
                 print(f"bad row: {line}", flush=True)
             name = path.name.split(".")[0]
-            exhaustive = name in recipe["extras"]["exhaustive"]
+            exhaustive = any(fnmatch(name, one) for one in recipe["extras"]["exhaustive"])
             if read.rows:
                 sources.append(Source(name, read.rows, entry["weight"], exhaustive))
     if not sources:
