@@ -9,6 +9,7 @@
 //! Knows nothing of files, formats or thresholds.
 
 pub mod aggregate;
+mod alone;
 pub mod batcher;
 pub mod cache;
 mod embedding;
@@ -24,17 +25,16 @@ pub mod worker;
 use std::sync::Arc;
 
 use crate::label::LabelSet;
-use crate::model::Model;
 use crate::model::calibration::Calibration;
 use crate::model::device::is_out_of_memory;
 use crate::model::sequence::Sequence;
 use crate::model::tokenizer::TokenizerError;
+use crate::model::{Model, Output};
 use crate::score::{Logit, Score, softmax};
 use crate::tag::LabelScore;
 
 use batcher::Shape;
 use pass::{Plan, Reading, plan};
-use vocabulary::Alone;
 
 pub use aggregate::View;
 pub use embedding::Embedding;
@@ -179,24 +179,19 @@ impl Engine {
     }
 
     /// Reads every label alone, so that `views` has every view whatever the calibration.
-    /// Its description too: the cost of a text grows with what the joint encoding reads only.
+    /// What it means too: the cost of a text grows with what the joint encoding reads only.
     ///
     /// # Errors
     /// Of the tensor library.
     pub fn read_alone(&self, vocabulary: &mut Vocabulary) -> Result<(), EngineError> {
-        let alone: Vec<Sequence> = vocabulary
-            .labels
-            .iter()
-            .map(|label| self.model.sequence(&label.described, &[]))
-            .collect();
-        let mut read: Vec<Option<Alone>> = vec![None; alone.len()];
-        self.run(&alone.iter().collect::<Vec<_>>(), true, |i, output| {
-            read[i] = Some(Alone {
-                embedding: output.embedding.into(),
-                tokens: output.tokens.unwrap_or_default().into(),
-            })
+        let labels = vocabulary.labels.iter();
+        let texts = labels.flat_map(|label| label.readings.texts());
+        let texts: Vec<Sequence> = texts.map(|ids| self.model.sequence(ids, &[])).collect();
+        let mut read: Vec<Option<Output>> = texts.iter().map(|_| None).collect();
+        self.run(&texts.iter().collect::<Vec<_>>(), true, |i, output| {
+            read[i] = Some(output);
         })?;
-        vocabulary.give_alone(read);
+        vocabulary.give_alone(read.into_iter().flatten());
         Ok(())
     }
 
@@ -246,7 +241,7 @@ impl Engine {
         &self,
         sequences: &[&Sequence],
         tokens: bool,
-        mut done: impl FnMut(usize, crate::model::Output),
+        mut done: impl FnMut(usize, Output),
     ) -> Result<(), EngineError> {
         let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.len()).collect();
         let shape = Shape::of(&self.model);

@@ -16,6 +16,7 @@ mod check;
 pub mod derive;
 mod edit;
 mod fault;
+mod glossary;
 mod names;
 mod parse;
 mod read;
@@ -25,6 +26,7 @@ mod write;
 pub use bundled::bundled;
 pub use edit::{Change, ChangeError, changed};
 pub use fault::{LabelSetFault, LabelSetProblem, NameFault};
+pub use glossary::{Glossary, GlossaryFault};
 pub use read::MAX_NAME_CHARS;
 pub(crate) use spelling::nearest;
 
@@ -146,6 +148,12 @@ impl LabelSet {
         described
             .filter_map(|label| Some((label.name.clone(), label.description.clone()?)))
             .collect()
+    }
+
+    /// Whether nobody said that its labels are in another language than English.
+    pub fn may_be_english(&self) -> bool {
+        let language = self.language.as_ref();
+        language.is_none_or(|language| language.to_lowercase().starts_with("en"))
     }
 
     /// The labels, in order; `LabelId(i)` is the `i`-th.

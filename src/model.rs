@@ -30,11 +30,13 @@ pub mod verify;
 pub mod weights;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::Device;
 
+use crate::label::Glossary;
 use crate::model::calibration::Calibration;
-pub use encoder::token_cosines;
+pub use encoder::{LabelStates, token_cosines};
 pub use output::{Inspection, Output};
 pub use precision::Precision;
 
@@ -84,6 +86,7 @@ pub struct Model {
     encoder: Backbone,
     head: ScoringHead,
     calibration: Calibration,
+    glossary: Arc<Glossary>,
     label_heads: LabelHeads,
     device: Device,
     precision: Precision,
@@ -180,6 +183,7 @@ impl Model {
             let calibration = files
                 .calibration()?
                 .unwrap_or_else(|| uncalibrated(head.scale()));
+            let glossary = Arc::new(files.glossary()?);
             let label_heads = files.label_heads(config.backbone.hidden_size())?;
             let fingerprint = fingerprint
                 .join()
@@ -188,6 +192,7 @@ impl Model {
             let in_bytes = precision == Precision::Int8;
             Ok(Model {
                 calibration,
+                glossary,
                 label_heads,
                 name: name.to_owned(),
                 fingerprint: format!("{fingerprint}{}", if in_bytes { "-int8" } else { "" }),
@@ -260,6 +265,11 @@ impl Model {
     /// What turns its similarities into probabilities; its own logits where nothing was fitted.
     pub fn calibration(&self) -> &Calibration {
         &self.calibration
+    }
+
+    /// Words for labels that nobody described; it knows none where the checkpoint brings no file.
+    pub fn glossary(&self) -> &Arc<Glossary> {
+        &self.glossary
     }
 
     /// What was learnt of single labels on top of the checkpoint.

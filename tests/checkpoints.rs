@@ -406,6 +406,24 @@ fn a_broken_calibration_is_refused_and_a_missing_one_is_not() {
 }
 
 #[test]
+fn a_broken_glossary_is_refused_with_its_line_and_a_missing_one_is_not() {
+    let dir = copy("bert-cosine-proj");
+    write(&dir, "glossary.tsv", "baking\tbread, dough\n");
+    assert_eq!(load(&dir).unwrap().glossary().len(), 1);
+    for (text, parts) in [
+        (&b"baking\tbread\nno words\n"[..], ["line 2", "no tab"]),
+        (b"baking\tbread\nBaking\toven\n", ["line 2", "already"]),
+        (b"baking\t\n", ["line 1", "words are needed"]),
+        (b"caf\xe9\tcup\n", ["UTF-8", "write it anew"]),
+    ] {
+        write(&dir, "glossary.tsv", text);
+        refused(&dir, &[&["glossary.tsv"][..], &parts].concat());
+    }
+    remove(&dir, "glossary.tsv");
+    assert!(load(&dir).unwrap().glossary().is_empty());
+}
+
+#[test]
 fn buffers_and_poolers_of_older_versions_do_not_matter() {
     let dir = copy("bert-cosine-proj");
     let before = logits(&load(&dir).unwrap());

@@ -454,6 +454,7 @@ fn completion_offers_the_set_best_first_wherever_a_tag_is_written() {
 #[test]
 fn hover_tells_score_origin_and_the_sentences() {
     let home = Home::new(&LABELS);
+    home.give_glossary("garden\tplants, soil\ntravel\ttrains\n");
     let text = "---\ntags: [garden, unheard]\n---\nThey want pruning in March. Nobody knows why.\n";
     let (mut editor, uri) = plain(&home, text);
     let hover = editor
@@ -461,6 +462,7 @@ fn hover_tells_score_origin_and_the_sentences() {
         .unwrap();
     let shown = hover["contents"]["value"].as_str().unwrap();
     assert!(shown.starts_with("**garden** · "), "{shown}");
+    assert!(shown.contains("Read as: plants, soil."), "{shown}");
     assert!(shown.contains("The model finds it too"), "{shown}");
     assert!(shown.contains("> They want pruning in March."), "{shown}");
     let hover = editor

@@ -9,7 +9,7 @@ use super::pass::{Pass, Plan};
 use super::{Engine, EngineError, Request};
 use crate::model::calibration::Cosines;
 use crate::model::sequence::Sequence;
-use crate::model::token_cosines;
+use crate::model::{LabelStates, token_cosines};
 
 /// Views of one passage: `windows[i][j]` is window `i` with the label in column `j` of the vocabulary.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl Engine {
         let scale = self.model.logit_scale();
         let mut texts: Vec<TextAlone> = Vec::new();
         let labels = requests.iter().map(|request| request.vocabulary.tokens());
-        let labels: Vec<Option<Vec<&[f32]>>> = labels.collect();
+        let labels: Vec<Option<Vec<LabelStates<'_>>>> = labels.collect();
         let hidden = self.model.config().backbone.hidden_size();
         let sequences: Vec<&Sequence> = passes.iter().map(|(_, pass)| &pass.sequence).collect();
         let tokens = labels.iter().any(Option::is_some);

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::EngineError;
-use crate::label::{Label, LabelId, LabelSet};
-use crate::model::Model;
+use super::alone::{Alone, Readings};
+use crate::label::{LabelId, LabelSet};
 use crate::model::label_head::{LabelHead, LabelHeads};
+use crate::model::{LabelStates, Model, Output};
 
 /// A label set as one model reads it.
 #[derive(Clone, Debug)]
@@ -21,21 +22,12 @@ pub struct Vocabulary {
 pub(super) struct TokenizedLabel {
     pub(super) id: LabelId,
     pub(super) tokens: Vec<u32>,
-    /// Name and description, for the plain embedding; what is too long of it is left out.
-    pub(super) described: Vec<u32>,
+    /// What is read of the label alone.
+    pub(super) readings: Readings,
     /// The label read alone, where the calibration wants it.
     pub(super) alone: Option<Alone>,
     /// What was learnt of the label on top of the checkpoint.
     pub(super) head: Option<Arc<LabelHead>>,
-}
-
-/// A label that was read alone, with its description.
-#[derive(Clone, Debug)]
-pub(super) struct Alone {
-    /// Its plain embedding, of unit length.
-    pub(super) embedding: Arc<[f32]>,
-    /// The states of its tokens, `[token, hidden]`, of unit length.
-    pub(super) tokens: Arc<[f32]>,
 }
 
 /// A label that the model cannot score, and why.
@@ -51,14 +43,10 @@ impl Vocabulary {
     /// Tokenises the labels of `set`.
     pub(super) fn tokenize(model: &Model, set: Arc<LabelSet>) -> Result<Vocabulary, EngineError> {
         let names: Vec<&str> = set.labels().iter().map(|l| l.name.as_str()).collect();
-        let described: Vec<_> = set.labels().iter().map(Label::described).collect();
-        let described: Vec<&str> = described.iter().map(AsRef::as_ref).collect();
         let names = model.tokenizer().ids_of_all(&names)?;
-        let described = model.tokenizer().ids_of_all(&described)?;
         let longest = longest_label(model);
         let (mut labels, mut unscored) = (Vec::new(), Vec::new());
-        for (i, (tokens, mut described)) in names.into_iter().zip(described).enumerate() {
-            described.truncate(longest);
+        for (i, tokens) in names.into_iter().enumerate() {
             let id = LabelId(i as u32);
             let reason = match tokens.len() {
                 0 => "it has no character that the model knows; give it another name".to_owned(),
@@ -68,8 +56,8 @@ impl Vocabulary {
                 _ => {
                     labels.push(TokenizedLabel {
                         id,
+                        readings: Readings::of(model, &set, id, &tokens, longest)?,
                         tokens,
-                        described,
                         alone: None,
                         head: None,
                     });
@@ -85,10 +73,10 @@ impl Vocabulary {
         })
     }
 
-    /// Gives each label what it says when it is read alone, in their order.
-    pub(super) fn give_alone(&mut self, alone: Vec<Option<Alone>>) {
-        for (label, alone) in self.labels.iter_mut().zip(alone) {
-            label.alone = alone;
+    /// Gives each label what it says when it is read alone: `outputs` of its readings, label after label.
+    pub(super) fn give_alone(&mut self, mut outputs: impl Iterator<Item = Output>) {
+        for label in &mut self.labels {
+            label.alone = label.readings.read(&mut outputs);
         }
     }
 
@@ -105,11 +93,10 @@ impl Vocabulary {
         self.labels.iter().any(|label| label.head.is_some())
     }
 
-    /// The states of each label's tokens alone, `[token, hidden]`, where there are labels and all were
-    /// read alone.
-    pub(super) fn tokens(&self) -> Option<Vec<&[f32]>> {
+    /// The states of each label's tokens alone, where there are labels and all were read alone.
+    pub(super) fn tokens(&self) -> Option<Vec<LabelStates<'_>>> {
         let labels = self.labels.iter();
-        let all = labels.map(|label| Some(&label.alone.as_ref()?.tokens[..]));
+        let all = labels.map(|label| Some(label.alone.as_ref()?.states()));
         let all: Option<Vec<_>> = all.collect();
         all.filter(|all| !all.is_empty())
     }

@@ -305,6 +305,7 @@ fn prepared(model: &Arc<Model>, options: &EngineOptions, device: Arc<str>) -> (E
         device,
         default_threshold: engine.default_threshold(),
         margin: engine.margin(),
+        glossary: Arc::clone(model.glossary()),
         heads: Arc::new(model.label_heads().clone()),
         reads_as_shipped: model.reads_as_shipped(),
     };

@@ -74,6 +74,10 @@ impl Session {
         if let Some(description) = &label.description {
             lines.push(description.clone());
         }
+        let glossary = &reading.tagged.answer.model.glossary;
+        if let Some(read) = glossary.words_of(reading.labels(), id) {
+            lines.push(words.read_with(read));
+        }
         let labels = reading.labels().clone();
         let explained = self.shared.desk.explain(text_of(open), labels, id);
         if let Ok(Ok(evidence)) = tokio::time::timeout(PATIENCE, explained).await

@@ -172,6 +172,13 @@ impl Words {
         )
     }
 
+    pub(super) fn read_with(self, glossary: &str) -> String {
+        match self {
+            English => format!("Read as: {glossary}."),
+            French => format!("Lue comme : {glossary}."),
+        }
+    }
+
     pub(super) fn loading(self) -> String {
         self.pick("Loading the tagging model", "Chargement du modèle")
     }

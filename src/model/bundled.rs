@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::calibration::FILE_NAME as CALIBRATION;
-use super::checkpoint::{Bytes, CheckpointFiles};
+use super::checkpoint::{Bytes, CheckpointFiles, GLOSSARY};
 use super::store::{BUNDLED_NAME, BundledFiles};
 
 macro_rules! file {
@@ -21,6 +21,7 @@ pub(crate) static FILES: BundledFiles = &[
     file!("tokenizer.json"),
     file!("tokenizer_config.json"),
     file!("calibration.json"),
+    file!("glossary.tsv"),
     file!("model.safetensors"),
     file!("README.md"),
 ];
@@ -37,6 +38,7 @@ pub(crate) fn files() -> CheckpointFiles {
         tokenizer: file("tokenizer.json"),
         tokenizer_config: Some(file("tokenizer_config.json")),
         calibration: Some(file(CALIBRATION)),
+        glossary: Some(file(GLOSSARY)),
         weights: vec![("model.safetensors".into(), file("model.safetensors"))],
         delta: None,
         is_shipped: true,

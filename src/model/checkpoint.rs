@@ -2,6 +2,8 @@
 //!
 //! Invariant: a checkpoint that loads is whole: every tensor is there, has the configured shape
 //! and is finite; the tokenizer and the config name the same `[LAB]`.
+//!
+//! Length: one folder, and what each of its files must hold.
 
 mod bytes;
 mod error;
@@ -23,9 +25,13 @@ use super::label_head::LabelHeads;
 use super::store::ModelSource;
 use super::tokenizer::Tokenizer;
 use super::weights::{Weights, WeightsError};
+use crate::label::Glossary;
 
 pub(crate) use bytes::Bytes;
 pub use error::CheckpointError;
+
+/// The name of the file with words for labels, one line a label: `name<TAB>words`.
+pub(crate) const GLOSSARY: &str = "glossary.tsv";
 
 /// The files of a checkpoint, in memory or mapped.
 pub(crate) struct CheckpointFiles {
@@ -35,6 +41,7 @@ pub(crate) struct CheckpointFiles {
     pub(crate) tokenizer: Bytes,
     pub(crate) tokenizer_config: Option<Bytes>,
     pub(crate) calibration: Option<Bytes>,
+    pub(crate) glossary: Option<Bytes>,
     /// File names and contents of the weights.
     pub(crate) weights: Vec<(String, Bytes)>,
     /// What was learnt on top.
@@ -57,6 +64,7 @@ impl CheckpointFiles {
             tokenizer: need("tokenizer.json")?,
             tokenizer_config: read(&dir.join("tokenizer_config.json"))?,
             calibration: read(&dir.join(calibration::FILE_NAME))?,
+            glossary: read(&dir.join(GLOSSARY))?,
             weights: weights(dir)?,
             delta: None,
             is_shipped: false,
@@ -166,16 +174,25 @@ impl CheckpointFiles {
         let Some(bytes) = &self.calibration else {
             return Ok(None);
         };
-        let path = self.path.join(calibration::FILE_NAME);
-        let text = std::str::from_utf8(bytes).map_err(|_| CheckpointError::Calibration {
-            path: path.clone(),
-            fact: "not UTF-8; fit it again with `gliznet model calibrate`".into(),
+        let unusable = |fact| self.unusable(calibration::FILE_NAME, fact);
+        let text = std::str::from_utf8(bytes).map_err(|_| {
+            unusable("not UTF-8; fit it again with `gliznet model calibrate`".into())
         })?;
         let parsed = Calibration::from_json(text);
-        parsed.map(Some).map_err(|e| CheckpointError::Calibration {
-            path,
-            fact: e.to_string(),
-        })
+        parsed.map(Some).map_err(|e| unusable(e.to_string()))
+    }
+
+    /// What its labels are read with, where they are not described; empty where the checkpoint has none.
+    pub(crate) fn glossary(&self) -> Result<Glossary, CheckpointError> {
+        let unusable = |fact| self.unusable(GLOSSARY, fact);
+        let text = std::str::from_utf8(self.glossary.as_deref().unwrap_or_default())
+            .map_err(|_| unusable("not UTF-8; write it anew, or remove it".into()))?;
+        Glossary::parse(text).map_err(|e| unusable(format!("{e}, or remove the file")))
+    }
+
+    fn unusable(&self, file: &str, fact: String) -> CheckpointError {
+        let path = self.path.join(file);
+        CheckpointError::Beside { path, fact }
     }
 
     /// What was learnt of single labels, for texts as vectors of `hidden` numbers.
@@ -227,6 +244,10 @@ impl CheckpointFiles {
         .chain(self.weights.iter().map(|(_, bytes)| Some(bytes)))
         {
             add(part.map_or(&[], |bytes| bytes));
+        }
+        // Only where there is one: a checkpoint without keeps the fingerprint that it had.
+        if let Some(glossary) = &self.glossary {
+            add(glossary);
         }
         if let Some(delta) = &self.delta {
             add(delta.weights());
@@ -344,6 +365,7 @@ mod tests {
             tokenizer: bytes("tokenizer"),
             tokenizer_config: Some(bytes("settings")),
             calibration: None,
+            glossary: None,
             weights: vec![("model.safetensors".into(), bytes("weights"))],
             delta: None,
             is_shipped: false,

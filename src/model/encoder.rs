@@ -18,7 +18,7 @@ mod ops;
 use candle_core::{DType, Result, Tensor};
 
 pub(crate) use fused::FusedEncoder;
-pub use late::token_cosines;
+pub use late::{LabelStates, token_cosines};
 pub(crate) use late::{NEAR, TEMPERATURE};
 pub(crate) use mask::{AttentionMask, PADDING, TEXT};
 pub(crate) use ops::{Dropout, LayerNorm, Linear, linear};

@@ -112,9 +112,10 @@ const INDEX: &str = "model.safetensors.index.json";
 /// is refused before a long download.
 const REQUIRED: [&str; 2] = ["config.json", "tokenizer.json"];
 /// These are taken along where they are.
-const OPTIONAL: [&str; 4] = [
+const OPTIONAL: [&str; 5] = [
     "tokenizer_config.json",
     "calibration.json",
+    "glossary.tsv",
     "cases.json",
     "README.md",
 ];

@@ -16,7 +16,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use serde_json::Value;
 
 use super::batch::{Batch, BatchOptions};
-use super::checkpoint::{CheckpointError, CheckpointFiles};
+use super::checkpoint::{CheckpointError, CheckpointFiles, GLOSSARY};
 use super::config::{Layout, ModelConfig};
 use super::delta::Delta;
 use super::encoder::{Dropout, Encoder, EncoderInput};
@@ -181,6 +181,11 @@ impl Trainee {
                     .tokenizer_config
                     .as_ref()
                     .map(|bytes| ("tokenizer_config.json", bytes.to_vec())),
+                // What labels mean stays true of other weights; their calibration does not.
+                files
+                    .glossary
+                    .as_ref()
+                    .map(|bytes| (GLOSSARY, bytes.to_vec())),
             ]
             .into_iter()
             .flatten()

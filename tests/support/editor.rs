@@ -14,6 +14,11 @@ use serde_json::{Value, json};
 /// Longer than any answer takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+fn tiny() -> std::path::PathBuf {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    root.join("tests/fixtures/parity/bert-isolated-proj")
+}
+
 /// One user's folders, and the program run in them.
 pub(crate) struct Home {
     pub(crate) dir: tempfile::TempDir,
@@ -32,13 +37,27 @@ impl Home {
             .map(|label| format!("[[label]]\nname = '{label}'\n"))
             .collect();
         std::fs::write(home.path("config/set.toml"), set).unwrap();
-        let model = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/fixtures/parity/bert-isolated-proj");
-        home.configure(&format!(
+        home.choose(&tiny());
+        home
+    }
+
+    fn choose(&self, model: &std::path::Path) {
+        self.configure(&format!(
             "model = '{}'\nlabelset = 'set.toml'\nthreshold = 0.0\nlearn = 'manual'\n",
             model.display()
         ));
-        home
+    }
+
+    /// The same model with a glossary of its own.
+    pub(crate) fn give_glossary(&self, glossary: &str) {
+        let model = self.path("model");
+        std::fs::create_dir(&model).unwrap();
+        for entry in std::fs::read_dir(tiny()).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), model.join(entry.file_name())).unwrap();
+        }
+        std::fs::write(model.join("glossary.tsv"), glossary).unwrap();
+        self.choose(&model);
     }
 
     /// Writes the user's settings.

@@ -60,7 +60,7 @@ export class World {
     world.notes = world.path('notes');
     fs.cpSync(EXAMPLES, world.notes, { recursive: true });
     // Low enough that notes have several suggestions, whatever the bundled model's own threshold is.
-    const rules = 'labelset = "personal-notes"\nthreshold = 0.029\n';
+    const rules = 'labelset = "personal-notes"\nthreshold = 0.02\n';
     fs.writeFileSync(path.join(world.notes, 'gliznet.toml'), rules);
     world.settings({});
     const { GLIZNET_LOG: _, ...inherited } = process.env;

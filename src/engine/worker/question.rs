@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::document::Document;
 use crate::engine::scheduler::{Overloaded, Priority};
 use crate::engine::{Passage, Prediction};
-use crate::label::{LabelId, LabelSet};
+use crate::label::{Glossary, LabelId, LabelSet};
 use crate::model::label_head::LabelHeads;
 use crate::score::Score;
 
@@ -57,6 +57,8 @@ pub struct ModelFacts {
     pub default_threshold: Score,
     /// How far, in log-odds, a label may be behind the best one where nobody says otherwise.
     pub margin: Option<f32>,
+    /// Words that it reads with labels that nobody described.
+    pub glossary: Arc<Glossary>,
     /// What was learnt of single labels on top of the shipped model.
     pub heads: Arc<LabelHeads>,
     /// Its vectors of texts are those of the checkpoint in this program (`Model::reads_as_shipped`).

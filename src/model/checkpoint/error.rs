@@ -90,9 +90,9 @@ pub enum CheckpointError {
         /// What is wrong.
         error: WeightsError,
     },
-    /// The calibration file is not usable.
+    /// The calibration or the glossary is not usable.
     #[error("{path}: {fact}")]
-    Calibration {
+    Beside {
         /// Which file.
         path: PathBuf,
         /// What is wrong, with its cure.

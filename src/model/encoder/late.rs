@@ -4,6 +4,10 @@
 //! tokens of the text, and of the nearest of them the log-mean-exp is kept, which is near the largest
 //! where one stands out, and near the mean where many are alike; a single token of a long text is
 //! near to anything. A label has the mean over its tokens. Both sides were read alone.
+//!
+//! Words that say what a label means may speak for it once more, never against it: a text about it
+//! holds some of them and not all, so the nearest of them count, each by the one token that it is
+//! nearest to, and only where they are nearer than the label is by itself.
 //! Invariant: a label's cosine has the same bits whatever labels are beside it.
 
 use rayon::prelude::*;
@@ -14,18 +18,32 @@ use super::kernel::{Panels, Processor, Product, Rows, Start};
 pub(crate) const NEAR: usize = 32;
 /// How much nearer a token must be to count e times as much.
 pub(crate) const TEMPERATURE: f32 = 0.1;
+/// So many words of a label's meaning count.
+const NEAR_WORDS: usize = 8;
 /// Labels that one thread compares at a time.
 const BLOCK: usize = 16;
 
+/// The states of a label's tokens, `[token, hidden]`, each of unit length.
+#[derive(Clone, Copy, Debug)]
+pub struct LabelStates<'a> {
+    /// Of its own tokens.
+    pub tokens: &'a [f32],
+    /// Of the words that say what it means; empty where there are none.
+    pub words: &'a [f32],
+    /// How much of what these are nearer than the label by itself is added to it, 0 to 1.
+    pub weight: f32,
+}
+
 /// The cosine of each label with a text, token by token; 0 where either has no token.
 ///
-/// `labels`: of each the states of its tokens, `[token, hidden]`, of unit length, as the text's in
-/// `text`.
-pub fn token_cosines(hidden: usize, labels: &[&[f32]], text: &[f32]) -> Vec<f32> {
+/// `text`: the states of its tokens, as the labels'.
+pub fn token_cosines(hidden: usize, labels: &[LabelStates<'_>], text: &[f32]) -> Vec<f32> {
     let processor = Processor::here();
     let text = Panels::of_columns(processor, hidden, text.chunks_exact(hidden));
-    let of_block = |labels: &[&[f32]]| {
-        let states = labels.concat(); // One product a block: the text is read once for all of it.
+    let of_block = |labels: &[LabelStates<'_>]| {
+        // One product a block: the text is read once for all of it.
+        let states: Vec<&[f32]> = labels.iter().flat_map(|l| [l.tokens, l.words]).collect();
+        let states = states.concat();
         let n = states.len() / hidden;
         let mut all = vec![0.0; n * text.columns()]; // [label token, text token]
         processor.run(Product {
@@ -41,15 +59,30 @@ pub fn token_cosines(hidden: usize, labels: &[&[f32]], text: &[f32]) -> Vec<f32>
             out_stride: text.columns(),
         });
         let mut rows = all.chunks_exact_mut(text.columns().max(1));
+        // Where the text has no token, there are no rows.
         let of_labels = labels.iter().map(|label| {
-            let n = label.len() / hidden;
-            // Where the text has no token, there are no rows.
+            let n = label.tokens.len() / hidden;
             let sum: f32 = rows.by_ref().take(n).map(of_nearest).sum();
-            sum / n.max(1) as f32
+            let own = sum / n.max(1) as f32;
+            let words = rows.by_ref().take(label.words.len() / hidden);
+            let words = of_nearest_words(words.map(|row| largest(row)).collect());
+            own + label.weight * words.map_or(0.0, |words| (words - own).max(0.0))
         });
         of_labels.collect::<Vec<f32>>()
     };
     labels.par_chunks(BLOCK).flat_map_iter(of_block).collect()
+}
+
+/// The mean of the largest of these; nothing where there is none.
+fn of_nearest_words(mut words: Vec<f32>) -> Option<f32> {
+    words.sort_unstable_by(|a, b| b.total_cmp(a)); // A sum of floats depends on its order.
+    words.truncate(NEAR_WORDS);
+    let sum: f32 = words.iter().sum();
+    (!words.is_empty()).then_some(sum / words.len() as f32)
+}
+
+fn largest(row: &[f32]) -> f32 {
+    row.iter().copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
 /// The log-mean-exp of the largest of these, of which there is at least one.
@@ -78,6 +111,15 @@ mod tests {
         degrees.iter().flat_map(unit).collect()
     }
 
+    fn bare(tokens: &[f32]) -> LabelStates<'_> {
+        let (words, weight) = (&[][..], 0.0);
+        LabelStates {
+            tokens,
+            words,
+            weight,
+        }
+    }
+
     fn log_mean_exp(values: &[f32]) -> f32 {
         let sum: f32 = values.iter().map(|x| (x / TEMPERATURE).exp()).sum();
         TEMPERATURE * (sum / values.len() as f32).ln()
@@ -86,7 +128,7 @@ mod tests {
     #[test]
     fn each_token_of_a_label_has_the_soft_maximum_over_the_text() {
         let labels = [at(&[0.0]), at(&[90.0, 180.0]), at(&[])];
-        let labels = labels.each_ref().map(Vec::as_slice);
+        let labels = labels.each_ref().map(|label| bare(label));
         let found = token_cosines(2, &labels, &at(&[60.0, 0.0, 240.0]));
         let (half, sine) = (0.5, 0.75_f32.sqrt());
         let right = log_mean_exp(&[half, 1.0, -half]);
@@ -105,9 +147,41 @@ mod tests {
         let near: Vec<f32> = (0..NEAR).map(|i| i as f32).collect();
         let far = vec![170.0; 100];
         assert_eq!(
-            token_cosines(2, &[&label], &at(&near)),
-            token_cosines(2, &[&label], &at(&[far, near].concat()))
+            token_cosines(2, &[bare(&label)], &at(&near)),
+            token_cosines(2, &[bare(&label)], &at(&[far, near].concat()))
         );
+    }
+
+    #[test]
+    fn the_nearest_words_of_its_meaning_speak_for_a_label_and_never_against_it() {
+        let text = at(&[0.0, 90.0]);
+        let tokens = at(&[45.0]);
+        let of = |words: &[f32]| {
+            let told = LabelStates {
+                tokens: &tokens,
+                words: &at(words),
+                weight: 0.4,
+            };
+            token_cosines(2, &[told], &text)[0]
+        };
+        let alone = of(&[]);
+        assert!((alone - 0.5_f32.sqrt()).abs() < 1e-6, "{alone}");
+        let raised = |words: f32| alone + 0.4 * (words - alone);
+        // A word is as near as the nearest token, and words beyond the eighth do not count.
+        let (near, far) = (vec![0.0; NEAR_WORDS - 1], vec![150.0; 5]);
+        let sum = 0.75_f32.sqrt() + near.len() as f32;
+        let words = [&[30.0], &near[..], &far[..]].concat();
+        assert!((of(&words) - raised(sum / NEAR_WORDS as f32)).abs() < 1e-6);
+        // Fewer than eight are a mean of what there is; their order changes no bit.
+        assert!((of(&[30.0]) - raised(0.75_f32.sqrt())).abs() < 1e-6);
+        assert_eq!(of(&[30.0, 70.0, 10.0]), of(&[10.0, 30.0, 70.0]));
+        assert_eq!(of(&[150.0, 200.0]), alone);
+        let told = LabelStates {
+            tokens: &tokens,
+            words: &tokens,
+            weight: 0.4,
+        };
+        assert_eq!(token_cosines(2, &[told], &[]), [0.0]);
     }
 
     #[test]
@@ -118,7 +192,14 @@ mod tests {
                 .collect()
         };
         let labels: Vec<Vec<f32>> = (0..900).map(|i| wave(i % 5, i)).collect();
-        let labels: Vec<&[f32]> = labels.iter().map(Vec::as_slice).collect();
+        let words: Vec<Vec<f32>> = (0..900).map(|i| wave(i % 13, i + 5)).collect();
+        let both = labels.iter().zip(&words);
+        let both = both.map(|(tokens, words)| LabelStates {
+            tokens,
+            words,
+            weight: 0.4,
+        });
+        let labels: Vec<LabelStates<'_>> = both.collect();
         let text = wave(150, 3);
         let all = token_cosines(8, &labels, &text);
         assert_eq!(all.len(), 900);

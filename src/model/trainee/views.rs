@@ -193,7 +193,7 @@ fn token_cosines(states: &Tensor, rows: &StateRows, pairs: &[(u32, u32)]) -> Res
 mod tests {
     use super::*;
     use crate::model::trainee::TraineeOptions;
-    use crate::model::{LoadOptions, Model};
+    use crate::model::{LabelStates, LoadOptions, Model};
     use std::path::Path;
 
     fn joint(fixture: &str, freeze_layers: usize) -> Vec<f32> {
@@ -252,7 +252,11 @@ mod tests {
             .forward_with_tokens(&sequences.each_ref(), true)
             .unwrap();
         let tokens: Vec<Vec<f32>> = outputs.into_iter().map(|o| o.tokens.unwrap()).collect();
-        let labels = [tokens[2].as_slice(), tokens[3].as_slice()];
+        let labels = [&tokens[2], &tokens[3]].map(|tokens| LabelStates {
+            tokens,
+            words: &[],
+            weight: 0.0,
+        });
         let hidden = model.config().backbone.hidden_size();
         let cosines = |text: &[f32]| crate::model::token_cosines(hidden, &labels, text);
         let (first, second) = (cosines(&tokens[0]), cosines(&tokens[1]));

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Labels of all that is kept: some 100 MB where each has an embedding.
-const MOST_LABELS: usize = 50_000;
+/// Labels of all that is kept: some 150 MB where each has words, of which each token has a state.
+const MOST_LABELS: usize = 4_000;
 
 /// Values by the labels they were made of.
 pub(super) struct Kept<V> {

@@ -1,0 +1,287 @@
+//! A label by itself: what of it is read, and what the model makes of that.
+//!
+//! In: a label's name, and what its author or else the model's glossary tells of it. Out: its plain
+//! embedding and the states of its tokens.
+//! Invariant: a label that nobody tells anything of has the bits of its name alone.
+//! Knows nothing of texts.
+
+use std::sync::Arc;
+
+use crate::label::{LabelId, LabelSet};
+use crate::model::tokenizer::TokenizerError;
+use crate::model::{LabelStates, Model, Output};
+
+/// How much of a label's embedding the glossary's words are: they know nothing of what its author
+/// means. An author's own words are read as one text with the name.
+const GLOSSARY_SHARE: f32 = 0.3;
+/// How much the nearest words of the glossary are believed, by tokens.
+const GLOSSARY_WEIGHT: f32 = 0.5;
+/// The same of an author's words, which count among the label's own tokens already.
+const OWN_WEIGHT: f32 = 0.3;
+/// An author's sentence has *and* and *the*, which are in every text: words of fewer letters do not
+/// count, nor do parts of words, which are near to anything, above all those of another language.
+/// A glossary has none of these.
+const SHORTEST_OWN: usize = 4;
+
+/// What is read of a label.
+#[derive(Clone, Debug)]
+pub(super) struct Readings {
+    /// The name, where nothing more is read, or something of the glossary.
+    name: Option<Vec<u32>>,
+    told: Option<Told>,
+}
+
+/// `name: what it means`.
+#[derive(Clone, Debug)]
+struct Told {
+    ids: Vec<u32>,
+    /// Which of the tokens belong to its meaning: no marks, nothing of the name.
+    words: Vec<usize>,
+}
+
+/// A label that was read alone.
+#[derive(Clone, Debug)]
+pub(super) struct Alone {
+    /// Its plain embedding, of unit length.
+    pub(super) embedding: Arc<[f32]>,
+    /// The states of its own tokens, `[token, hidden]`, of unit length.
+    tokens: Arc<[f32]>,
+    /// The same of the words of its meaning; none where nobody told it.
+    words: Arc<[f32]>,
+    /// How much these are believed.
+    weight: f32,
+}
+
+impl Readings {
+    /// What to read of the label `id`, whose name has these tokens; what is beyond `longest` tokens
+    /// is left out.
+    ///
+    /// # Errors
+    /// Of the tokenizer.
+    pub(super) fn of(
+        model: &Model,
+        set: &LabelSet,
+        id: LabelId,
+        name: &[u32],
+        longest: usize,
+    ) -> Result<Readings, TokenizerError> {
+        let label = set.label(id);
+        let own = label.description.as_deref();
+        let meaning = own.or_else(|| model.glossary().words_of(set, id));
+        let told = meaning.map(|meaning| {
+            let text = format!("{}: {meaning}", label.name);
+            let mut tokens = model.tokenizer().tokens(&text)?;
+            tokens.ids.truncate(longest);
+            let is_word = |(from, to): (usize, usize)| {
+                from > label.name.len()
+                    && match own {
+                        Some(_) => whole_letters(&text, from, to) >= SHORTEST_OWN,
+                        None => text.get(from..to).is_some_and(has_letter),
+                    }
+            };
+            let places = 0..tokens.ids.len();
+            let words = places.filter(|i| is_word(tokens.offsets[*i])).collect();
+            let ids = tokens.ids;
+            Ok(Told { ids, words })
+        });
+        Ok(Readings {
+            name: own.is_none().then(|| name.to_vec()),
+            told: told.transpose()?,
+        })
+    }
+
+    /// The ids of each text that is read for it.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &[u32]> {
+        let told = self.told.as_ref().map(|told| &told.ids);
+        self.name.iter().chain(told).map(Vec::as_slice)
+    }
+
+    /// What the model makes of them: `outputs` has one a text, in the order of `texts`.
+    pub(super) fn read(&self, outputs: &mut impl Iterator<Item = Output>) -> Option<Alone> {
+        let first = outputs.next()?;
+        let tokens: Arc<[f32]> = first.tokens.unwrap_or_default().into();
+        let Some(told) = &self.told else {
+            return Some(Alone {
+                embedding: first.embedding.into(),
+                tokens,
+                words: [].into(),
+                weight: 0.0,
+            });
+        };
+        if self.name.is_none() {
+            return Some(Alone {
+                words: told.words(&tokens, first.embedding.len()),
+                embedding: first.embedding.into(),
+                tokens,
+                weight: OWN_WEIGHT,
+            });
+        }
+        let read = outputs.next()?;
+        let states = read.tokens.unwrap_or_default();
+        Some(Alone {
+            embedding: between(&first.embedding, &read.embedding, GLOSSARY_SHARE).into(),
+            tokens,
+            words: told.words(&states, read.embedding.len()),
+            weight: GLOSSARY_WEIGHT,
+        })
+    }
+}
+
+impl Told {
+    /// The states of the words among those of all tokens.
+    fn words(&self, states: &[f32], hidden: usize) -> Arc<[f32]> {
+        let words = self.words.iter();
+        let words = words.filter_map(|i| states.get(i * hidden..(i + 1) * hidden));
+        words.flatten().copied().collect()
+    }
+}
+
+impl Alone {
+    /// The states of its tokens.
+    pub(super) fn states(&self) -> LabelStates<'_> {
+        LabelStates {
+            tokens: &self.tokens,
+            words: &self.words,
+            weight: self.weight,
+        }
+    }
+}
+
+fn has_letter(text: &str) -> bool {
+    text.chars().any(char::is_alphanumeric)
+}
+
+/// How many letters and digits a token has that is a whole word; none where it is anything else.
+fn whole_letters(text: &str, from: usize, to: usize) -> usize {
+    let (Some(before), Some(token), Some(after)) =
+        (text.get(..from), text.get(from..to), text.get(to..))
+    else {
+        return 0;
+    };
+    let word = token.trim_start(); // Byte-level tokens begin with the blank before them.
+    let goes_on = word.len() == token.len() && before.ends_with(char::is_alphanumeric)
+        || after.starts_with(char::is_alphanumeric)
+        || !word.chars().all(char::is_alphanumeric);
+    if goes_on { 0 } else { word.chars().count() }
+}
+
+/// The unit vector between two of these, of which the second has this share.
+fn between(a: &[f32], b: &[f32], share: f32) -> Vec<f32> {
+    let both = a.iter().zip(b);
+    let sum: Vec<f32> = both.map(|(a, b)| a + share * (b - a)).collect();
+    let length = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
+    let length = length.max(f32::MIN_POSITIVE); // Opposite ones have nothing between them.
+    sum.into_iter().map(|x| x / length).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(embedding: [f32; 2], tokens: &[f32]) -> Output {
+        Output {
+            logits: Vec::new(),
+            embedding: embedding.into(),
+            tokens: Some(tokens.to_vec()),
+        }
+    }
+
+    fn of_name() -> Output {
+        output([1.0, 0.0], &[0.6, 0.8])
+    }
+
+    fn of_meaning() -> Output {
+        output([0.0, 1.0], &[0., 0., 0., 1., 1., 0., 0., 1., 0.8, 0.6])
+    }
+
+    fn readings(has_name: bool, is_told: bool) -> Readings {
+        Readings {
+            name: has_name.then(|| vec![7]),
+            told: is_told.then(|| Told {
+                ids: vec![7, 1, 8, 1, 9],
+                words: vec![2, 4],
+            }),
+        }
+    }
+
+    #[test]
+    fn a_label_that_nobody_told_of_is_what_the_model_makes_of_its_name() {
+        let readings = readings(true, false);
+        assert_eq!(readings.texts().collect::<Vec<_>>(), [[7]]);
+        let alone = readings.read(&mut [of_name()].into_iter()).unwrap();
+        assert_eq!(&alone.embedding[..], [1.0, 0.0]);
+        assert_eq!(alone.states().tokens, [0.6, 0.8]);
+        assert!(alone.states().words.is_empty());
+    }
+
+    #[test]
+    fn a_description_is_read_as_one_text_with_the_name() {
+        let readings = readings(false, true);
+        assert_eq!(readings.texts().collect::<Vec<_>>(), [[7, 1, 8, 1, 9]]);
+        let alone = readings.read(&mut [of_meaning()].into_iter()).unwrap();
+        assert_eq!(&alone.embedding[..], [0.0, 1.0]);
+        let states = alone.states();
+        assert_eq!((states.tokens.len(), states.weight), (10, OWN_WEIGHT));
+        assert_eq!(states.words, [1.0, 0.0, 0.8, 0.6]);
+    }
+
+    #[test]
+    fn the_glossarys_words_are_a_share_of_the_embedding_and_stand_beside_the_names_tokens() {
+        let readings = readings(true, true);
+        assert_eq!(readings.texts().count(), 2);
+        let both = [of_name(), of_meaning()];
+        let alone = readings.read(&mut both.into_iter()).unwrap();
+        let length = 0.58_f32.sqrt();
+        for (x, expected) in alone.embedding.iter().zip([0.7 / length, 0.3 / length]) {
+            assert!((x - expected).abs() < 1e-6, "{x} {expected}");
+        }
+        let states = alone.states();
+        assert_eq!(
+            (states.tokens, states.weight),
+            (&[0.6, 0.8][..], GLOSSARY_WEIGHT)
+        );
+        assert_eq!(states.words, [1.0, 0.0, 0.8, 0.6]);
+    }
+
+    #[test]
+    fn a_text_that_was_not_read_gives_no_label() {
+        assert!(
+            readings(true, true)
+                .read(&mut [of_name()].into_iter())
+                .is_none()
+        );
+        assert!(
+            readings(false, true)
+                .read(&mut std::iter::empty())
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn only_a_token_that_is_a_whole_word_has_letters() {
+        let text = "tax: Und über-all, médecins";
+        let of = |token: &str| {
+            let from = text.find(token).unwrap();
+            whole_letters(text, from, from + token.len())
+        };
+        let cases = [
+            ("Und", 3),
+            (" Und", 3),
+            ("über", 4),
+            (" über", 4),
+            ("ber", 0),
+            ("all", 3),
+            ("méd", 0),
+        ];
+        for (token, letters) in cases {
+            assert_eq!(of(token), letters, "{token}");
+        }
+        assert_eq!((of(","), of("-all"), of("médecins")), (0, 0, 8));
+        assert_eq!(whole_letters("é", 1, 2), 0);
+    }
+
+    #[test]
+    fn opposite_vectors_have_numbers_between_them() {
+        assert_eq!(between(&[1.0, 0.0], &[-1.0, 0.0], 0.5), [0.0, 0.0]);
+    }
+}
