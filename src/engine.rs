@@ -14,6 +14,7 @@ pub mod batcher;
 pub mod cache;
 mod embedding;
 pub mod explain;
+pub mod kept;
 mod pass;
 mod passage;
 pub mod scheduler;
@@ -22,7 +23,7 @@ mod vocabulary;
 pub mod window;
 pub mod worker;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::label::LabelSet;
 use crate::model::calibration::Calibration;
@@ -33,7 +34,9 @@ use crate::model::{Model, Output};
 use crate::score::{Logit, Score, softmax};
 use crate::tag::LabelScore;
 
+use alone::{Alone, Readings};
 use batcher::Shape;
+use kept::Kept;
 use pass::{Plan, Reading, plan};
 
 pub use aggregate::View;
@@ -45,6 +48,8 @@ pub use vocabulary::{Unscored, Vocabulary, heads_of};
 
 /// Tokens that keep a GPU busy: with fewer, starting its kernels takes longer than they run.
 const GPU_BATCH_TOKENS: usize = 16_384;
+/// Labels that are kept as they were read alone: 80 MB where the glossary has words for each.
+const READ_LABELS: usize = 2_000;
 
 /// How the engine runs a model.
 #[derive(Clone, Debug)]
@@ -123,6 +128,8 @@ pub struct Engine {
     model: Arc<Model>,
     calibration: Calibration,
     options: EngineOptions,
+    /// Labels that were read alone: sets share them, and a set that is edited keeps most of its own.
+    read: Mutex<Kept<Readings, Alone>>,
 }
 
 impl Engine {
@@ -137,6 +144,7 @@ impl Engine {
             model,
             calibration,
             options,
+            read: Mutex::new(Kept::of(READ_LABELS)),
         }
     }
 
@@ -184,14 +192,28 @@ impl Engine {
     /// # Errors
     /// Of the tensor library.
     pub fn read_alone(&self, vocabulary: &mut Vocabulary) -> Result<(), EngineError> {
-        let labels = vocabulary.labels.iter();
-        let texts = labels.flat_map(|label| label.readings.texts());
+        let mut kept = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        for label in &mut vocabulary.labels {
+            let read = kept.get(&label.readings);
+            label.alone = read.map(|alone| Alone::clone(&alone));
+        }
+        drop(kept); // Nobody waits for it while the model runs.
+        let unread = vocabulary.labels.iter_mut();
+        let unread: Vec<_> = unread.filter(|label| label.alone.is_none()).collect();
+        let texts = unread.iter().flat_map(|label| label.readings.texts());
         let texts: Vec<Sequence> = texts.map(|ids| self.model.sequence(ids, &[])).collect();
         let mut read: Vec<Option<Output>> = texts.iter().map(|_| None).collect();
         self.run(&texts.iter().collect::<Vec<_>>(), true, |i, output| {
             read[i] = Some(output);
         })?;
-        vocabulary.give_alone(read.into_iter().flatten());
+        let mut outputs = read.into_iter().flatten();
+        let mut kept = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        for label in unread {
+            label.alone = label.readings.read(&mut outputs);
+            if let Some(alone) = &label.alone {
+                kept.keep(label.readings.clone(), 1, Arc::new(alone.clone()));
+            }
+        }
         Ok(())
     }
 

@@ -26,7 +26,7 @@ mod write;
 pub use bundled::bundled;
 pub use edit::{Change, ChangeError, changed};
 pub use fault::{LabelSetFault, LabelSetProblem, NameFault};
-pub use glossary::{Glossary, GlossaryFault};
+pub use glossary::{Glossary, GlossaryFault, meanings};
 pub use read::MAX_NAME_CHARS;
 pub(crate) use spelling::nearest;
 

@@ -70,6 +70,21 @@ fn a_label_that_nobody_described_is_read_with_the_glossary_and_without() {
 }
 
 #[test]
+fn meanings_are_read_apart_and_the_nearest_counts() {
+    let set = Arc::new(LabelSet::parse("[[label]]\nname = 'spring'\n").unwrap());
+    let of = |words: &str| alone(&engine_with_glossary(&format!("spring\t{words}\n")), &set)[0];
+    let (season, code) = (of("dough, cold"), of("fed, twice"));
+    let both = of("dough, cold; fed, twice");
+    assert_eq!(both.1, season.1.max(code.1), "by tokens");
+    assert_eq!(both, of("fed, twice; dough, cold"), "in any order");
+    assert!(
+        both.0 != season.0 && both.0 != code.0,
+        "the embedding has both"
+    );
+    assert_ne!(both, of("dough, cold, fed, twice"));
+}
+
+#[test]
 fn a_glossary_leaves_described_labels_and_other_languages_alone() {
     let glossary = "baking\tbread, dough\npain\tache, sore\n";
     for source in [
@@ -100,4 +115,21 @@ fn another_glossary_is_another_model() {
         of("baking\tbread\n"),
         engine(&golden()).model().fingerprint()
     );
+}
+
+#[test]
+fn a_label_that_was_read_for_another_set_has_the_same_bits_in_this_one() {
+    let glossary = "baking\tbread, dough\ntravel\ttrain, hotel\n";
+    let shared = engine_with_glossary(glossary);
+    for source in [
+        "[[label]]\nname = 'baking'\n[[label]]\nname = 'garden'\n",
+        "[[label]]\nname = 'travel'\n[[label]]\nname = 'baking'\n[[label]]\nname = 'garden'\n",
+        "[[label]]\nname = 'baking'\ndescription = 'What I sell.'\n[[label]]\nname = 'travel'\n",
+        "language = 'fr'\n[[label]]\nname = 'baking'\n[[label]]\nname = 'travel'\n",
+        "[[label]]\nname = 'garden'\n[[label]]\nname = 'baking'\n",
+    ] {
+        let set = Arc::new(LabelSet::parse(source).unwrap());
+        let fresh = engine_with_glossary(glossary);
+        assert_eq!(alone(&shared, &set), alone(&fresh, &set), "{source}");
+    }
 }

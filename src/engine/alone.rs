@@ -5,14 +5,15 @@
 //! Invariant: a label that nobody tells anything of has the bits of its name alone.
 //! Knows nothing of texts.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::label::{LabelId, LabelSet};
+use crate::label::{LabelId, LabelSet, meanings};
 use crate::model::tokenizer::TokenizerError;
 use crate::model::{LabelStates, Model, Output};
 
-/// How much of a label's embedding the glossary's words are: they know nothing of what its author
-/// means. An author's own words are read as one text with the name.
+/// How much of a label's embedding the glossary's words are, of all meanings alike: they know nothing
+/// of what its author means. An author's own words are read as one text with the name.
 const GLOSSARY_SHARE: f32 = 0.3;
 /// How much the nearest words of the glossary are believed, by tokens.
 const GLOSSARY_WEIGHT: f32 = 0.5;
@@ -24,15 +25,16 @@ const OWN_WEIGHT: f32 = 0.3;
 const SHORTEST_OWN: usize = 4;
 
 /// What is read of a label.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Readings {
     /// The name, where nothing more is read, or something of the glossary.
     name: Option<Vec<u32>>,
-    told: Option<Told>,
+    /// Of each meaning, the most usual first.
+    told: Vec<Told>,
 }
 
 /// `name: what it means`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Told {
     ids: Vec<u32>,
     /// Which of the tokens belong to its meaning: no marks, nothing of the name.
@@ -46,8 +48,8 @@ pub(super) struct Alone {
     pub(super) embedding: Arc<[f32]>,
     /// The states of its own tokens, `[token, hidden]`, of unit length.
     tokens: Arc<[f32]>,
-    /// The same of the words of its meaning; none where nobody told it.
-    words: Arc<[f32]>,
+    /// The same of the words of each of its meanings; none where nobody told it.
+    meanings: Arc<[Arc<[f32]>]>,
     /// How much these are believed.
     weight: f32,
 }
@@ -66,17 +68,24 @@ impl Readings {
         longest: usize,
     ) -> Result<Readings, TokenizerError> {
         let label = set.label(id);
-        let own = label.description.as_deref();
-        let meaning = own.or_else(|| model.glossary().words_of(set, id));
-        let told = meaning.map(|meaning| {
+        let own = label.description.as_deref().map(Cow::Borrowed);
+        let is_own = own.is_some();
+        let told = own.or_else(|| model.glossary().words_of(set, id));
+        let told = told.unwrap_or_default();
+        // An author's sentence may have any mark in it, and has one meaning.
+        let meanings = match is_own {
+            true => vec![&*told],
+            false => meanings(&told).collect(),
+        };
+        let told = meanings.into_iter().map(|meaning| {
             let text = format!("{}: {meaning}", label.name);
             let mut tokens = model.tokenizer().tokens(&text)?;
             tokens.ids.truncate(longest);
             let is_word = |(from, to): (usize, usize)| {
                 from > label.name.len()
-                    && match own {
-                        Some(_) => whole_letters(&text, from, to) >= SHORTEST_OWN,
-                        None => text.get(from..to).is_some_and(has_letter),
+                    && match is_own {
+                        true => whole_letters(&text, from, to) >= SHORTEST_OWN,
+                        false => text.get(from..to).is_some_and(has_letter),
                     }
             };
             let places = 0..tokens.ids.len();
@@ -85,14 +94,14 @@ impl Readings {
             Ok(Told { ids, words })
         });
         Ok(Readings {
-            name: own.is_none().then(|| name.to_vec()),
-            told: told.transpose()?,
+            name: (!is_own).then(|| name.to_vec()),
+            told: told.collect::<Result<_, _>>()?,
         })
     }
 
     /// The ids of each text that is read for it.
     pub(super) fn texts(&self) -> impl Iterator<Item = &[u32]> {
-        let told = self.told.as_ref().map(|told| &told.ids);
+        let told = self.told.iter().map(|told| &told.ids);
         self.name.iter().chain(told).map(Vec::as_slice)
     }
 
@@ -100,28 +109,33 @@ impl Readings {
     pub(super) fn read(&self, outputs: &mut impl Iterator<Item = Output>) -> Option<Alone> {
         let first = outputs.next()?;
         let tokens: Arc<[f32]> = first.tokens.unwrap_or_default().into();
-        let Some(told) = &self.told else {
-            return Some(Alone {
-                embedding: first.embedding.into(),
-                tokens,
-                words: [].into(),
-                weight: 0.0,
-            });
-        };
+        let name = first.embedding;
+        let hidden = name.len();
         if self.name.is_none() {
+            let meanings = self.told.iter().map(|told| told.words(&tokens, hidden));
             return Some(Alone {
-                words: told.words(&tokens, first.embedding.len()),
-                embedding: first.embedding.into(),
+                meanings: meanings.collect(),
+                embedding: name.into(),
                 tokens,
                 weight: OWN_WEIGHT,
             });
         }
-        let read = outputs.next()?;
-        let states = read.tokens.unwrap_or_default();
+        let (mut meanings, mut sum) = (Vec::new(), vec![0.0; hidden]);
+        for told in &self.told {
+            let read = outputs.next()?;
+            meanings.push(told.words(&read.tokens.unwrap_or_default(), hidden));
+            sum.iter_mut()
+                .zip(read.embedding)
+                .for_each(|(s, x)| *s += x);
+        }
+        let embedding = match meanings.is_empty() {
+            true => name,
+            false => between(&name, &unit(sum), GLOSSARY_SHARE),
+        };
         Some(Alone {
-            embedding: between(&first.embedding, &read.embedding, GLOSSARY_SHARE).into(),
+            embedding: embedding.into(),
             tokens,
-            words: told.words(&states, read.embedding.len()),
+            meanings: meanings.into(),
             weight: GLOSSARY_WEIGHT,
         })
     }
@@ -141,7 +155,7 @@ impl Alone {
     pub(super) fn states(&self) -> LabelStates<'_> {
         LabelStates {
             tokens: &self.tokens,
-            words: &self.words,
+            meanings: &self.meanings,
             weight: self.weight,
         }
     }
@@ -168,10 +182,14 @@ fn whole_letters(text: &str, from: usize, to: usize) -> usize {
 /// The unit vector between two of these, of which the second has this share.
 fn between(a: &[f32], b: &[f32], share: f32) -> Vec<f32> {
     let both = a.iter().zip(b);
-    let sum: Vec<f32> = both.map(|(a, b)| a + share * (b - a)).collect();
-    let length = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
+    unit(both.map(|(a, b)| a + share * (b - a)).collect())
+}
+
+fn unit(mut vector: Vec<f32>) -> Vec<f32> {
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     let length = length.max(f32::MIN_POSITIVE); // Opposite ones have nothing between them.
-    sum.into_iter().map(|x| x / length).collect()
+    vector.iter_mut().for_each(|x| *x /= length);
+    vector
 }
 
 #[cfg(test)]
@@ -194,40 +212,45 @@ mod tests {
         output([0.0, 1.0], &[0., 0., 0., 1., 1., 0., 0., 1., 0.8, 0.6])
     }
 
-    fn readings(has_name: bool, is_told: bool) -> Readings {
+    fn readings(has_name: bool, meanings: usize) -> Readings {
+        let told = Told {
+            ids: vec![7, 1, 8, 1, 9],
+            words: vec![2, 4],
+        };
         Readings {
             name: has_name.then(|| vec![7]),
-            told: is_told.then(|| Told {
-                ids: vec![7, 1, 8, 1, 9],
-                words: vec![2, 4],
-            }),
+            told: vec![told; meanings],
         }
+    }
+
+    fn words_of<'a>(states: &LabelStates<'a>) -> Vec<&'a [f32]> {
+        states.meanings.iter().map(AsRef::as_ref).collect()
     }
 
     #[test]
     fn a_label_that_nobody_told_of_is_what_the_model_makes_of_its_name() {
-        let readings = readings(true, false);
+        let readings = readings(true, 0);
         assert_eq!(readings.texts().collect::<Vec<_>>(), [[7]]);
         let alone = readings.read(&mut [of_name()].into_iter()).unwrap();
         assert_eq!(&alone.embedding[..], [1.0, 0.0]);
         assert_eq!(alone.states().tokens, [0.6, 0.8]);
-        assert!(alone.states().words.is_empty());
+        assert!(alone.states().meanings.is_empty());
     }
 
     #[test]
     fn a_description_is_read_as_one_text_with_the_name() {
-        let readings = readings(false, true);
+        let readings = readings(false, 1);
         assert_eq!(readings.texts().collect::<Vec<_>>(), [[7, 1, 8, 1, 9]]);
         let alone = readings.read(&mut [of_meaning()].into_iter()).unwrap();
         assert_eq!(&alone.embedding[..], [0.0, 1.0]);
         let states = alone.states();
         assert_eq!((states.tokens.len(), states.weight), (10, OWN_WEIGHT));
-        assert_eq!(states.words, [1.0, 0.0, 0.8, 0.6]);
+        assert_eq!(words_of(&states), [[1.0, 0.0, 0.8, 0.6]]);
     }
 
     #[test]
     fn the_glossarys_words_are_a_share_of_the_embedding_and_stand_beside_the_names_tokens() {
-        let readings = readings(true, true);
+        let readings = readings(true, 1);
         assert_eq!(readings.texts().count(), 2);
         let both = [of_name(), of_meaning()];
         let alone = readings.read(&mut both.into_iter()).unwrap();
@@ -240,21 +263,37 @@ mod tests {
             (states.tokens, states.weight),
             (&[0.6, 0.8][..], GLOSSARY_WEIGHT)
         );
-        assert_eq!(states.words, [1.0, 0.0, 0.8, 0.6]);
+        assert_eq!(words_of(&states), [[1.0, 0.0, 0.8, 0.6]]);
+    }
+
+    #[test]
+    fn several_meanings_are_read_apart_and_share_the_embedding() {
+        let readings = readings(true, 2);
+        assert_eq!(readings.texts().count(), 3);
+        let other = output([1.0, 0.0], &[0., 1., 0., 1., 0., 1., 0., 1., 1., 0.]);
+        let all = [of_name(), of_meaning(), other];
+        let alone = readings.read(&mut all.into_iter()).unwrap();
+        let half = 0.5_f32.sqrt();
+        let (x, y) = (0.7 + 0.3 * half, 0.3 * half);
+        let length = (x * x + y * y).sqrt();
+        for (found, expected) in alone.embedding.iter().zip([x / length, y / length]) {
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        }
+        let states = alone.states();
+        let words = [[1.0, 0.0, 0.8, 0.6], [0.0, 1.0, 1.0, 0.0]];
+        assert_eq!(words_of(&states), words);
+        let two = [of_name(), of_meaning()];
+        assert!(readings.read(&mut two.into_iter()).is_none());
     }
 
     #[test]
     fn a_text_that_was_not_read_gives_no_label() {
         assert!(
-            readings(true, true)
+            readings(true, 1)
                 .read(&mut [of_name()].into_iter())
                 .is_none()
         );
-        assert!(
-            readings(false, true)
-                .read(&mut std::iter::empty())
-                .is_none()
-        );
+        assert!(readings(false, 1).read(&mut std::iter::empty()).is_none());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::EngineError;
 use super::alone::{Alone, Readings};
 use crate::label::{LabelId, LabelSet};
 use crate::model::label_head::{LabelHead, LabelHeads};
-use crate::model::{LabelStates, Model, Output};
+use crate::model::{LabelStates, Model};
 
 /// A label set as one model reads it.
 #[derive(Clone, Debug)]
@@ -71,13 +71,6 @@ impl Vocabulary {
             labels,
             unscored,
         })
-    }
-
-    /// Gives each label what it says when it is read alone: `outputs` of its readings, label after label.
-    pub(super) fn give_alone(&mut self, mut outputs: impl Iterator<Item = Output>) {
-        for label in &mut self.labels {
-            label.alone = label.readings.read(&mut outputs);
-        }
     }
 
     /// Gives each label what was learnt of it.

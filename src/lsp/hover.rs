@@ -76,7 +76,7 @@ impl Session {
         }
         let glossary = &reading.tagged.answer.model.glossary;
         if let Some(read) = glossary.words_of(reading.labels(), id) {
-            lines.push(words.read_with(read));
+            lines.push(words.read_with(&read));
         }
         let labels = reading.labels().clone();
         let explained = self.shared.desk.explain(text_of(open), labels, id);

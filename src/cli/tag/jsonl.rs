@@ -3,7 +3,6 @@
 //! Invariant: memory stays flat: a group of lines is read, tagged and written before the next one
 //! is read; and whoever writes a line and waits has the answer before another line is waited for.
 
-mod kept;
 mod lines;
 
 use std::ffi::OsStr;
@@ -19,14 +18,16 @@ use super::super::setup::{io_fact, shown};
 use super::super::{Outcome, complain};
 use super::record::{FailedLine, Tagged};
 use super::{Args, Item, Tagger, paths};
+use crate::engine::kept::Kept;
 use crate::engine::{Passage, Vocabulary};
 use crate::label::{LabelSet, NameFault};
-use kept::Kept;
 use lines::{Line, Lines};
 
 /// A group is tagged when it has so many lines or bytes of text.
 const GROUP_LINES: usize = 64;
 const GROUP_BYTES: usize = 128 << 10;
+/// Labels of all the sets that are kept for further rows.
+const MOST_LABELS: usize = 4_000;
 
 #[derive(Deserialize)]
 struct Row {
@@ -59,7 +60,7 @@ pub(super) fn run(
         tagger,
         all: args.all,
         default: default.cloned().map(Arc::new),
-        kept: Kept::new(),
+        kept: Kept::of(MOST_LABELS),
         out: BufWriter::new(io::stdout().lock()),
         outcome: Outcome::Done,
         group: Vec::new(),
@@ -89,7 +90,7 @@ struct Filter<'a> {
     all: bool,
     default: Option<Arc<Vocabulary>>,
     /// Vocabularies of rows that brought their own labels.
-    kept: Kept<Vocabulary>,
+    kept: Kept<Vec<String>, Vocabulary>,
     out: BufWriter<io::StdoutLock<'static>>,
     outcome: Outcome,
     group: Vec<Prepared>,
@@ -179,7 +180,8 @@ impl Filter<'_> {
             .vocabulary(Arc::new(set))
             .map_err(|error| error.to_string())?;
         let vocabulary = Arc::new(vocabulary);
-        self.kept.keep(labels, vocabulary.clone());
+        let n_labels = labels.len();
+        self.kept.keep(labels, n_labels, vocabulary.clone());
         Ok((vocabulary, left_out))
     }
 

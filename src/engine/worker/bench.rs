@@ -3,17 +3,17 @@
 //! Input: jobs. Output: what the engine says, or why it cannot. Invariant: a text that breaks the
 //! model breaks its own job only, whatever it is asked together with. Knows nothing of queues and of those who wait.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::{Explanation, Question};
 use crate::engine::explain::Evidence;
+use crate::engine::kept::Kept;
 use crate::engine::{Engine, Prediction, Request, Vocabulary};
 use crate::label::LabelSet;
 
-/// Label sets that are kept ready for the model.
-const KEPT_VOCABULARIES: usize = 32;
+/// Labels of all the sets that are kept ready for the model.
+const MOST_LABELS: usize = 4_000;
 
 /// The engine with what it has made ready.
 pub(super) struct Bench {
@@ -25,7 +25,7 @@ impl Bench {
     pub(super) fn new(engine: Engine) -> Bench {
         Bench {
             engine,
-            vocabularies: Vocabularies::default(),
+            vocabularies: Vocabularies(Kept::of(MOST_LABELS)),
         }
     }
 
@@ -87,23 +87,20 @@ fn unbroken<T>(job: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 }
 
 /// Label sets made ready, by their fingerprint.
-#[derive(Default)]
-struct Vocabularies(HashMap<String, Arc<Vocabulary>>);
+struct Vocabularies(Kept<String, Vocabulary>);
 
 impl Vocabularies {
     fn of(&mut self, engine: &Engine, set: &Arc<LabelSet>) -> Result<Arc<Vocabulary>, String> {
         let fingerprint = set.fingerprint();
         if let Some(ready) = self.0.get(&fingerprint) {
-            return Ok(Arc::clone(ready));
+            return Ok(ready);
         }
         let ready = engine
             .vocabulary(Arc::clone(set))
             .map_err(|error| error.to_string())?;
-        if self.0.len() >= KEPT_VOCABULARIES {
-            self.0.clear(); // Rare; they are made ready again when they are asked for.
-        }
         let ready = Arc::new(ready);
-        self.0.insert(fingerprint, Arc::clone(&ready));
+        self.0
+            .keep(fingerprint, set.labels().len(), Arc::clone(&ready));
         Ok(ready)
     }
 }

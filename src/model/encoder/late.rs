@@ -7,8 +7,11 @@
 //!
 //! Words that say what a label means may speak for it once more, never against it: a text about it
 //! holds some of them and not all, so the nearest of them count, each by the one token that it is
-//! nearest to, and only where they are nearer than the label is by itself.
+//! nearest to, and only where they are nearer than the label is by itself. Where a label has several
+//! meanings, that which is nearest counts: a text about one of them holds no word of the others.
 //! Invariant: a label's cosine has the same bits whatever labels are beside it.
+
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -28,8 +31,8 @@ const BLOCK: usize = 16;
 pub struct LabelStates<'a> {
     /// Of its own tokens.
     pub tokens: &'a [f32],
-    /// Of the words that say what it means; empty where there are none.
-    pub words: &'a [f32],
+    /// Of the words of each of its meanings; empty where nobody told any.
+    pub meanings: &'a [Arc<[f32]>],
     /// How much of what these are nearer than the label by itself is added to it, 0 to 1.
     pub weight: f32,
 }
@@ -42,7 +45,11 @@ pub fn token_cosines(hidden: usize, labels: &[LabelStates<'_>], text: &[f32]) ->
     let text = Panels::of_columns(processor, hidden, text.chunks_exact(hidden));
     let of_block = |labels: &[LabelStates<'_>]| {
         // One product a block: the text is read once for all of it.
-        let states: Vec<&[f32]> = labels.iter().flat_map(|l| [l.tokens, l.words]).collect();
+        let states = labels.iter().flat_map(|label| {
+            let meanings = label.meanings.iter().map(AsRef::as_ref);
+            std::iter::once(label.tokens).chain(meanings)
+        });
+        let states: Vec<&[f32]> = states.collect();
         let states = states.concat();
         let n = states.len() / hidden;
         let mut all = vec![0.0; n * text.columns()]; // [label token, text token]
@@ -64,9 +71,12 @@ pub fn token_cosines(hidden: usize, labels: &[LabelStates<'_>], text: &[f32]) ->
             let n = label.tokens.len() / hidden;
             let sum: f32 = rows.by_ref().take(n).map(of_nearest).sum();
             let own = sum / n.max(1) as f32;
-            let words = rows.by_ref().take(label.words.len() / hidden);
-            let words = of_nearest_words(words.map(|row| largest(row)).collect());
-            own + label.weight * words.map_or(0.0, |words| (words - own).max(0.0))
+            let meanings = label.meanings.iter().filter_map(|words| {
+                let words = rows.by_ref().take(words.len() / hidden);
+                of_nearest_words(words.map(|row| largest(row)).collect())
+            });
+            let more = meanings.map(|words| words - own).fold(0.0, f32::max);
+            own + label.weight * more
         });
         of_labels.collect::<Vec<f32>>()
     };
@@ -112,11 +122,10 @@ mod tests {
     }
 
     fn bare(tokens: &[f32]) -> LabelStates<'_> {
-        let (words, weight) = (&[][..], 0.0);
         LabelStates {
             tokens,
-            words,
-            weight,
+            meanings: &[],
+            weight: 0.0,
         }
     }
 
@@ -156,14 +165,16 @@ mod tests {
     fn the_nearest_words_of_its_meaning_speak_for_a_label_and_never_against_it() {
         let text = at(&[0.0, 90.0]);
         let tokens = at(&[45.0]);
-        let of = |words: &[f32]| {
+        let of_all = |meanings: &[&[f32]]| {
+            let meanings: Vec<Arc<[f32]>> = meanings.iter().map(|words| at(words).into()).collect();
             let told = LabelStates {
                 tokens: &tokens,
-                words: &at(words),
+                meanings: &meanings,
                 weight: 0.4,
             };
             token_cosines(2, &[told], &text)[0]
         };
+        let of = |words: &[f32]| of_all(&[words]);
         let alone = of(&[]);
         assert!((alone - 0.5_f32.sqrt()).abs() < 1e-6, "{alone}");
         let raised = |words: f32| alone + 0.4 * (words - alone);
@@ -176,9 +187,17 @@ mod tests {
         assert!((of(&[30.0]) - raised(0.75_f32.sqrt())).abs() < 1e-6);
         assert_eq!(of(&[30.0, 70.0, 10.0]), of(&[10.0, 30.0, 70.0]));
         assert_eq!(of(&[150.0, 200.0]), alone);
+        // Of several meanings the nearest counts, whichever comes first.
+        assert_eq!(
+            of_all(&[&[150.0], &[30.0, 10.0], &[45.0]]),
+            of(&[10.0, 30.0])
+        );
+        assert_eq!(of_all(&[&[30.0, 10.0], &[150.0]]), of(&[10.0, 30.0]));
+        assert_eq!(of_all(&[&[150.0], &[200.0]]), alone);
+        assert_eq!(of_all(&[]), alone);
         let told = LabelStates {
             tokens: &tokens,
-            words: &tokens,
+            meanings: &[tokens.clone().into()],
             weight: 0.4,
         };
         assert_eq!(token_cosines(2, &[told], &[]), [0.0]);
@@ -192,11 +211,12 @@ mod tests {
                 .collect()
         };
         let labels: Vec<Vec<f32>> = (0..900).map(|i| wave(i % 5, i)).collect();
-        let words: Vec<Vec<f32>> = (0..900).map(|i| wave(i % 13, i + 5)).collect();
-        let both = labels.iter().zip(&words);
-        let both = both.map(|(tokens, words)| LabelStates {
+        let meanings = |i: usize| [wave(i % 13, i + 5).into(), wave(i % 4, i + 9).into()];
+        let meanings: Vec<[Arc<[f32]>; 2]> = (0..900).map(meanings).collect();
+        let both = labels.iter().zip(&meanings);
+        let both = both.map(|(tokens, meanings)| LabelStates {
             tokens,
-            words,
+            meanings,
             weight: 0.4,
         });
         let labels: Vec<LabelStates<'_>> = both.collect();

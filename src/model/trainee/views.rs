@@ -254,7 +254,7 @@ mod tests {
         let tokens: Vec<Vec<f32>> = outputs.into_iter().map(|o| o.tokens.unwrap()).collect();
         let labels = [&tokens[2], &tokens[3]].map(|tokens| LabelStates {
             tokens,
-            words: &[],
+            meanings: &[],
             weight: 0.0,
         });
         let hidden = model.config().backbone.hidden_size();
