@@ -19,6 +19,9 @@ use crate::model::trainee::{Dropouts, Trainee};
 
 /// Most labels that are scored in one sequence.
 const LABELS: usize = 64;
+/// Most labels that a held-out row is measured against beyond its own, where it says of none that it
+/// is wrong.
+const OTHERS: usize = 30;
 
 /// One set of rows with known truth.
 struct Set {
@@ -78,7 +81,7 @@ impl Measure {
         let mut sets = Vec::new();
         let mut loss = Vec::new();
         if !corpus.held_out.is_empty() {
-            sets.push(held_out(corpus));
+            sets.push(held_out(corpus, recipe.seed));
             let labels = LabelRecipe {
                 case: 0.0,
                 separator: 0.0,
@@ -222,14 +225,15 @@ impl Measure {
     }
 }
 
-/// Held-out rows with the labels that each speaks of; a label's number runs over all files.
-fn held_out(corpus: &Corpus) -> Set {
+/// Held-out rows with the labels that each is measured against; a label's number runs over all files.
+fn held_out(corpus: &Corpus, seed: u64) -> Set {
     let mut starts = vec![0_u32];
     for space in &corpus.spaces {
         starts.push(starts.last().copied().unwrap_or(0) + space.labels.len() as u32);
     }
-    let row = |row: &TrainRow| {
-        let both = row.labels.iter().chain(&row.not_labels);
+    let row = |(row, number): (&TrainRow, u64)| {
+        let wrong = wrong(row, corpus.spaces[row.space].labels.len(), seed, number);
+        let both = row.labels.iter().chain(&wrong);
         let candidates: Arc<[u32]> = both.map(|label| starts[row.space] + label).collect();
         let truth = (0..candidates.len())
             .map(|at| at < row.labels.len())
@@ -243,6 +247,60 @@ fn held_out(corpus: &Corpus) -> Set {
             .iter()
             .flat_map(|space| space.labels.iter().cloned())
             .collect(),
-        rows: corpus.held_out.iter().map(row).collect(),
+        rows: corpus.held_out.iter().zip(0..).map(row).collect(),
+    }
+}
+
+/// The labels that are wrong for a row: those it says are, else the others of its file's `n_labels`,
+/// at most `OTHERS`, always the same. Of what a correction does not speak, nothing is known.
+fn wrong(row: &TrainRow, n_labels: usize, seed: u64, number: u64) -> Vec<u32> {
+    if row.is_correction || !row.not_labels.is_empty() {
+        return row.not_labels.clone();
+    }
+    let others = (0..n_labels as u32).filter(|label| !row.labels.contains(label));
+    let mut others: Vec<u32> = others.collect();
+    Random::new(&[seed, 8, number]).shuffle(&mut others);
+    others.truncate(OTHERS);
+    others
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(labels: &[u32], not_labels: &[u32]) -> TrainRow {
+        TrainRow {
+            text: "Bread.".to_owned(),
+            labels: labels.to_vec(),
+            not_labels: not_labels.to_vec(),
+            space: 0,
+            is_correction: false,
+        }
+    }
+
+    #[test]
+    fn a_row_that_says_of_no_label_that_it_is_wrong_is_measured_against_the_others_of_its_file() {
+        let mut others = wrong(&row(&[1, 3], &[]), 5, 7, 0);
+        others.sort_unstable();
+        assert_eq!(others, [0, 2, 4]);
+    }
+
+    #[test]
+    fn what_a_row_says_is_wrong_is_all_that_is() {
+        assert_eq!(wrong(&row(&[1], &[4, 2]), 9, 7, 0), [4, 2]);
+        let correction = TrainRow {
+            is_correction: true,
+            ..row(&[1], &[])
+        };
+        assert!(wrong(&correction, 9, 7, 0).is_empty());
+    }
+
+    #[test]
+    fn of_many_others_some_are_taken_and_each_time_the_same() {
+        let of = |number| wrong(&row(&[1], &[]), 2_000, 7, number);
+        assert_eq!(of(0).len(), OTHERS);
+        assert!(!of(0).contains(&1));
+        assert_eq!(of(0), of(0));
+        assert_ne!(of(0), of(1));
     }
 }
