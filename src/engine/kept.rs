@@ -48,11 +48,11 @@ impl<K: Clone + Eq + Hash, V> Kept<K, V> {
     /// Keeps a value that has so many labels; where there is no room for it, what was not asked for
     /// longest goes.
     pub fn keep(&mut self, key: K, labels: usize, value: Arc<V>) {
-        self.drop(&key);
+        self.forget(&key);
         while self.labels + labels > self.most
             && let Some(oldest) = self.oldest()
         {
-            self.drop(&oldest);
+            self.forget(&oldest);
         }
         self.asked += 1;
         self.labels += labels;
@@ -70,7 +70,7 @@ impl<K: Clone + Eq + Hash, V> Kept<K, V> {
         oldest.map(|(key, _)| key.clone())
     }
 
-    fn drop(&mut self, key: &K) {
+    fn forget(&mut self, key: &K) {
         if let Some(entry) = self.values.remove(key) {
             self.labels -= entry.labels;
         }

@@ -13,6 +13,8 @@ use super::measure::Measured;
 use crate::learn::page::{escaped, head, reliability, table};
 
 const SIZE: (u32, u32) = (640, 320);
+/// The names of the curves stand to the right of where these end.
+const ROOM_FOR_NAMES: f64 = 1.25;
 const COLOURS: [RGBColor; 6] = [
     RGBColor(31, 119, 180),
     RGBColor(214, 39, 40),
@@ -168,6 +170,7 @@ fn figure(title: &str, curves: &[Curve]) -> Result<String, TrainError> {
             .fold(0.0, f64::max)
     };
     let (right, top) = (most(|p| p.0).max(1.0), most(|p| p.1));
+    let right = right * ROOM_FOR_NAMES;
     let top = if top > 0.0 { top * 1.05 } else { 1.0 };
     let mut svg = String::new();
     {
