@@ -142,6 +142,28 @@ fn of_a_document_without_words_nobody_is_asked() {
 }
 
 #[test]
+fn nobody_is_asked_about_a_label_that_is_given_by_hand_but_where_it_stands() {
+    let home = Home::new(&LABELS);
+    notes(&home, 1);
+    std::fs::write(home.path("notes/a.md"), "---\ntags: [tax]\n---\nRoses.\n").unwrap();
+    let set = "[[label]]\nname = \"garden\"\n[[label]]\nname = \"tax\"\nmanual = true\n";
+    std::fs::write(home.path("notes/here.toml"), set).unwrap();
+    std::fs::write(home.path("notes/gliznet.toml"), "labelset = 'here.toml'\n").unwrap();
+    let asked = |file: &str| {
+        let found = queue(&home, &[file]);
+        let labels = found["queue"][0]["labels"].as_array().unwrap().clone();
+        let mut names: Vec<String> = labels
+            .iter()
+            .map(|label| label["label"].as_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(asked("0.md"), ["garden"]);
+    assert_eq!(asked("a.md"), ["garden", "tax"]);
+}
+
+#[test]
 fn what_stands_in_a_note_is_ticked_and_what_cannot_be_read_is_named() {
     let home = Home::new(&LABELS);
     home.configure(

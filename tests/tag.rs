@@ -49,6 +49,31 @@ fn tagged(user: &Gliznet, args: &[&str]) -> Ran {
 }
 
 #[test]
+fn the_settings_of_the_folder_that_is_tagged_hold() {
+    let user = notes();
+    user.write("notes/mine.toml", b"[[label]]\nname = \"kitchen\"\n");
+    user.write(
+        "notes/gliznet.toml",
+        b"labelset = 'mine.toml'\nthreshold = 0.0\n",
+    );
+    let tagged = |paths: &[&str]| {
+        let model = tiny().to_str().unwrap();
+        let args = [&["tag", "--model", model], paths].concat();
+        user.run(&args)
+    };
+    for path in ["notes", "notes/bread.md", "notes/*.md"] {
+        let ran = tagged(&[path]);
+        assert!(
+            ran.code == 0 && ran.out.contains("kitchen"),
+            "{path}: {}",
+            ran.said()
+        );
+    }
+    let nobody = tagged(&["."]);
+    assert_eq!(nobody.code, 2, "{}", nobody.said());
+}
+
+#[test]
 fn the_bundled_model_tags_the_example_notes_out_of_the_box() {
     let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/notes/recipes");
     let recipes = recipes.to_str().unwrap();

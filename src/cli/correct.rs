@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
   gliznet correct today.md --add garden --remove tax
   gliznet correct notes/ --from-frontmatter
   gliznet correct notes/ --from-frontmatter --dry-run
-  pandoc report.docx -t markdown | gliznet correct - --add paperwork --labelset work
+  pandoc report.docx -t markdown | gliznet correct - --add lease --labelset paperwork
 
 The files are not changed: what is said is kept in the journal and learnt from, and
 `gliznet tag --write` writes tags. A label that was removed never comes back for that file,

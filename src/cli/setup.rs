@@ -96,7 +96,7 @@ impl PrecisionArg {
     }
 }
 
-/// Folders and settings of this user, here.
+/// Folders and settings of this user, somewhere.
 pub(crate) struct Surroundings {
     pub(crate) folders: Folders,
     pub(crate) settings: Settings,
@@ -104,10 +104,15 @@ pub(crate) struct Surroundings {
 
 impl Surroundings {
     pub(crate) fn here() -> anyhow::Result<Surroundings> {
-        let folders = Folders::of_this_user()?;
         let here = std::env::current_dir()
             .context("the current folder cannot be told; go to one that exists")?;
-        let settings = Settings::load(&folders, &here)?;
+        Surroundings::of(&here)
+    }
+
+    /// The settings that hold in this folder.
+    pub(crate) fn of(folder: &Path) -> anyhow::Result<Surroundings> {
+        let folders = Folders::of_this_user()?;
+        let settings = Settings::load(&folders, folder)?;
         Ok(Surroundings { folders, settings })
     }
 }

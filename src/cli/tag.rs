@@ -96,7 +96,7 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let surroundings = Surroundings::here()?;
+    let surroundings = Surroundings::of(&inputs::common_folder(&args.paths))?;
     if args.paths.is_empty() && !args.jsonl && io::stdin().is_terminal() {
         let message = "nothing to tag; name files or folders, or pipe a text in (`gliznet tag --help` has examples)";
         return Err(UsageError(message.into()).into());

@@ -170,6 +170,11 @@ fn files(
     let mut files = BTreeMap::new(); // One root may be inside another.
     let mut cut = false;
     for root in roots {
+        if let Some(metadata) = std::fs::metadata(root).ok().filter(Metadata::is_file) {
+            // Somebody named it: it is a document, whatever it is called.
+            files.insert(root.clone(), metadata);
+            continue;
+        }
         Ignored::new(root).walk(root, &mut |entry| {
             if cancelled.load(Ordering::Relaxed) {
                 return ControlFlow::Break(());
@@ -250,6 +255,17 @@ mod tests {
             format!("{path}: {}", tags.join(" "))
         });
         (shown.collect(), most)
+    }
+
+    #[test]
+    fn a_root_that_is_a_file_is_the_document() {
+        let dir = folder(&[("a.md", "#one"), ("b.md", "#two"), (".hidden.md", "#three")]);
+        let roots = [dir.path().join("a.md"), dir.path().join(".hidden.md")];
+        let (found, _) = documents(&roots, &AtomicBool::new(false)).unwrap();
+        assert_eq!(
+            found,
+            [dir.path().join(".hidden.md"), dir.path().join("a.md")]
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::{Choice, Desk, DeskError, Rules, Tagged, Text};
 use crate::document::{Document, Format};
 use crate::engine::Embedding;
 use crate::engine::scheduler::Priority;
+use crate::label::LabelId;
 use crate::learn::memory::Suspicion;
 use crate::learn::review::{
     Accuracy, Candidate, Chosen, choose, doubt, is_enough, most_again, with_again,
@@ -176,8 +177,17 @@ fn asked_again(documents: &[Reviewable], suspicions: &[Suspicion], most: usize) 
 impl Read {
     /// Whether there is a label to say yes or no to.
     fn has_labels(&self) -> bool {
-        !(self.tagged.tags.is_empty() && self.tagged.answer.prediction.scores.is_empty())
+        let scores = &self.tagged.answer.prediction.scores;
+        let mut asked = scores
+            .iter()
+            .map(|score| is_asked(&self.tagged, score.label));
+        !self.tagged.tags.is_empty() || asked.any(|is_asked| is_asked)
     }
+}
+
+/// Whether somebody is asked about a label: of one that is given by hand alone only where it is there.
+fn is_asked(tagged: &Tagged, label: LabelId) -> bool {
+    !tagged.labels.label(label).manual || tagged.has(label)
 }
 
 enum Fault {
@@ -217,6 +227,7 @@ fn record(read: &Read, chosen: &Chosen, suspicions: &[Suspicion]) -> ReviewRecor
         .prediction
         .scores
         .iter()
+        .filter(|score| is_asked(tagged, score.label))
         .map(|score| (tagged.labels.label(score.label), score.score.value()))
         .filter(|(label, _)| tagged.tags.iter().all(|tag| tag.label != label.name))
         .map(|(label, score)| ReviewLabel {

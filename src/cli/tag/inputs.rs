@@ -1,7 +1,7 @@
 //! Which files a command line means: paths, folders and globs in, files in a stable order out.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
 use ignore::WalkBuilder;
@@ -42,6 +42,28 @@ fn expand_one(path: &OsStr) -> Vec<Result<Input, String>> {
         // A missing file is named where it is opened.
         _ => vec![Ok(Input::File(as_path.to_owned()))],
     }
+}
+
+/// The folder that all of `paths` lie in, whose settings hold for them; the current one where none
+/// lies anywhere.
+pub(in crate::cli) fn common_folder(paths: &[OsString]) -> PathBuf {
+    let folders = paths.iter().filter(|path| *path != "-").map(|path| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
+        match path.is_dir() {
+            true => path,
+            false if path.exists() => path.parent().map(Path::to_owned).unwrap_or(path),
+            false => {
+                let plain = |part: &Component| !is_pattern(&part.as_os_str().to_string_lossy());
+                let parts = path.components().take_while(plain);
+                parts.collect::<PathBuf>()
+            }
+        }
+    });
+    let common = folders.reduce(|a, b| {
+        let both = a.components().zip(b.components());
+        both.take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
+    });
+    common.unwrap_or_else(|| PathBuf::from("."))
 }
 
 fn is_pattern(path: &str) -> bool {
