@@ -17,7 +17,7 @@ use crate::learn::scoring::score;
 /// Measures a model on labelled data.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Rows `{"text", "labels"}`, JSON Lines, gzipped or not
+    /// Rows `{"text", "labels"}`, JSON Lines or Parquet, gzipped or not
     #[arg(
         value_name = "DATA",
         required_unless_present = "suite",
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LABELS.json", conflicts_with = "suite")]
     labels: Option<PathBuf>,
 
-    /// A folder of NAME.jsonl[.gz] with NAME.labels.json: a table over all of them and their mean
+    /// A folder of NAME.jsonl[.gz] or NAME.parquet with NAME.labels.json: a table over all of them and their mean
     #[arg(long, value_name = "DIR")]
     suite: Option<PathBuf>,
 

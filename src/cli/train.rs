@@ -14,10 +14,10 @@ pub(super) use job::now;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Subcommand;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use super::setup::DeviceArg;
 use super::{Outcome, UsageError, complain};
@@ -108,7 +108,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         device: device.device,
         write_batches: args.write_batches.clone(),
     };
-    let mut said = Said::default();
+    let mut said = Said::new(args.resume, bar.is_hidden());
     let trained = train(&options, &mut |event| {
         said.event(&event, &bar);
         ControlFlow::Continue(())
@@ -126,15 +126,61 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     })
 }
 
+/// How often a line tells how far it is, where no terminal shows a bar.
+const LINE_EVERY: Duration = Duration::from_secs(30);
+
 /// What was said so far.
-#[derive(Default)]
 struct Said {
     faults: usize,
     /// Examples per second, of late.
     pace: f64,
+    /// Whether there is something to go on with.
+    resumes: bool,
+    /// Where no bar is shown: when the first step here was done, and when a line was said.
+    lines: Option<(Instant, Instant)>,
+    is_hidden: bool,
+    first: usize,
 }
 
 impl Said {
+    fn new(resumes: bool, is_hidden: bool) -> Said {
+        Said {
+            faults: 0,
+            pace: 0.0,
+            resumes,
+            lines: None,
+            is_hidden,
+            first: 0,
+        }
+    }
+
+    /// Says where no bar does how far it is, now and then.
+    fn line(&mut self, step: &StepRecord, of: u64) {
+        let now = Instant::now();
+        let Some((began, said)) = &mut self.lines else {
+            self.lines = Some((now, now));
+            self.first = step.step;
+            complain(format_args!(
+                "step {}/{of}: {}",
+                step.step,
+                message(step, self.pace)
+            ));
+            return;
+        };
+        let is_last = step.step as u64 == of;
+        if now.duration_since(*said) < LINE_EVERY && !is_last {
+            return;
+        }
+        *said = now;
+        let each = now.duration_since(*began) / (step.step - self.first).max(1) as u32;
+        let left = HumanDuration(each * of.saturating_sub(step.step as u64) as u32);
+        let message = message(step, self.pace);
+        complain(format_args!(
+            "step {}/{of}: {message}, {left} left",
+            step.step
+        ));
+    }
+
     fn event(&mut self, event: &Event, bar: &ProgressBar) {
         match event {
             Event::Started {
@@ -146,6 +192,11 @@ impl Said {
             } => {
                 self.faults = faults.count;
                 tell_faults(faults);
+                if self.resumes && *done == 0 {
+                    complain(
+                        "nothing to go on with is there: the training begins at its first step",
+                    );
+                }
                 tracing::info!(rows, held_out, trained, done, "training");
                 bar.set_position(*done as u64);
                 bar.reset_eta();
@@ -160,6 +211,9 @@ impl Said {
                 };
                 bar.set_position(step.step as u64);
                 bar.set_message(message(step, self.pace));
+                if self.is_hidden {
+                    self.line(step, bar.length().unwrap_or(0));
+                }
             }
             Event::Measured {
                 step,

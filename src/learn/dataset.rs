@@ -84,15 +84,8 @@ impl Rows {
 
     /// Reads from anywhere (standard input, say); `name` is what faults call it.
     pub fn from_reader(reader: impl Read + Send + 'static, name: &Path) -> std::io::Result<Rows> {
-        let mut reader = BufReader::with_capacity(1 << 16, reader);
-        let is_gzip = reader.fill_buf()?.starts_with(&GZIP_MAGIC);
-        let reader: Box<dyn BufRead + Send> = if is_gzip {
-            Box::new(BufReader::new(MultiGzDecoder::new(reader)))
-        } else {
-            Box::new(reader)
-        };
         Ok(Rows {
-            reader,
+            reader: plain(reader)?,
             file: name.to_owned(),
             line: 0,
             buffer: Vec::new(),
@@ -110,6 +103,20 @@ impl Rows {
 }
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// The bytes of a file, unpacked where they are gzipped.
+pub(super) fn unzipped(path: &Path) -> std::io::Result<Box<dyn BufRead + Send>> {
+    plain(File::open(path)?)
+}
+
+fn plain(reader: impl Read + Send + 'static) -> std::io::Result<Box<dyn BufRead + Send>> {
+    let mut reader = BufReader::with_capacity(1 << 16, reader);
+    let is_gzip = reader.fill_buf()?.starts_with(&GZIP_MAGIC);
+    Ok(match is_gzip {
+        true => Box::new(BufReader::new(MultiGzDecoder::new(reader))),
+        false => Box::new(reader),
+    })
+}
 
 impl Iterator for Rows {
     type Item = Result<Row, RowFault>;

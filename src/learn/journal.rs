@@ -19,7 +19,7 @@ use crate::label::Descriptions;
 use crate::lines::{Durability, Lines};
 use record::{Record, line, moved_line};
 
-pub use exchange::{Imported, Parcel, Unreadable, export, unpack};
+pub use exchange::{Imported, Parcel, Unreadable, export, is_record, unpack};
 pub use forget::{Forgotten, Selection, preview};
 pub use replay::Replay;
 use replay::{Replaying, Told};

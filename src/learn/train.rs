@@ -5,6 +5,7 @@
 //! Invariant: the same recipe and data give the same bytes on the same machine, also when the
 //! training was cut off and taken up again.
 
+mod claim;
 mod corpus;
 mod error;
 mod measure;
@@ -17,8 +18,6 @@ mod sample;
 mod state;
 mod step;
 
-use std::fs;
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -31,9 +30,10 @@ pub use metrics::StepRecord;
 
 use crate::model::config::Layout;
 use crate::model::trainee::{Trainee, TraineeOptions};
+use claim::{Began, Claim};
 use corpus::Corpus;
 use measure::Measure;
-use metrics::Metrics;
+use metrics::Records;
 use optimizer::AdamW;
 use passes::Passes;
 use recipe::{LabelAttention, Recipe};
@@ -139,32 +139,39 @@ impl Training<'_> {
             return Err(TrainError::Precision);
         }
         let init = recipe.init.as_deref().ok_or(TrainError::NoInit)?;
-        let corpus = Corpus::read(recipe)?;
+        let out = &options.out;
+        let claim = Claim::take(out, init, &options.recipe_text, options.resume)?;
+        let written = written(options);
+        let mut corpus = Corpus::read(recipe, &written)?;
         let trainee = Trainee::load(
             init,
             &trainee_options(options, recipe.freeze.embeddings, recipe.freeze.layers),
         )?;
-        let store = Store::new(&options.out)?;
-        occupy(options, &store)?;
+        let mut faults = std::mem::take(&mut corpus.faults);
+        let measure = Measure::new(recipe, &corpus, &trainee, &written, &mut faults)?;
+        let data = corpus.identity() ^ measure.identity().rotate_left(1);
+        claim.begin(&Began::with(init, data)?, &options.recipe_text)?;
         let mut training = Training {
             options,
             observer,
-            store,
+            store: Store::new(out)?,
         };
-        training.steps(&corpus, &trainee, init)
+        let trained = training.steps(&corpus, &faults, &measure, &trainee, init);
+        trained.map_err(|error| error.stopped(training.store.steps().last().copied()))
     }
 
     fn steps(
         &mut self,
         corpus: &Corpus,
+        faults: &Faults,
+        measure: &Measure,
         trainee: &Trainee,
         init: &Path,
     ) -> Result<Trained, TrainError> {
         let recipe = &self.options.recipe;
         let device = &self.options.device;
-        let measure = Measure::new(recipe, corpus, trainee)?;
         let weights = recipe.loss.weights(&trainee.config().loss);
-        let mut optimizer = AdamW::new(&recipe.optimizer, trainee.variables())?;
+        let mut optimizer = optimizer(recipe, trainee)?;
         let start = Progress {
             loss_scale: step::first_scale(recipe.precision),
             ..Progress::default()
@@ -173,11 +180,11 @@ impl Training<'_> {
             .store
             .resume(trainee, &mut optimizer, device)?
             .unwrap_or(start);
-        let mut metrics = Metrics::open(&self.options.out.join("metrics.jsonl"), progress.step)?;
+        let mut metrics = Records::open(&self.options.out.join("metrics.jsonl"), progress.step)?;
         let mut ended = self.tell(Event::Started {
             rows: corpus.sources.iter().map(|source| source.rows.len()).sum(),
             held_out: corpus.held_out.len(),
-            faults: &corpus.faults,
+            faults,
             trained: trainee
                 .variables()
                 .values()
@@ -195,12 +202,9 @@ impl Training<'_> {
         };
         let first = progress.step * recipe.batch.accumulation;
         let mut passes = Passes::new(recipe, corpus, trainee, first)?;
-        let mut batches = self
-            .options
-            .write_batches
-            .as_deref()
-            .map(create)
-            .transpose()?;
+        let batches = self.options.write_batches.as_deref();
+        let batches = batches.map(|path| Records::open(path, progress.step));
+        let mut batches = batches.transpose()?;
         let mut stepper = Stepper::new(recipe, weights, trainee, teacher.as_ref());
         let is_over = |progress: &Progress| {
             let patience = recipe.evaluation.patience;
@@ -211,11 +215,11 @@ impl Training<'_> {
             let mut parts = Vec::with_capacity(recipe.batch.accumulation);
             for part in 0..recipe.batch.accumulation {
                 let pass = passes.next()?;
-                if let Some((path, file)) = &mut batches {
+                if let Some(batches) = &mut batches {
                     let rows: Vec<_> = pass.iter().map(passes::Example::record).collect();
-                    let line =
-                        serde_json::json!({"step": progress.step + 1, "part": part, "rows": rows});
-                    writeln!(file, "{line}").map_err(TrainError::io(path.as_path()))?;
+                    let step = progress.step + 1;
+                    batches
+                        .write(&serde_json::json!({"step": step, "part": part, "rows": rows}))?;
                 }
                 parts.push(pass);
             }
@@ -228,7 +232,8 @@ impl Training<'_> {
             let mut is_best = false;
             if every > 0 && (progress.step.is_multiple_of(every) || is_last) {
                 let measured = measure.run(trainee, &weights)?;
-                is_best = progress.best.is_none_or(|(best, _)| measured.value > best);
+                let is_better = progress.best.is_none_or(|(best, _)| measured.value > best);
+                is_best = is_better && measured.value.is_finite();
                 if is_best {
                     progress.best = Some((measured.value, progress.step));
                     progress.worse = 0;
@@ -245,6 +250,11 @@ impl Training<'_> {
             }
             let is_due = progress.step.is_multiple_of(recipe.checkpoint.every);
             if is_due || is_best || is_over(&progress) || ended {
+                if !is_finite(trainee)? {
+                    return Err(TrainError::Diverged {
+                        step: progress.step,
+                    });
+                }
                 self.store
                     .save(trainee, &optimizer, &progress, recipe.checkpoint.keep)?;
                 ended |= self.tell(Event::Saved {
@@ -300,26 +310,34 @@ fn trainee_options(
     }
 }
 
-/// Makes the folder this training's, or makes sure that it is.
-fn occupy(options: &TrainOptions, store: &Store) -> Result<(), TrainError> {
-    let path = options.out.join("recipe.toml");
-    if !store.steps().is_empty() {
-        if !options.resume {
-            return Err(TrainError::Occupied {
-                path: options.out.clone(),
-            });
-        }
-        let known = fs::read_to_string(&path).map_err(TrainError::io(&path))?;
-        if known != options.recipe_text {
-            return Err(TrainError::OtherRecipe {
-                path: options.out.clone(),
-            });
-        }
-    }
-    crate::config::replace(&path, options.recipe_text.as_bytes()).map_err(TrainError::io(path))
+/// What this training writes, or one before it in the same folder.
+fn written(options: &TrainOptions) -> Vec<PathBuf> {
+    let names = ["checkpoints", "model", "model.part", "metrics.jsonl"];
+    let paths = names.iter().map(|name| options.out.join(name));
+    paths.chain(options.write_batches.clone()).collect()
 }
 
-fn create(path: &Path) -> Result<(PathBuf, std::io::BufWriter<fs::File>), TrainError> {
-    let file = fs::File::create(path).map_err(TrainError::io(path))?;
-    Ok((path.to_owned(), std::io::BufWriter::new(file)))
+/// The optimizer, each of whose groups has something to move.
+fn optimizer(recipe: &Recipe, trainee: &Trainee) -> Result<AdamW, TrainError> {
+    let variables = trainee.variables();
+    for group in &recipe.optimizer.groups {
+        let prefix = &group.prefix;
+        if !variables.keys().any(|name| name.starts_with(prefix)) {
+            let prefix = prefix.clone();
+            return Err(TrainError::Group { prefix });
+        }
+    }
+    Ok(AdamW::new(&recipe.optimizer, variables)?)
+}
+
+/// Whether all weights that are trained are numbers: of one that is not, the difference from itself
+/// is none either.
+fn is_finite(trainee: &Trainee) -> Result<bool, TrainError> {
+    for variable in trainee.variables().values() {
+        let none = (variable.as_tensor() - variable.as_tensor())?.sum_all()?;
+        if none.to_scalar::<f32>()? != 0.0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -132,25 +132,37 @@ fn supcon(logits: &Tensor, row_of_label: &[u32], targets: &[f32]) -> Result<Tens
 
 /// Mean of `relu(cos − threshold)` over ordered pairs of different labels of a row.
 fn repulsion(labels: &Tensor, row_of_label: &[u32], threshold: f64) -> Result<Tensor> {
-    let n = row_of_label.len();
-    let mut counts = vec![0_usize; row_of_label.iter().max().map_or(0, |row| *row as usize + 1)];
-    for row in row_of_label {
-        counts[*row as usize] += 1;
+    let mut rows: Vec<Vec<u32>> = Vec::new(); // Labels of each row.
+    for (label, row) in row_of_label.iter().enumerate() {
+        let row = *row as usize;
+        if rows.len() <= row {
+            rows.resize(row + 1, Vec::new());
+        }
+        rows[row].push(label as u32);
     }
-    let pairs: usize = counts.iter().map(|n| n * n.saturating_sub(1)).sum();
+    rows.retain(|labels| labels.len() > 1);
+    let pairs: usize = rows.iter().map(|row| row.len() * (row.len() - 1)).sum();
     if pairs == 0 {
         return Tensor::zeros((), DType::F32, labels.device());
     }
+    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
     let each = 1.0 / pairs as f32;
-    let mut share = Vec::with_capacity(n * n);
-    for (i, a) in row_of_label.iter().enumerate() {
-        let pair = |(j, b): (usize, &u32)| if a == b && i != j { each } else { 0.0 };
-        share.extend(row_of_label.iter().enumerate().map(pair));
+    let (mut index, mut share) = (Vec::new(), Vec::new());
+    for labels in &rows {
+        let n = labels.len();
+        index.extend((0..width).map(|place| labels.get(place).copied().unwrap_or(0)));
+        let pairs = (0..width).flat_map(|i| (0..width).map(move |j| (i, j)));
+        share.extend(pairs.map(|(i, j)| if i != j && i < n && j < n { each } else { 0.0 }));
     }
+    // Only labels of one row meet: all pairs of a pass would take gigabytes where rows have hundreds.
+    let device = labels.device();
     let unit = super::head::normalize(labels)?;
-    let cosines = unit.matmul(&unit.t()?)?; // [label, label]
+    let unit = unit.index_select(&Tensor::new(index, device)?, 0)?;
+    let unit = unit.reshape((rows.len(), width, labels.dim(1)?))?; // [row, label, projected]
+    let cosines = unit.matmul(&unit.t()?)?; // [row, label, label]
     let above = (cosines - threshold)?.relu()?;
-    (above * Tensor::from_vec(share, (n, n), labels.device())?)?.sum_all()
+    let share = Tensor::from_vec(share, (rows.len(), width, width), device)?;
+    (above * share)?.sum_all()
 }
 
 /// Mean over the known labels of the cross-entropy, in the form that no logit overflows.

@@ -83,10 +83,12 @@ pub enum RowProblem {
         field: &'static str,
     },
     /// The same label on both sides.
-    #[error("label `{label}` is in both `labels` and `not_labels`; remove it from one")]
+    #[error("label `{label}` is in both {fields}; remove it from one")]
     Contradiction {
         /// Which.
         label: String,
+        /// The two lists.
+        fields: &'static str,
     },
     /// A true label that could not be predicted.
     #[error("label `{label}` is not in the label list{}; add it there, or correct the row", spelled_like(.nearest))]

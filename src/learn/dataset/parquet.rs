@@ -8,6 +8,8 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 use parquet::file::reader::SerializedFileReader;
+use parquet::record::{Field, Row as Record};
+use serde_json::{Map, Value};
 
 use super::{DatasetError, GZIP_MAGIC, Row, RowFault, RowProblem, Rows, parse};
 
@@ -27,23 +29,62 @@ pub fn open_any(
         Some(file) => {
             let reader = SerializedFileReader::new(file)
                 .map_err(|error| unreadable(io::Error::other(error)))?;
-            let path = path.to_owned();
-            let rows = reader.into_iter().zip(1..).map(move |(row, line)| {
-                let row = match row {
-                    Ok(row) => parse::value(row.to_json_value()),
+            let file = path.to_owned();
+            let fault = move |line, problem| RowFault {
+                file: file.clone(),
+                line,
+                problem,
+            };
+            // After an error the library gives the same error again and again.
+            let mut is_over = false;
+            let records = reader.into_iter().take_while(move |record| {
+                let is_first_error = !is_over;
+                is_over |= record.is_err();
+                is_first_error
+            });
+            let rows = records.zip(1..).map(move |(record, line)| {
+                let row = match record {
+                    Ok(record) => value(&record).and_then(parse::value),
                     Err(error) => Err(RowProblem::Unreadable {
                         source: io::Error::other(error),
                     }),
                 };
                 row.map(|row| Row { line, ..row })
-                    .map_err(|problem| RowFault {
-                        file: path.clone(),
-                        line,
-                        problem,
-                    })
+                    .map_err(|problem| fault(line, problem))
             });
             Ok(Box::new(rows))
         }
+    }
+}
+
+/// A record as the JSON that `parse` reads. Text may be written as bytes; a column without a value
+/// is one that the row does not have.
+fn value(record: &Record) -> Result<Value, RowProblem> {
+    let mut fields = Map::new();
+    for (name, field) in record.get_column_iter() {
+        if !matches!(field, Field::Null) {
+            fields.insert(name.clone(), field_value(name, field)?);
+        }
+    }
+    Ok(Value::Object(fields))
+}
+
+fn field_value(name: &str, field: &Field) -> Result<Value, RowProblem> {
+    match field {
+        Field::Bytes(bytes) => match std::str::from_utf8(bytes.data()) {
+            Ok(text) => Ok(Value::String(text.to_owned())),
+            Err(_) => Err(RowProblem::WrongType {
+                field: name.to_owned(),
+                found: "bytes that are no UTF-8",
+                expected: "text",
+            }),
+        },
+        Field::ListInternal(list) => {
+            let values = list.elements().iter();
+            let values = values.map(|field| field_value(name, field));
+            Ok(Value::Array(values.collect::<Result<_, _>>()?))
+        }
+        other => Ok(other.to_json_value()),
     }
 }
 
@@ -76,28 +117,38 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
+    use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
     use parquet::data_type::{ByteArray, ByteArrayType};
+    use parquet::file::properties::WriterProperties;
     use parquet::file::writer::SerializedFileWriter;
     use parquet::schema::parser::parse_message_type;
 
-    /// Two good rows, and one whose label is empty.
+    /// Two good rows, and one whose label is empty; text as bytes, and a column without values.
     fn bytes() -> Vec<u8> {
+        packed(Compression::UNCOMPRESSED)
+    }
+
+    fn packed(packing: Compression) -> Vec<u8> {
+        let properties = WriterProperties::builder().set_compression(packing);
+        let properties = Arc::new(properties.build());
         let schema = "message rows {
-            required binary text (utf8);
+            required binary text;
             optional group labels (list) { repeated group list { required binary element (utf8); } }
+            optional group accepted (list) { repeated group list { required binary element (utf8); } }
         }";
         let schema = Arc::new(parse_message_type(schema).unwrap());
         let mut bytes = Vec::new();
-        let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::default()).unwrap();
+        let mut writer = SerializedFileWriter::new(&mut bytes, schema, properties).unwrap();
         let mut group = writer.next_row_group().unwrap();
         type Column<'a> = (&'a [&'a str], Option<&'a [i16]>, Option<&'a [i16]>);
-        let columns: [Column; 2] = [
+        let columns: [Column; 3] = [
             (&["Snow on the hills.", "Fog.", "Ice."], None, None),
             (
                 &["snow", "hills", "fog", " "],
                 Some(&[2, 2, 2, 2]),
                 Some(&[0, 1, 0, 0]),
             ),
+            (&[], Some(&[0; 3]), Some(&[0; 3])),
         ];
         for (values, defined, repeated) in columns {
             let mut column = group.next_column().unwrap().unwrap();
@@ -139,5 +190,43 @@ mod tests {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         io::Write::write_all(&mut packed, &bytes()).unwrap();
         assert_eq!(shown(&packed.finish().unwrap()), shown(&bytes()));
+    }
+
+    #[test]
+    fn every_packing_in_use_is_read() {
+        for packing in [
+            Compression::SNAPPY,
+            Compression::GZIP(GzipLevel::default()),
+            Compression::BROTLI(BrotliLevel::default()),
+            Compression::LZ4_RAW,
+            Compression::ZSTD(ZstdLevel::default()),
+        ] {
+            assert_eq!(shown(&packed(packing)), shown(&bytes()), "{packing}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_page_is_one_fault_and_the_end() {
+        let mut bytes = packed(Compression::ZSTD(ZstdLevel::default()));
+        bytes[4..60].fill(0xff);
+        let shown = shown(&bytes);
+        assert!(shown.len() <= 3, "{shown:?}");
+        assert!(
+            shown.last().unwrap().contains("cannot read on"),
+            "{shown:?}"
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_told() {
+        let record = Record::new(vec![(
+            "text".to_owned(),
+            Field::Bytes(ByteArray::from(vec![0xff])),
+        )]);
+        let problem = value(&record).unwrap_err().to_string();
+        assert!(
+            problem.contains("`text` is bytes that are no UTF-8"),
+            "{problem}"
+        );
     }
 }

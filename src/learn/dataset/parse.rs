@@ -8,6 +8,8 @@
 use serde_json::{Map, Value};
 
 use super::{Row, RowKind, RowProblem};
+use crate::document::{Document, Format};
+use crate::engine::Passage;
 
 /// `None` where the line is blank. The row's line number is the caller's to set.
 pub(super) fn line(bytes: &[u8], bom_is_allowed: bool) -> Result<Option<Row>, RowProblem> {
@@ -22,7 +24,16 @@ pub(super) fn line(bytes: &[u8], bom_is_allowed: bool) -> Result<Option<Row>, Ro
         return Ok(None);
     }
     let value = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+    if is_note(&value) {
+        return Ok(None);
+    }
     self::value(value).map(Some)
+}
+
+/// Whether a line of the journal is about the journal: that a document moved, say.
+fn is_note(value: &Value) -> bool {
+    let has = |field: &str| value.get(field).is_some();
+    has("v") && has("kind") && !has("text")
 }
 
 /// The row of a JSON value.
@@ -61,6 +72,12 @@ fn row(mut fields: Map<String, Value>) -> Result<Row, RowProblem> {
             });
         }
     };
+    // A table has the columns of all its rows: what has no value is not there.
+    for field in ["labels", "true_labels", "accepted", "rejected"] {
+        if fields.get(field).is_some_and(Value::is_null) {
+            fields.remove(field);
+        }
+    }
     let has = |field: &str| fields.contains_key(field);
     let row_kind = match (has("accepted") || has("rejected"), has("labels")) {
         (true, _) => {
@@ -75,16 +92,24 @@ fn row(mut fields: Map<String, Value>) -> Result<Row, RowProblem> {
         (false, true) => RowKind::Plain,
         (false, false) => RowKind::Gliclass,
     };
+    let side = |plain, verdict| match row_kind {
+        RowKind::Correction => verdict,
+        RowKind::Plain | RowKind::Gliclass => plain,
+    };
     let (labels, not_labels) = match (fields.remove("labels"), fields.remove("true_labels")) {
         (Some(value), _) => {
-            let labels = strings("labels", value)?;
+            let labels = strings(side("labels", "accepted"), value)?;
             let not_labels = match fields.remove("not_labels") {
                 None | Some(Value::Null) => Vec::new(),
-                Some(value) => strings("not_labels", value)?,
+                Some(value) => strings(side("not_labels", "rejected"), value)?,
             };
             if let Some(both) = labels.iter().find(|label| not_labels.contains(label)) {
                 return Err(RowProblem::Contradiction {
                     label: both.clone(),
+                    fields: match row_kind {
+                        RowKind::Correction => "`accepted` and `rejected`",
+                        RowKind::Plain | RowKind::Gliclass => "`labels` and `not_labels`",
+                    },
                 });
             }
             (labels, not_labels)
@@ -110,6 +135,11 @@ fn row(mut fields: Map<String, Value>) -> Result<Row, RowProblem> {
             });
         }
     };
+    let text = match (row_kind, fields.remove("format")) {
+        // The document as it was written, tags and all: those must not be read off.
+        (RowKind::Correction, Some(Value::String(format))) => read_as(&format, text),
+        _ => text,
+    };
     let site = optional("site", fields.remove("site"))?;
     let source = optional("source", fields.remove("source"))?;
     Ok(Row {
@@ -125,6 +155,16 @@ fn row(mut fields: Map<String, Value>) -> Result<Row, RowProblem> {
         line: 0,
         kind: row_kind,
     })
+}
+
+/// What the model reads of a document of this format; the text itself where there is no such format.
+fn read_as(format: &str, text: String) -> String {
+    match format.parse::<Format>() {
+        Ok(format) => Passage::of(&Document::parse(format, text.as_str()))
+            .text()
+            .to_owned(),
+        Err(_) => text,
+    }
 }
 
 fn string(field: &'static str, value: Value) -> Result<String, RowProblem> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::labels::read_json;
-use super::{DatasetError, LabelList, Row, RowFault, RowProblem, Rows, read_labels};
+use super::{DatasetError, LabelList, Row, RowFault, RowProblem, open_any, read_labels};
 
 /// The ending of a label list's file name.
 pub(super) const LABELS: &str = ".labels.json";
@@ -66,7 +66,7 @@ impl DataSet {
     pub fn gather(data: &Path) -> Result<DataSet, DatasetError> {
         let mut seen = BTreeSet::new();
         let mut labels = Vec::new();
-        for row in Rows::open(data)?.flatten() {
+        for row in open_any(data)?.flatten() {
             for (label, _) in row.candidates() {
                 if seen.insert(label.to_owned()) {
                     labels.push((label.to_owned(), None));
@@ -99,7 +99,7 @@ impl DataSet {
 
     /// All rows of its file, each with its candidates.
     pub fn cases(&self) -> Result<impl Iterator<Item = Result<Case, RowFault>> + '_, DatasetError> {
-        let rows = Rows::open(&self.data)?;
+        let rows = open_any(&self.data)?;
         Ok(rows.map(|row| self.case(row?)))
     }
 
@@ -154,11 +154,11 @@ pub(super) fn file_name(path: &Path) -> Option<&str> {
     path.file_name().and_then(|name| name.to_str())
 }
 
-/// `NAME` of `NAME.jsonl` and `NAME.jsonl.gz`.
+/// `NAME` of `NAME.jsonl`, `NAME.parquet`, and of these with `.gz`.
 pub(super) fn strip_data(name: &str) -> Option<&str> {
-    name.strip_suffix(".gz")
-        .unwrap_or(name)
-        .strip_suffix(".jsonl")
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    let known = name.strip_suffix(".jsonl");
+    known.or_else(|| name.strip_suffix(".parquet"))
 }
 
 fn read_sites(

@@ -1,7 +1,7 @@
 //! A suite of data sets: a folder in, the data sets of its files out.
 //!
-//! The files of a set are `NAME.jsonl` or `NAME.jsonl.gz`, `NAME.labels.json`, and a `NAME.sites.json`
-//! where rows of different authors have different labels. Other files are somebody else's.
+//! The files of a set are `NAME.jsonl` or `NAME.parquet` (or these with `.gz`), `NAME.labels.json`, and
+//! a `NAME.sites.json` where rows of different authors have different labels. Other files are somebody else's.
 //! Invariant: no set is passed over in silence; whatever is missing is named, all at once.
 
 use std::collections::BTreeMap;

@@ -51,6 +51,11 @@ pub struct Imported {
     pub missed: Replay,
 }
 
+/// Whether a line is one of a journal.
+pub fn is_record(line: &[u8]) -> bool {
+    record::read(line).is_ok()
+}
+
 /// Reads exported corrections, or a whole journal.
 pub fn unpack(bytes: &[u8]) -> Parcel {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);

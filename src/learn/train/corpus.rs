@@ -2,15 +2,18 @@
 //!
 //! Invariant: what is held out is decided by the text alone, so it stays out whatever else changes.
 
+mod files;
+mod journal;
+
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use globset::GlobBuilder;
-
 use super::TrainError;
-use super::recipe::{Format, Paths, Recipe};
+use super::recipe::{Format, Recipe};
 use crate::learn::dataset::{Row, RowKind, open_any};
 use crate::model::random::Random;
+pub(super) use files::files;
+use files::files_without;
 
 /// How many faulty rows are named.
 const NAMED: usize = 10;
@@ -57,6 +60,16 @@ pub struct Faults {
     pub named: Vec<String>,
 }
 
+impl Faults {
+    /// One more.
+    pub(super) fn add(&mut self, fault: impl ToString) {
+        self.count += 1;
+        if self.named.len() < NAMED {
+            self.named.push(fault.to_string());
+        }
+    }
+}
+
 impl Space {
     /// The number of a label, a new one where it has none.
     pub(super) fn number(&mut self, label: &str) -> u32 {
@@ -89,8 +102,8 @@ fn trigrams(label: &str) -> Vec<u32> {
 }
 
 impl Corpus {
-    /// Reads all files of the recipe.
-    pub(super) fn read(recipe: &Recipe) -> Result<Corpus, TrainError> {
+    /// Reads all files of the recipe; what the training has `written` is no data.
+    pub(super) fn read(recipe: &Recipe, written: &[PathBuf]) -> Result<Corpus, TrainError> {
         let mut corpus = Corpus {
             sources: Vec::new(),
             spaces: Vec::new(),
@@ -99,9 +112,7 @@ impl Corpus {
         };
         let mut n_files = 0;
         for source in &recipe.data {
-            let mut files = files(&source.files)?;
-            let excluded: BTreeSet<PathBuf> = files_if_any(&source.exclude)?.into_iter().collect();
-            files.retain(|file| !excluded.contains(file));
+            let files = files_without(&recipe.folder, &source.files, &source.exclude, written)?;
             let mut rows = Vec::new();
             for file in &files {
                 let mut own = corpus.file(file, source.format, recipe.evaluation.holdout)?;
@@ -126,12 +137,30 @@ impl Corpus {
         if corpus.sources.is_empty() {
             return Err(TrainError::NoRows {
                 files: n_files,
-                faults: corpus.faults.count,
+                held_out: corpus.held_out.len(),
+                faults: corpus.faults,
             });
         }
         Random::new(&[recipe.seed, 3]).shuffle(&mut corpus.held_out);
         corpus.held_out.truncate(recipe.evaluation.rows);
         Ok(corpus)
+    }
+
+    /// A number that is another one for other rows.
+    pub(super) fn identity(&self) -> u64 {
+        let trained = self.sources.iter().flat_map(|source| &source.rows);
+        let all = trained.chain(&self.held_out);
+        all.fold(0, |sum, row| {
+            let labels = &self.spaces[row.space].labels;
+            let names = |numbers: &[u32]| {
+                let names = numbers.iter().map(|n| labels[*n as usize].as_str());
+                names.collect::<Vec<_>>().join("\n")
+            };
+            let row = [&row.text, &names(&row.labels), &names(&row.not_labels)];
+            row.iter().fold(sum, |sum, part| {
+                Random::new(&[sum, hash(part)]).bits() // In their order.
+            })
+        })
     }
 
     /// The rows of one file that are trained on; the others go where they belong.
@@ -143,37 +172,41 @@ impl Corpus {
     ) -> Result<Vec<TrainRow>, TrainError> {
         let space = self.spaces.len();
         self.spaces.push(Space::default());
-        let mut rows = Vec::new();
-        for row in open_any(path)? {
-            let fault = match row {
-                Ok(row) => match self.row(row, space, format) {
-                    Ok(row) => {
-                        let share = (hash(row.text.trim()) >> 11) as f64 / (1_u64 << 53) as f64;
-                        let rows = if share < holdout {
-                            &mut self.held_out
-                        } else {
-                            &mut rows
-                        };
-                        rows.push(row);
-                        continue;
-                    }
-                    Err((line, fact)) => format!("{}:{line}: {fact}", path.display()),
-                },
-                Err(fault) => fault.to_string(),
-            };
-            self.faults.count += 1;
-            if self.faults.named.len() < NAMED {
-                self.faults.named.push(fault);
+        let (mut rows, mut held_out) = (Vec::new(), Vec::new());
+        let may_be_ours = matches!(format, Format::Auto | Format::Corrections);
+        let ours = may_be_ours.then(|| journal::rows(path)).flatten();
+        let all = match ours {
+            Some(rows) => rows,
+            None => Box::new(open_any(path)?.map(|row| row.map_err(|fault| fault.to_string()))),
+        };
+        for row in all {
+            let row = row.and_then(|row| {
+                let row = self.row(row, space, format);
+                row.map_err(|(line, fact)| format!("{}:{line}: {fact}", path.display()))
+            });
+            match row {
+                Ok(row) => {
+                    let share = (hash(row.text.trim()) >> 11) as f64 / (1_u64 << 53) as f64;
+                    let is_held_out = share < holdout;
+                    let rows = match is_held_out {
+                        true => &mut held_out,
+                        false => &mut rows,
+                    };
+                    rows.push(row);
+                }
+                Err(fault) => self.faults.add(fault),
             }
         }
-        if self.spaces[space].labels.is_empty() && !rows.is_empty() {
-            // Rows that nothing fits teach only beside labels that fit others.
-            self.faults.count += rows.len();
-            let fault = format!("{}: no row of this file has a label", path.display());
-            self.faults.named.push(fault);
-            self.faults.named.truncate(NAMED);
-            rows.clear();
+        if self.spaces[space].labels.is_empty() && !(rows.is_empty() && held_out.is_empty()) {
+            // Rows that nothing fits teach and tell something only beside labels that fit others.
+            self.faults.add(format_args!(
+                "{}: no row of this file has a label",
+                path.display()
+            ));
+            self.faults.count += rows.len() + held_out.len() - 1;
+            return Ok(Vec::new());
         }
+        self.held_out.append(&mut held_out);
         Ok(rows)
     }
 
@@ -223,65 +256,4 @@ pub(super) fn hash(text: &str) -> u64 {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     Random::new(&[bytes]).bits() // Its own high bits are poor for short texts.
-}
-
-/// The files that paths and patterns name, sorted; each must name one.
-pub(super) fn files(paths: &Paths) -> Result<Vec<PathBuf>, TrainError> {
-    let mut files = Vec::new();
-    for pattern in paths.all() {
-        let found = matching(pattern)?;
-        if found.is_empty() {
-            return Err(TrainError::NoFiles(pattern.clone()));
-        }
-        files.extend(found);
-    }
-    files.sort();
-    files.dedup();
-    Ok(files)
-}
-
-fn files_if_any(paths: &Paths) -> Result<Vec<PathBuf>, TrainError> {
-    let found: Result<Vec<_>, _> = paths
-        .all()
-        .iter()
-        .map(|pattern| matching(pattern))
-        .collect();
-    Ok(found?.concat())
-}
-
-fn matching(pattern: &str) -> Result<Vec<PathBuf>, TrainError> {
-    let path = Path::new(pattern);
-    if path.is_file() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-    let glob = glob.map_err(|error| TrainError::Pattern {
-        pattern: pattern.to_owned(),
-        fact: error.kind().to_string(),
-    })?;
-    let is_plain = |part: &std::path::Component| {
-        let text = part.as_os_str().to_string_lossy();
-        !text.contains(['*', '?', '[', '{'])
-    };
-    let base: PathBuf = path.components().take_while(is_plain).collect();
-    let mut found = Vec::new();
-    collect(&base, &glob.compile_matcher(), &mut found);
-    Ok(found)
-}
-
-fn collect(folder: &Path, glob: &globset::GlobMatcher, found: &mut Vec<PathBuf>) {
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let path = path.strip_prefix("./").map(Path::to_owned).unwrap_or(path);
-        if path.is_dir() {
-            collect(&path, glob, found);
-        } else if glob.is_match(&path) {
-            found.push(path);
-        }
-    }
 }

@@ -7,6 +7,7 @@ use crate::model::checkpoint::CheckpointError;
 use crate::model::tokenizer::TokenizerError;
 use crate::model::trainee::SaveError;
 
+use super::corpus::Faults;
 use super::recipe::RecipeError;
 
 /// Why a training does not start, or stops.
@@ -25,7 +26,7 @@ pub enum TrainError {
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
     /// Writing a checkpoint.
-    #[error("{0}; the last good checkpoint is kept")]
+    #[error(transparent)]
     Save(#[from] SaveError),
     /// The tensor library: out of memory, a device that went away.
     #[error(transparent)]
@@ -48,22 +49,60 @@ pub enum TrainError {
         fact: String,
     },
     /// Nothing to train on.
-    #[error("no usable row in {files} files ({faults} faulty rows); check the data")]
+    #[error("no usable row in {files} files ({} faulty rows, {held_out} held out); check the data{}", .faults.count, list(&.faults.named))]
     NoRows {
         /// Files that were read.
         files: usize,
+        /// Rows that are measured instead.
+        held_out: usize,
         /// Rows with faults.
-        faults: usize,
+        faults: Faults,
+    },
+    /// A recipe measures, and nothing can be told.
+    #[error(
+        "`evaluation.metric` is \"{metric}\", and of {rows} rows none tells it: it takes {needs}; raise `evaluation.holdout`, name `files`, or measure another metric"
+    )]
+    NothingToMeasure {
+        /// The metric.
+        metric: &'static str,
+        /// Rows that would be measured.
+        rows: usize,
+        /// What the metric takes.
+        needs: &'static str,
     },
     /// The loss is no number any more.
     #[error(
-        "the loss of step {step} is {loss}; lower `optimizer.learning_rate`, or raise `schedule.warmup`; the last good checkpoint is kept"
+        "the loss of step {step} is {loss}; lower `optimizer.learning_rate`, or raise `schedule.warmup`"
     )]
     NotFinite {
         /// Which step.
         step: usize,
         /// What it is.
         loss: f32,
+    },
+    /// Weights are no numbers any more.
+    #[error(
+        "after step {step} some weights are no numbers; lower `optimizer.learning_rate`, or raise `schedule.warmup`"
+    )]
+    Diverged {
+        /// Which step.
+        step: usize,
+    },
+    /// What stopped a training that had begun, and what is left of it.
+    #[error("{error}; {}", what_is_kept(.kept))]
+    Stopped {
+        /// What.
+        error: Box<TrainError>,
+        /// The step of the last checkpoint.
+        kept: Option<usize>,
+    },
+    /// A group of the optimizer that changes nothing.
+    #[error(
+        "`optimizer.groups`: no tensor that is trained begins with `{prefix}`; correct or remove it"
+    )]
+    Group {
+        /// Which.
+        prefix: String,
     },
     /// A folder that holds another training.
     #[error(
@@ -81,8 +120,38 @@ pub enum TrainError {
         /// Which folder.
         path: PathBuf,
     },
+    /// Another process is at it.
+    #[error("another process trains in {path}; wait for it, or choose another folder")]
+    Running {
+        /// Which folder.
+        path: PathBuf,
+    },
+    /// A folder that holds something else.
+    #[error("{path} is there, and of no training; choose another folder for --out")]
+    Foreign {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// The result would take the place of what it is made from.
+    #[error(
+        "{path}, the checkpoint to start from, would be replaced by the result; choose another folder for --out"
+    )]
+    InitInside {
+        /// The checkpoint.
+        path: PathBuf,
+    },
+    /// Other weights or rows than those that were begun with.
+    #[error(
+        "{path} was begun with {what}; resume with the same, or begin anew in another folder, with a checkpoint of this one as --init"
+    )]
+    OtherStart {
+        /// Which folder.
+        path: PathBuf,
+        /// What is another.
+        what: &'static str,
+    },
     /// A file of the training's folder.
-    #[error("{path}: {error}; the last good checkpoint is kept")]
+    #[error("{path}: {error}")]
     Io {
         /// Which.
         path: PathBuf,
@@ -99,4 +168,31 @@ impl TrainError {
         let path = path.into();
         move |error| TrainError::Io { path, error }
     }
+
+    /// The same of a training that had begun, whose last checkpoint is of step `kept`.
+    pub(super) fn stopped(self, kept: Option<usize>) -> TrainError {
+        match self {
+            TrainError::Save(_)
+            | TrainError::Tensor(_)
+            | TrainError::NotFinite { .. }
+            | TrainError::Diverged { .. }
+            | TrainError::Io { .. } => TrainError::Stopped {
+                error: Box::new(self),
+                kept,
+            },
+            other => other,
+        }
+    }
+}
+
+fn what_is_kept(step: &Option<usize>) -> String {
+    match step {
+        Some(step) => format!("the last good checkpoint, of step {step}, is kept"),
+        None => "no checkpoint had been saved".to_owned(),
+    }
+}
+
+/// Faults on lines of their own.
+fn list(faults: &[String]) -> String {
+    faults.iter().map(|fault| format!("\n  {fault}")).collect()
 }

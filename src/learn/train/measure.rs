@@ -1,34 +1,28 @@
-//! Measuring while training: held-out rows and labelled files in, evaluations out.
+//! Measuring while training: sets of rows with their truth in, evaluations out.
 //!
 //! Probabilities are those of the trained BCE: `sigmoid(bce_scale · cos + bce_bias)`.
+//! Invariant: what any model has right counts for nothing: not a row that has all labels there are,
+//! and no set of such rows.
+
+mod sets;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use super::TrainError;
-use super::corpus::{Corpus, TrainRow, files};
+use super::corpus::{Corpus, Faults, files, hash};
 use super::passes::{Example, example, lay_out};
 use super::recipe::{LabelRecipe, Metric, Recipe};
-use crate::learn::dataset::DataSet;
-use crate::learn::evaluation::{Evaluation, Scored, Task, Thresholds, evaluate};
+use crate::learn::evaluation::{Evaluation, Ranking, Scored, Task, Thresholds, evaluate};
 use crate::model::loss::LossWeights;
 use crate::model::random::Random;
 use crate::model::trainee::{Dropouts, Trainee};
+use sets::{HELD_OUT, Set, is_mixed};
 
 /// Most labels that are scored in one sequence.
 const LABELS: usize = 64;
-/// Most labels that a held-out row is measured against beyond its own, where it says of none that it
-/// is wrong.
-const OTHERS: usize = 30;
-
-/// One set of rows with known truth.
-struct Set {
-    name: String,
-    labels: Vec<String>,
-    rows: Vec<(String, Arc<[u32]>, Vec<bool>)>,
-}
 
 /// What is measured again and again.
 pub(super) struct Measure {
@@ -44,95 +38,139 @@ pub(super) struct Measure {
 
 /// The outcome of one evaluation.
 pub(super) struct Measured {
-    /// Each set by name, with the names of its labels.
-    pub(super) sets: Vec<(String, Evaluation, Vec<String>)>,
+    pub(super) sets: Vec<MeasuredSet>,
     pub(super) loss: Option<f64>,
-    /// More is better.
+    /// More is better; no number where nothing could be told.
     pub(super) value: f64,
+}
+
+/// How one set was answered.
+pub(super) struct MeasuredSet {
+    pub(super) name: String,
+    pub(super) labels: Vec<String>,
+    pub(super) evaluation: Evaluation,
+    /// Of the rows that have labels that are true and labels that are not; none where there are none.
+    pub(super) ranking: Option<Ranking>,
+}
+
+impl MeasuredSet {
+    fn new(set: &Set, scored: &[Scored]) -> Option<MeasuredSet> {
+        let evaluate = |rows: &[Scored]| evaluate(rows, &Thresholds::single(0.5), Task::MultiLabel);
+        let mixed = scored.iter().filter(|row| {
+            let truth: Vec<bool> = row.decisions().map(|(_, _, truth)| truth).collect();
+            is_mixed(&truth)
+        });
+        let mixed: Vec<Scored> = mixed.cloned().collect();
+        Some(MeasuredSet {
+            name: set.name.clone(),
+            labels: set.labels.clone(),
+            evaluation: evaluate(scored)?,
+            ranking: evaluate(&mixed).map(|of_mixed| of_mixed.ranking),
+        })
+    }
+
+    /// The best micro-F1 of one threshold; none where all is true or nothing.
+    pub(super) fn best_f1(&self) -> Option<f64> {
+        let e = &self.evaluation;
+        let best = e.at_best.as_ref().filter(|_| e.n_positives < e.n_decisions);
+        best.map(|best| best.micro.f1)
+    }
+
+    fn record(&self) -> Value {
+        let ranking = self.ranking.as_ref();
+        json!({
+            "rows": self.evaluation.n_rows,
+            "lrap": ranking.map(|ranking| ranking.lrap),
+            "top_1": ranking.map(|ranking| ranking.top_1),
+            "f1": self.best_f1(),
+            "ece": self.evaluation.calibration.equal_width.error(),
+        })
+    }
 }
 
 impl Measured {
     pub(super) fn record(&self, step: usize) -> Value {
-        let sets: BTreeMap<&str, Value> = self
-            .sets
-            .iter()
-            .map(|(name, e, _)| {
-                let f1 = e.at_best.as_ref().map(|best| best.micro.f1);
-                let mut record = json!({
-                    "rows": e.n_rows, "lrap": e.ranking.lrap, "top_1": e.ranking.top_1,
-                    "f1": f1, "ece": e.calibration.equal_width.error(),
-                });
-                if let (Some(loss), "holdout") = (self.loss, name.as_str()) {
-                    record["loss"] = json!(loss);
-                }
-                (name.as_str(), record)
-            })
-            .collect();
+        let mut sets: BTreeMap<&str, Value> = BTreeMap::new();
+        for set in &self.sets {
+            let mut record = set.record();
+            if let (Some(loss), HELD_OUT) = (self.loss, set.name.as_str()) {
+                record["loss"] = json!(loss);
+            }
+            sets.insert(&set.name, record);
+        }
         json!({ "step": step, "evaluation": sets, "metric": self.value })
     }
 }
 
 impl Measure {
+    /// Draws what is measured; rows of labelled files that cannot be used are among `faults`.
+    ///
+    /// # Errors
+    /// Files that cannot be read, and a recipe that measures where nothing can be told.
     pub(super) fn new(
         recipe: &Recipe,
         corpus: &Corpus,
         trainee: &Trainee,
+        written: &[PathBuf],
+        faults: &mut Faults,
     ) -> Result<Measure, TrainError> {
-        let mut sets = Vec::new();
-        let mut loss = Vec::new();
+        let mut named = Vec::new();
+        for path in files(&recipe.folder, &recipe.evaluation.files, written)? {
+            if !sets::is_list(&path) {
+                let set = sets::of_file(&path, recipe.evaluation.rows, recipe.seed, faults)?;
+                named.push((path, set));
+            }
+        }
+        sets::name_apart(&mut named);
+        let mut sets: Vec<Set> = named.into_iter().map(|(_, set)| set).collect();
         if !corpus.held_out.is_empty() {
-            sets.push(held_out(corpus, recipe.seed));
-            let labels = LabelRecipe {
-                case: 0.0,
-                separator: 0.0,
-                ..recipe.labels.clone()
-            };
-            let recipe = Recipe {
-                labels,
-                ..recipe.clone()
-            };
-            for (row, number) in corpus.held_out.iter().zip(0_u64..) {
-                let mut random = Random::new(&[recipe.seed, 6, number]);
-                loss.push(example(row, corpus, &recipe, trainee, &mut random)?);
-            }
+            sets.insert(0, sets::held_out(corpus, recipe.seed));
         }
-        for path in files(&recipe.evaluation.files)? {
-            if path.to_string_lossy().ends_with(".labels.json")
-                || path.to_string_lossy().ends_with(".sites.json")
-            {
-                continue;
-            }
-            let name = path
-                .file_name()
-                .map_or("".into(), |name| name.to_string_lossy());
-            let stem = name.split(".jsonl").next().unwrap_or(&name);
-            let labels = path.with_file_name(format!("{stem}.labels.json"));
-            let set = if labels.exists() {
-                DataSet::open(&path, &labels)?
-            } else {
-                DataSet::gather(&path)?
-            };
-            // Every n-th row, so that a sorted file is measured as a whole.
-            let mut cases: Vec<_> = set.cases()?.flatten().collect();
-            Random::new(&[recipe.seed, 7]).shuffle(&mut cases);
-            cases.truncate(recipe.evaluation.rows);
-            sets.push(Set {
-                name: set.name.clone(),
-                labels: set.labels.names().to_vec(),
-                rows: cases
-                    .into_iter()
-                    .map(|case| (case.row.text, case.candidates, case.truth))
-                    .collect(),
-            });
-        }
-        Ok(Measure {
+        let measure = Measure {
             sets,
-            loss,
+            loss: as_shown(recipe, corpus, trainee)?,
             bce_bias: recipe.loss.bce_bias,
             metric: recipe.evaluation.metric,
             label_tokens: recipe.text.label_tokens,
             text_tokens: recipe.text.long_tokens.unwrap_or(recipe.text.tokens),
             batch: recipe.batch.rows,
+        };
+        let tells = match measure.metric {
+            Metric::Lrap => measure.sets.iter().any(Set::can_be_ranked),
+            Metric::F1 => measure.sets.iter().any(Set::can_be_decided),
+            Metric::Loss => measure
+                .loss
+                .iter()
+                .any(|example| !example.labels.is_empty()),
+        };
+        if recipe.evaluation.every > 0 && !tells {
+            let (metric, needs) = match measure.metric {
+                Metric::Lrap => (
+                    "lrap",
+                    "a row with labels that fit it and labels that do not",
+                ),
+                Metric::F1 => ("f1", "labels that fit and labels that do not"),
+                Metric::Loss => ("loss", "a held-out row with a label"),
+            };
+            let rows = measure.sets.iter().map(|set| set.rows.len()).sum();
+            return Err(TrainError::NothingToMeasure {
+                metric,
+                rows,
+                needs,
+            });
+        }
+        Ok(measure)
+    }
+
+    /// A number that is another one for other rows.
+    pub(super) fn identity(&self) -> u64 {
+        let rows = self.sets.iter().flat_map(|set| &set.rows);
+        rows.fold(0, |sum, (text, candidates, truth)| {
+            let true_ones = candidates.iter().zip(truth).filter(|(_, truth)| **truth);
+            let labels = true_ones.fold(0, |sum: u64, (label, _)| {
+                sum.wrapping_mul(31) + u64::from(*label)
+            });
+            Random::new(&[sum, hash(text), labels]).bits()
         })
     }
 
@@ -144,19 +182,17 @@ impl Measure {
         let mut sets = Vec::new();
         for set in &self.sets {
             let scored = self.set(set, trainee)?;
-            if let Some(evaluation) = evaluate(&scored, &Thresholds::single(0.5), Task::MultiLabel)
-            {
-                sets.push((set.name.clone(), evaluation, set.labels.clone()));
-            }
+            sets.extend(MeasuredSet::new(set, &scored));
         }
         let loss = self.loss(trainee, weights)?;
-        let mean = |value: fn(&Evaluation) -> f64| {
-            sets.iter().map(|(_, e, _)| value(e)).sum::<f64>() / sets.len().max(1) as f64
+        let mean = |value: fn(&MeasuredSet) -> Option<f64>| {
+            let values: Vec<f64> = sets.iter().filter_map(value).collect();
+            values.iter().sum::<f64>() / values.len() as f64
         };
         let value = match self.metric {
-            Metric::Lrap => mean(|e| e.ranking.lrap),
-            Metric::F1 => mean(|e| e.at_best.as_ref().map_or(0.0, |best| best.micro.f1)),
-            Metric::Loss => -loss.unwrap_or(f64::INFINITY),
+            Metric::Lrap => mean(|set| Some(set.ranking.as_ref()?.lrap)),
+            Metric::F1 => mean(MeasuredSet::best_f1),
+            Metric::Loss => -loss.unwrap_or(f64::NAN),
         };
         Ok(Measured { sets, loss, value })
     }
@@ -225,82 +261,25 @@ impl Measure {
     }
 }
 
-/// Held-out rows with the labels that each is measured against; a label's number runs over all files.
-fn held_out(corpus: &Corpus, seed: u64) -> Set {
-    let mut starts = vec![0_u32];
-    for space in &corpus.spaces {
-        starts.push(starts.last().copied().unwrap_or(0) + space.labels.len() as u32);
-    }
-    let row = |(row, number): (&TrainRow, u64)| {
-        let wrong = wrong(row, corpus.spaces[row.space].labels.len(), seed, number);
-        let both = row.labels.iter().chain(&wrong);
-        let candidates: Arc<[u32]> = both.map(|label| starts[row.space] + label).collect();
-        let truth = (0..candidates.len())
-            .map(|at| at < row.labels.len())
-            .collect();
-        (row.text.clone(), candidates, truth)
+/// Held-out rows as they would be shown in training, each spelled as it is.
+fn as_shown(
+    recipe: &Recipe,
+    corpus: &Corpus,
+    trainee: &Trainee,
+) -> Result<Vec<Example>, TrainError> {
+    let labels = LabelRecipe {
+        case: 0.0,
+        separator: 0.0,
+        ..recipe.labels.clone()
     };
-    Set {
-        name: "holdout".to_owned(),
-        labels: corpus
-            .spaces
-            .iter()
-            .flat_map(|space| space.labels.iter().cloned())
-            .collect(),
-        rows: corpus.held_out.iter().zip(0..).map(row).collect(),
-    }
-}
-
-/// The labels that are wrong for a row: those it says are, else the others of its file's `n_labels`,
-/// at most `OTHERS`, always the same. Of what a correction does not speak, nothing is known.
-fn wrong(row: &TrainRow, n_labels: usize, seed: u64, number: u64) -> Vec<u32> {
-    if row.is_correction || !row.not_labels.is_empty() {
-        return row.not_labels.clone();
-    }
-    let others = (0..n_labels as u32).filter(|label| !row.labels.contains(label));
-    let mut others: Vec<u32> = others.collect();
-    Random::new(&[seed, 8, number]).shuffle(&mut others);
-    others.truncate(OTHERS);
-    others
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(labels: &[u32], not_labels: &[u32]) -> TrainRow {
-        TrainRow {
-            text: "Bread.".to_owned(),
-            labels: labels.to_vec(),
-            not_labels: not_labels.to_vec(),
-            space: 0,
-            is_correction: false,
-        }
-    }
-
-    #[test]
-    fn a_row_that_says_of_no_label_that_it_is_wrong_is_measured_against_the_others_of_its_file() {
-        let mut others = wrong(&row(&[1, 3], &[]), 5, 7, 0);
-        others.sort_unstable();
-        assert_eq!(others, [0, 2, 4]);
-    }
-
-    #[test]
-    fn what_a_row_says_is_wrong_is_all_that_is() {
-        assert_eq!(wrong(&row(&[1], &[4, 2]), 9, 7, 0), [4, 2]);
-        let correction = TrainRow {
-            is_correction: true,
-            ..row(&[1], &[])
-        };
-        assert!(wrong(&correction, 9, 7, 0).is_empty());
-    }
-
-    #[test]
-    fn of_many_others_some_are_taken_and_each_time_the_same() {
-        let of = |number| wrong(&row(&[1], &[]), 2_000, 7, number);
-        assert_eq!(of(0).len(), OTHERS);
-        assert!(!of(0).contains(&1));
-        assert_eq!(of(0), of(0));
-        assert_ne!(of(0), of(1));
-    }
+    let recipe = Recipe {
+        labels,
+        ..recipe.clone()
+    };
+    let rows = corpus.held_out.iter().zip(0_u64..);
+    rows.map(|(row, number)| {
+        let mut random = Random::new(&[recipe.seed, 6, number]);
+        example(row, corpus, &recipe, trainee, &mut random)
+    })
+    .collect()
 }

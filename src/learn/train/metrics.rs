@@ -1,6 +1,6 @@
-//! What a training tells of itself: one JSON line a step and an evaluation.
+//! What a training tells of itself, and of what it reads: files of JSON lines, each of a step.
 //!
-//! Invariant: a training that is taken up again has one line for each step, whatever was cut off.
+//! Invariant: a training that is taken up again has the lines of one that was not cut off.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -40,15 +40,15 @@ impl StepRecord {
     }
 }
 
-/// The file of metrics.
-pub(super) struct Metrics {
+/// A file of JSON lines, each of which has its `step`.
+pub(super) struct Records {
     path: PathBuf,
     file: File,
 }
 
-impl Metrics {
+impl Records {
     /// Opens the file, and drops what is of later steps than `done` or was cut off.
-    pub(super) fn open(path: &Path, done: usize) -> Result<Metrics, TrainError> {
+    pub(super) fn open(path: &Path, done: usize) -> Result<Records, TrainError> {
         let text = fs::read_to_string(path).unwrap_or_default();
         let kept = text.lines().filter(|line| {
             let line: Option<Value> = serde_json::from_str(line).ok();
@@ -58,7 +58,7 @@ impl Metrics {
         let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
         crate::config::replace(path, kept.as_bytes()).map_err(TrainError::io(path))?;
         let file = File::options().append(true).open(path);
-        Ok(Metrics {
+        Ok(Records {
             path: path.to_owned(),
             file: file.map_err(TrainError::io(path))?,
         })

@@ -16,6 +16,9 @@ pub use tables::*;
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
 pub struct Recipe {
+    /// The folder that paths are relative to.
+    #[serde(skip)]
+    pub folder: PathBuf,
     /// Start of every random choice.
     pub seed: u64,
     /// The checkpoint to start from.
@@ -57,7 +60,7 @@ pub struct RecipeError {
 }
 
 impl Recipe {
-    /// Reads a recipe and resolves its paths against its folder. Also gives its text.
+    /// Reads a recipe; its paths are relative to its folder. Also gives its text.
     ///
     /// # Errors
     /// A file that cannot be read, is no TOML, has unknown keys or senseless values.
@@ -69,20 +72,8 @@ impl Recipe {
         let text = std::fs::read_to_string(path)
             .map_err(|error| fail(vec![format!("{error}; check the path")]))?;
         let mut recipe = Recipe::parse(&text).map_err(fail)?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let resolve = |paths: &mut Paths| {
-            let resolved = paths
-                .all()
-                .iter()
-                .map(|path| folder.join(path).to_string_lossy().into_owned());
-            *paths = Paths::Many(resolved.collect());
-        };
-        for source in &mut recipe.data {
-            resolve(&mut source.files);
-            resolve(&mut source.exclude);
-        }
-        resolve(&mut recipe.evaluation.files);
-        recipe.init = recipe.init.map(|init| folder.join(init));
+        recipe.folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        recipe.init = recipe.init.map(|init| recipe.folder.join(init));
         Ok((recipe, text))
     }
 
@@ -140,6 +131,10 @@ impl Recipe {
         need(
             self.text.tokens > 0 && self.text.label_tokens > 0,
             "`text.tokens` and `text.label_tokens` must be more than 0",
+        );
+        need(
+            self.text.long_tokens != Some(0),
+            "`text.long_tokens` is 0; leave it out, or give it a number",
         );
         need(
             self.labels.min > 0 && self.labels.min <= self.labels.max,
@@ -206,6 +201,15 @@ impl Recipe {
             adam.epsilon > 0.0 && adam.weight_decay >= 0.0 && adam.clip >= 0.0,
             "`optimizer.epsilon` must be more than 0, `weight_decay` and `clip` 0 or more",
         );
+        let rates = adam.groups.iter().map(|group| group.learning_rate);
+        let decays = adam.groups.iter().map(|group| group.weight_decay);
+        need(
+            rates
+                .chain(decays)
+                .flatten()
+                .all(|x| x >= 0.0 && x.is_finite()),
+            "`learning_rate` and `weight_decay` under `[[optimizer.groups]]` must be 0 or more",
+        );
         need(
             self.schedule.steps > 0 && self.schedule.warmup <= self.schedule.steps,
             "`schedule.steps` must be more than 0, and `warmup` no more than it",
@@ -226,6 +230,10 @@ impl Recipe {
         need(
             self.evaluation.every == 0 || measured,
             "`evaluation.every` is set, but nothing is measured; set `holdout` or `files`",
+        );
+        need(
+            self.evaluation.patience == 0 || self.evaluation.every > 0,
+            "`evaluation.patience` is set, but not `every`; say after how many steps to measure",
         );
         need(
             self.evaluation.metric != Metric::Loss

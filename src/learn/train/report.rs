@@ -83,44 +83,45 @@ pub(super) fn html(
     page.push_str(&figure("learning rate", &of_steps(&["learning_rate"]))?);
     if !evaluations.is_empty() {
         page.push_str("<h2>Evaluations</h2>\n");
-        for key in ["lrap", "f1", "ece"] {
-            let curves: Vec<Curve> = measured
-                .sets
-                .iter()
-                .map(|(set, _, _)| Curve {
-                    name: set.clone(),
-                    points: evaluations
-                        .iter()
-                        .filter_map(|line| {
-                            Some((
-                                line["step"].as_f64()?,
-                                line["evaluation"][set.as_str()][key].as_f64()?,
-                            ))
-                        })
-                        .collect(),
-                })
-                .collect();
-            page.push_str(&figure(&format!("{key} by step"), &curves)?);
+        for (key, title) in [
+            ("lrap", "LRAP by step"),
+            ("f1", "best micro-F1 by step"),
+            ("ece", "expected calibration error by step"),
+            ("loss", "loss of held-out rows by step"),
+        ] {
+            let curves = measured.sets.iter().map(|set| Curve {
+                name: set.name.clone(),
+                points: evaluations
+                    .iter()
+                    .filter_map(|line| {
+                        let value = &line["evaluation"][set.name.as_str()][key];
+                        Some((line["step"].as_f64()?, value.as_f64()?))
+                    })
+                    .collect(),
+            });
+            let curves: Vec<Curve> = curves.filter(|curve| !curve.points.is_empty()).collect();
+            if !curves.is_empty() {
+                page.push_str(&figure(title, &curves)?);
+            }
         }
     }
-    for (name, evaluation, labels) in &measured.sets {
-        push(&mut page, format_args!("<h2>{}</h2>\n", escaped(name)));
+    let number = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
+    for set in &measured.sets {
+        let evaluation = &set.evaluation;
+        push(&mut page, format_args!("<h2>{}</h2>\n", escaped(&set.name)));
         push(
             &mut page,
             format_args!(
-                "<p>{} rows; LRAP {:.3}, best micro-F1 {:.3}, expected calibration error {:.3} \
+                "<p>{} rows; LRAP {}, best micro-F1 {}, expected calibration error {:.3} \
              (of the trained head; a fitted calibration is a step of its own).</p>\n",
                 evaluation.n_rows,
-                evaluation.ranking.lrap,
-                evaluation
-                    .at_best
-                    .as_ref()
-                    .map_or(0.0, |best| best.micro.f1),
+                number(set.ranking.as_ref().map(|ranking| ranking.lrap)),
+                number(set.best_f1()),
                 evaluation.calibration.equal_width.error(),
             ),
         );
         page.push_str(&reliability(evaluation).map_err(TrainError::Report)?);
-        table(&mut page, evaluation, labels);
+        table(&mut page, evaluation, &set.labels);
     }
     page.push_str("</html>\n");
     Ok(page)

@@ -3,6 +3,8 @@
 //! Invariant: the same numbers give the same example; a correction gets no label that it does not
 //! speak of; a label that the row has is never among the wrong ones.
 
+use std::collections::HashSet;
+
 use super::corpus::{Space, TrainRow};
 use super::recipe::{Assumed, LabelRecipe};
 use crate::model::loss::UNKNOWN;
@@ -35,57 +37,47 @@ pub(super) fn shown(
     random.shuffle(&mut denied);
     let wanted = n - shown.len();
     let mut used = row.labels.clone();
-    let mut take = |label: u32, target: f32, shown: &mut Shown| {
+    let take = |label: u32, target: f32, used: &mut Vec<u32>, shown: &mut Shown| {
         if !used.contains(&label) {
             used.push(label);
             shown.push((name(label), target));
         }
     };
     if row.is_correction {
-        denied
-            .into_iter()
-            .take(wanted)
-            .for_each(|label| take(label, 0.0, &mut shown));
+        for label in denied.into_iter().take(wanted) {
+            take(label, 0.0, &mut used, &mut shown);
+        }
     } else {
         let assumed = match recipe.assumed {
             Assumed::Wrong => recipe.smoothing as f32,
             Assumed::Unknown => UNKNOWN,
         };
+        let target = |label: u32| match row.not_labels.contains(&label) {
+            true => 0.0,
+            false => assumed,
+        };
         let n_foreign = (wanted as f64 * recipe.foreign).round() as usize;
         let n_hard = ((wanted as f64 * recipe.hard).round() as usize).min(wanted - n_foreign);
         let start = shown.len();
         for label in denied.iter().take(n_hard) {
-            take(*label, 0.0, &mut shown);
+            take(*label, 0.0, &mut used, &mut shown);
         }
         while shown.len() < start + n_hard && !row.labels.is_empty() {
-            let before = shown.len();
-            if let Some(label) = alike(row, space, random) {
-                let target = if row.not_labels.contains(&label) {
-                    0.0
-                } else {
-                    assumed
-                };
-                take(label, target, &mut shown);
-            }
-            if shown.len() == before {
-                break; // The most alike is there already.
-            }
+            let Some(label) = alike(row, space, &used, random) else {
+                break; // The file has no other.
+            };
+            take(label, target(label), &mut used, &mut shown);
         }
         for _ in 0..4 * wanted {
             if shown.len() >= n - n_foreign {
                 break;
             }
             let label = random.below(space.labels.len()) as u32;
-            let target = if row.not_labels.contains(&label) {
-                0.0
-            } else {
-                assumed
-            };
-            take(label, target, &mut shown);
+            take(label, target(label), &mut used, &mut shown);
         }
         for label in denied {
             if shown.len() < n - n_foreign {
-                take(label, 0.0, &mut shown);
+                take(label, 0.0, &mut used, &mut shown);
             }
         }
         let most = n.min(shown.len() + n_foreign);
@@ -95,11 +87,24 @@ pub(super) fn shown(
         random.shuffle(&mut shown);
     }
     restyle(&mut shown, recipe, random);
+    once(&mut shown);
     shown
 }
 
-/// Of some labels of the file, the one most like a true label of the row.
-fn alike(row: &TrainRow, space: &Space, random: &mut Random) -> Option<u32> {
+/// Keeps one of labels that are spelled alike now: the one that fits, else the first.
+fn once(shown: &mut Shown) {
+    let fits = |shown: &Shown, name: &str| shown.iter().any(|(n, t)| n == name && *t == 1.0);
+    let mut seen = HashSet::new();
+    let all = std::mem::take(shown);
+    for (name, target) in &all {
+        if (*target == 1.0 || !fits(&all, name)) && seen.insert(name.as_str()) {
+            shown.push((name.clone(), *target));
+        }
+    }
+}
+
+/// Of some labels of the file that are not `used`, the one most like a true label of the row.
+fn alike(row: &TrainRow, space: &Space, used: &[u32], random: &mut Random) -> Option<u32> {
     let model = row.labels[random.below(row.labels.len())];
     let n = space.labels.len();
     let candidates: Vec<u32> = if n <= LOOKED_AT {
@@ -107,9 +112,7 @@ fn alike(row: &TrainRow, space: &Space, random: &mut Random) -> Option<u32> {
     } else {
         (0..LOOKED_AT).map(|_| random.below(n) as u32).collect()
     };
-    let others = candidates
-        .into_iter()
-        .filter(|label| !row.labels.contains(label));
+    let others = candidates.into_iter().filter(|label| !used.contains(label));
     others.max_by(|a, b| {
         space
             .likeness(model, *a)
@@ -280,6 +283,52 @@ mod tests {
                 .iter()
                 .all(|shown| shown.iter().any(|(name, _)| name == "taxes"))
         );
+    }
+
+    #[test]
+    fn there_are_as_many_look_alikes_as_are_wanted() {
+        let mut space = Space::default();
+        let names = [
+            "tax",
+            "taxes",
+            "tax form",
+            "tax return",
+            "sea",
+            "wind",
+            "rain",
+            "bread",
+        ];
+        names.iter().for_each(|label| _ = space.number(label));
+        let recipe = LabelRecipe {
+            min: 4,
+            max: 4,
+            hard: 1.0,
+            ..plain()
+        };
+        let row = TrainRow {
+            not_labels: Vec::new(),
+            ..row(false)
+        };
+        for seed in 0..50 {
+            let spaces = std::slice::from_ref(&space);
+            let mut shown = shown(&row, spaces, &recipe, &mut Random::new(&[seed]));
+            shown.sort_by(|a, b| a.0.cmp(&b.0));
+            let names: Vec<&str> = shown.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, ["tax", "tax form", "tax return", "taxes"]);
+        }
+    }
+
+    #[test]
+    fn two_labels_that_are_spelled_alike_are_one_and_what_fits_stays() {
+        let label = |name: &str, target| (name.to_owned(), target);
+        let mut shown = vec![
+            label("a", 0.0),
+            label("b", 0.0),
+            label("a", 1.0),
+            label("b", 0.1),
+        ];
+        once(&mut shown);
+        assert_eq!(shown, [label("b", 0.0), label("a", 1.0)]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a folder under its final name is complete and on the disk: it is written beside, synced,
 //! and renamed. What a crash leaves behind has another name, and is removed by the next training.
+//! Knows nothing of who may write to the folder.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -37,10 +38,12 @@ pub(super) struct Store {
     out: PathBuf,
 }
 
+const CHECKPOINTS: &str = "checkpoints";
 const MOMENTS: &str = "trainer.safetensors";
 const PROGRESS: &str = "trainer.json";
 
 impl Store {
+    /// The checkpoints in a folder that nobody else trains in; what a crash left behind goes.
     pub(super) fn new(out: &Path) -> Result<Store, TrainError> {
         let store = Store {
             out: out.to_owned(),
@@ -59,7 +62,7 @@ impl Store {
     }
 
     fn checkpoints(&self) -> PathBuf {
-        self.out.join("checkpoints")
+        self.out.join(CHECKPOINTS)
     }
 
     /// Where the checkpoint of a step is.
@@ -69,22 +72,7 @@ impl Store {
 
     /// Steps with a checkpoint, ascending.
     pub(super) fn steps(&self) -> Vec<usize> {
-        let entries = fs::read_dir(self.checkpoints())
-            .into_iter()
-            .flatten()
-            .flatten();
-        let mut steps: Vec<usize> = entries
-            .filter_map(|entry| {
-                entry
-                    .file_name()
-                    .to_str()?
-                    .strip_prefix("step-")?
-                    .parse()
-                    .ok()
-            })
-            .collect();
-        steps.sort_unstable();
-        steps
+        steps(&self.out)
     }
 
     /// Saves weights, moments and progress, and removes checkpoints that are not kept.
@@ -136,24 +124,47 @@ impl Store {
         sync(part)
     }
 
-    /// Takes up the newest checkpoint; `None` where there is none.
+    /// Takes up the newest checkpoint that can be read; `None` where there is none. One that cannot
+    /// is put aside.
+    ///
+    /// # Errors
+    /// Where no checkpoint can be read: what is wrong with the oldest.
     pub(super) fn resume(
         &self,
         trainee: &Trainee,
         optimizer: &mut AdamW,
         device: &Device,
     ) -> Result<Option<Progress>, TrainError> {
-        let Some(step) = self.steps().last().copied() else {
-            return Ok(None);
-        };
+        let mut steps = self.steps();
+        while let Some(step) = steps.pop() {
+            match self.take_up(step, trainee, optimizer, device) {
+                Ok(progress) => return Ok(Some(progress)),
+                Err(error) if steps.is_empty() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, step, "this checkpoint cannot be read; an older one is taken");
+                    let broken = self.of_step(step).with_extension("broken");
+                    rename(&self.of_step(step), &broken)?;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn take_up(
+        &self,
+        step: usize,
+        trainee: &Trainee,
+        optimizer: &mut AdamW,
+        device: &Device,
+    ) -> Result<Progress, TrainError> {
         let folder = self.of_step(step);
-        trainee.restore(&tensors(&folder.join("model.safetensors"), device)?)?;
         let path = folder.join(PROGRESS);
         let json = fs::read(&path).map_err(TrainError::io(&path))?;
         let progress: Progress = serde_json::from_slice(&json)
             .map_err(|error| TrainError::io(&path)(std::io::Error::other(error)))?;
+        trainee.restore(&tensors(&folder.join("model.safetensors"), device)?)?;
         optimizer.restore(progress.updates, &tensors(&folder.join(MOMENTS), device)?)?;
-        Ok(Some(progress))
+        Ok(progress)
     }
 
     /// Puts the weights of a step's checkpoint back into the trainee.
@@ -186,6 +197,22 @@ impl Store {
         rename(&part, &path)?;
         Ok(path)
     }
+}
+
+/// Steps with a checkpoint in a training's folder, ascending.
+pub(super) fn steps(out: &Path) -> Vec<usize> {
+    let entries = fs::read_dir(out.join(CHECKPOINTS))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut steps: Vec<usize> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            name.to_str()?.strip_prefix("step-")?.parse().ok()
+        })
+        .collect();
+    steps.sort_unstable();
+    steps
 }
 
 fn tensors(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>, TrainError> {

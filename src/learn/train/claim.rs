@@ -1,0 +1,234 @@
+//! The folder of a training: claimed by one process, and known again when it goes on.
+//!
+//! In: the folder, and what a training begins with. Out: a claim on it, or why it is not ours.
+//! Invariant: nothing is changed in a folder that another process trains in, that holds something else,
+//! or whose result is the checkpoint to start from; a training goes on only with what it began with.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::TrainError;
+use super::state::steps;
+
+const LOCK: &str = "training.lock";
+const BEGAN: &str = "training.json";
+const RECIPE: &str = "recipe.toml";
+const RESULT: &str = "model";
+/// What a training writes beside its checkpoints.
+const RESULTS: [&str; 4] = [RECIPE, "metrics.jsonl", "report.html", RESULT];
+
+/// What a training began with; in hexadecimal digits.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(super) struct Began {
+    /// The checkpoint's files.
+    init: String,
+    /// Rows that are trained on and measured.
+    data: String,
+}
+
+impl Began {
+    /// Of a checkpoint, and of data with this identity.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub(super) fn with(init: &Path, data: u64) -> Result<Began, TrainError> {
+        let entries = fs::read_dir(init).map_err(TrainError::io(init))?;
+        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        files.retain(|path| {
+            path.extension()
+                .is_some_and(|e| e == "json" || e == "safetensors")
+        });
+        files.sort();
+        let mut hash = Sha256::new();
+        for path in files {
+            hash.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+            hash.update(fs::read(&path).map_err(TrainError::io(&path))?);
+        }
+        let digits = hash
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Ok(Began {
+            init: digits,
+            data: format!("{data:016x}"),
+        })
+    }
+}
+
+/// A folder that no other process trains in while this lives.
+pub(super) struct Claim {
+    out: PathBuf,
+    /// The system frees it however the process ends.
+    _lock: File,
+}
+
+impl Claim {
+    /// Claims `out` for a training of this recipe.
+    ///
+    /// # Errors
+    /// See the invariant; and a folder that cannot be written to.
+    pub(super) fn take(
+        out: &Path,
+        init: &Path,
+        recipe: &str,
+        resume: bool,
+    ) -> Result<Claim, TrainError> {
+        let path = || out.to_owned();
+        if let (Ok(result), Ok(init)) = (out.join(RESULT).canonicalize(), init.canonicalize())
+            && init.starts_with(&result)
+        {
+            return Err(TrainError::InitInside { path: init });
+        }
+        let is_begun = !steps(out).is_empty();
+        // Who keeps the recipe there, loses nothing.
+        let is_ours = |path: &Path| {
+            path.ends_with(RECIPE) && fs::read(path).is_ok_and(|known| known == recipe.as_bytes())
+        };
+        let holds = |path: &PathBuf| path.exists() && !is_ours(path);
+        if !is_begun
+            && !out.join(BEGAN).exists()
+            && let Some(path) = RESULTS.iter().map(|name| out.join(name)).find(holds)
+        {
+            return Err(TrainError::Foreign { path });
+        }
+        fs::create_dir_all(out).map_err(TrainError::io(out))?;
+        let lock = out.join(LOCK);
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false).open(&lock);
+        let file = file.map_err(TrainError::io(&lock))?;
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(TrainError::Running { path: path() });
+        }
+        if is_begun && !resume {
+            return Err(TrainError::Occupied { path: path() });
+        }
+        if is_begun {
+            let known = out.join(RECIPE);
+            let known = fs::read_to_string(&known).map_err(TrainError::io(&known))?;
+            if known != recipe {
+                return Err(TrainError::OtherRecipe { path: path() });
+            }
+        }
+        Ok(Claim {
+            out: path(),
+            _lock: file,
+        })
+    }
+
+    /// Records what the training begins with, or makes sure that it goes on with the same.
+    ///
+    /// # Errors
+    /// It began with something else.
+    pub(super) fn begin(&self, began: &Began, recipe: &str) -> Result<(), TrainError> {
+        let path = self.out.join(BEGAN);
+        let known: Option<Began> = fs::read(&path)
+            .ok()
+            .and_then(|json| serde_json::from_slice(&json).ok());
+        let other = |what| TrainError::OtherStart {
+            path: self.out.clone(),
+            what,
+        };
+        match known {
+            Some(known) if !steps(&self.out).is_empty() => {
+                if known.init != began.init {
+                    return Err(other("another checkpoint"));
+                }
+                if known.data != began.data {
+                    return Err(other("other rows"));
+                }
+            }
+            _ => {
+                // Before the recipe: whatever else is here without it is nobody's.
+                let json = serde_json::to_vec(began).unwrap_or_default(); // Strings cannot fail.
+                crate::config::replace(&path, &json).map_err(TrainError::io(&path))?;
+            }
+        }
+        let path = self.out.join(RECIPE);
+        crate::config::replace(&path, recipe.as_bytes()).map_err(TrainError::io(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn began(data: u64) -> Began {
+        Began {
+            init: "0".to_owned(),
+            data: data.to_string(),
+        }
+    }
+
+    fn refusal(out: &Path, init: &Path, resume: bool) -> String {
+        match Claim::take(out, init, "seed = 1", resume) {
+            Ok(_) => "taken".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn one_process_trains_in_a_folder_and_goes_on_with_what_it_began_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let (out, init) = (folder.path().join("out"), folder.path().join("init"));
+        let claim = Claim::take(&out, &init, "seed = 1", false).unwrap();
+        claim.begin(&began(1), "seed = 1").unwrap();
+        assert!(refusal(&out, &init, true).contains("another process"));
+        drop(claim);
+        // Nothing was saved: whatever it is to begin with now will do.
+        let claim = Claim::take(&out, &init, "seed = 2", false).unwrap();
+        claim.begin(&began(2), "seed = 2").unwrap();
+        fs::create_dir_all(out.join("checkpoints/step-00000003")).unwrap();
+        drop(claim);
+        assert!(refusal(&out, &init, false).contains("--resume"));
+        assert!(refusal(&out, &init, true).contains("another recipe"));
+        let claim = Claim::take(&out, &init, "seed = 2", true).unwrap();
+        let said = claim.begin(&began(1), "seed = 2").unwrap_err().to_string();
+        assert!(said.contains("other rows"), "{said}");
+        claim.begin(&began(2), "seed = 2").unwrap();
+    }
+
+    #[test]
+    fn what_somebody_else_keeps_in_a_folder_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        fs::create_dir_all(out.join("model")).unwrap();
+        fs::write(out.join("recipe.toml"), "seed = 1").unwrap();
+        let said = refusal(&out, Path::new("init"), false);
+        assert!(
+            said.contains("model") && said.contains("another folder"),
+            "{said}"
+        );
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 2);
+        fs::create_dir_all(out.join("checkpoints/step-00000003")).unwrap();
+        let said = refusal(&out, &out.join("model"), true);
+        assert!(said.contains("would be replaced"), "{said}");
+    }
+
+    #[test]
+    fn a_folder_may_hold_the_recipe_the_rows_and_the_checkpoint_to_start_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let init = folder.path().join("init");
+        fs::create_dir_all(&init).unwrap();
+        fs::write(folder.path().join("rows.jsonl"), "").unwrap();
+        fs::write(folder.path().join("recipe.toml"), "seed = 1").unwrap();
+        assert_eq!(refusal(folder.path(), &init, false), "taken");
+        fs::write(folder.path().join("recipe.toml"), "seed = 2").unwrap();
+        assert!(refusal(folder.path(), &init, false).contains("recipe.toml is there"));
+    }
+
+    #[test]
+    fn another_checkpoint_is_another_beginning() {
+        let init = tempfile::tempdir().unwrap();
+        let of = || Began::with(init.path(), 7).unwrap();
+        fs::write(init.path().join("config.json"), "{}").unwrap();
+        let before = of();
+        fs::write(init.path().join("README.md"), "words").unwrap();
+        assert_eq!(of(), before);
+        fs::write(init.path().join("model.safetensors"), "weights").unwrap();
+        assert_ne!(of(), before);
+    }
+}

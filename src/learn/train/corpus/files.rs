@@ -1,0 +1,186 @@
+//! Which files a recipe names: a folder and patterns in, paths out.
+//!
+//! Invariant: a pattern that names nothing is an error; a folder is entered once, however many links
+//! lead to it; what a training writes itself is nobody's data.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::learn::train::TrainError;
+use crate::learn::train::recipe::Paths;
+
+/// The files that paths and patterns name, sorted; each must name one. What is `written` by the
+/// training itself, files and folders, no pattern names.
+pub(in crate::learn::train) fn files(
+    folder: &Path,
+    paths: &Paths,
+    written: &[PathBuf],
+) -> Result<Vec<PathBuf>, TrainError> {
+    let mut files = Vec::new();
+    for pattern in paths.all() {
+        let found = matching(folder, pattern, written)?;
+        if found.is_empty() {
+            return Err(TrainError::NoFiles(pattern.clone()));
+        }
+        files.extend(found);
+    }
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
+
+/// The same without those that `excluded` names, however it spells them.
+pub(super) fn files_without(
+    folder: &Path,
+    paths: &Paths,
+    excluded: &Paths,
+    written: &[PathBuf],
+) -> Result<Vec<PathBuf>, TrainError> {
+    let excluded = files(folder, excluded, written)?;
+    let excluded: BTreeSet<PathBuf> = excluded.iter().map(|file| real(file)).collect();
+    let mut files = files(folder, paths, written)?;
+    files.retain(|file| !excluded.contains(&real(file)));
+    Ok(files)
+}
+
+/// One spelling of a path.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+fn matching(folder: &Path, pattern: &str, written: &[PathBuf]) -> Result<Vec<PathBuf>, TrainError> {
+    let path = folder.join(pattern);
+    if path.is_file() {
+        return Ok(vec![path]);
+    }
+    let parts = Path::new(pattern).components();
+    let parts = parts.filter(|part| *part != Component::CurDir);
+    let (mut base, mut rest) = (folder.to_owned(), Vec::new());
+    for part in parts {
+        let text = part.as_os_str().to_string_lossy();
+        if rest.is_empty() && !text.contains(['*', '?', '[', '{']) {
+            base.push(part);
+        } else {
+            rest.push(text.into_owned());
+        }
+    }
+    let rest = rest.join("/");
+    let mut glob = GlobBuilder::new(&rest);
+    let glob = glob.literal_separator(true).build();
+    let glob = glob.map_err(|error| TrainError::Pattern {
+        pattern: pattern.to_owned(),
+        fact: error.kind().to_string(),
+    })?;
+    let mut walk = Walk {
+        glob: glob.compile_matcher(),
+        passed: written.iter().map(|path| real(path)).collect(),
+        found: Vec::new(),
+    };
+    walk.enter(&base, Path::new(""));
+    Ok(walk.found)
+}
+
+struct Walk {
+    /// Matches paths relative to where the walk begins: folders may be called anything.
+    glob: GlobMatcher,
+    /// Folders and files that are not looked at, or not again.
+    passed: BTreeSet<PathBuf>,
+    found: Vec<PathBuf>,
+}
+
+impl Walk {
+    fn enter(&mut self, folder: &Path, inside: &Path) {
+        let here = match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        };
+        if !self.passed.insert(real(here)) {
+            return;
+        }
+        for entry in std::fs::read_dir(here).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let (path, inside) = (folder.join(&name), inside.join(&name));
+            if path.is_dir() {
+                self.enter(&path, &inside);
+            } else if self.glob.is_match(&inside) && !self.passed.contains(&real(&path)) {
+                self.found.push(path);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "w [x]/a.jsonl",
+            "w [x]/deep/b.jsonl",
+            "w [x]/out/metrics.jsonl",
+            "w [x]/out/model/notes.jsonl",
+        ] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        folder
+    }
+
+    fn found(pattern: &str, excluded: &[&str]) -> Vec<String> {
+        let folder = folder();
+        let base = folder.path().join("w [x]");
+        let excluded = excluded.iter().map(|one| (*one).to_owned()).collect();
+        let excluded = Paths::Many(excluded);
+        let pattern = Paths::One(pattern.to_owned());
+        let written = [base.join("out/metrics.jsonl"), base.join("out/model")];
+        let files = files_without(&base, &pattern, &excluded, &written).unwrap();
+        let inside = files.iter().map(|file| file.strip_prefix(&base).unwrap());
+        inside.map(|file| file.display().to_string()).collect()
+    }
+
+    #[test]
+    fn patterns_are_read_in_a_folder_of_any_name_and_leave_out_what_a_training_writes() {
+        assert_eq!(found("*.jsonl", &[]), ["a.jsonl"]);
+        assert_eq!(found("./*.jsonl", &[]), ["a.jsonl"]);
+        assert_eq!(found("a.jsonl", &[]), ["a.jsonl"]);
+        let both = [
+            "a.jsonl",
+            &format!("deep{}b.jsonl", std::path::MAIN_SEPARATOR),
+        ];
+        assert_eq!(found("**/*.jsonl", &[]), both);
+        assert_eq!(found("deep/../deep/b*", &[]).len(), 1);
+    }
+
+    #[test]
+    fn what_is_excluded_is_so_by_any_spelling() {
+        assert_eq!(found("**/*.jsonl", &["deep/../a.jsonl"]).len(), 1);
+    }
+
+    #[test]
+    fn a_pattern_that_names_nothing_is_told_also_of_what_is_excluded() {
+        let folder = folder();
+        let named = |paths: &str, excluded: &str| {
+            let (paths, excluded) = (
+                Paths::One(paths.to_owned()),
+                Paths::One(excluded.to_owned()),
+            );
+            let found = files_without(folder.path(), &paths, &excluded, &[]);
+            found.unwrap_err().to_string()
+        };
+        assert!(named("*/a.jsonl", "*/c.jsonl").contains("*/c.jsonl"));
+        assert!(named("*/c.jsonl", "*/a.jsonl").contains("*/c.jsonl"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_folder_above_is_not_entered_again() {
+        let folder = folder();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("w [x]/self")).unwrap();
+        let all = Paths::One("**/a.jsonl".to_owned());
+        assert_eq!(files(folder.path(), &all, &[]).unwrap().len(), 1);
+    }
+}

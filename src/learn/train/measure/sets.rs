@@ -1,0 +1,256 @@
+//! What a training is measured on: held-out rows and labelled files in, sets with their truth out.
+//!
+//! Invariant: each set has a name of its own; a row that cannot be used is told of.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::learn::dataset::{DataSet, DatasetError};
+use crate::learn::train::corpus::{Corpus, Faults, TrainRow};
+use crate::model::random::Random;
+
+/// What the held-out rows are called.
+pub(super) const HELD_OUT: &str = "holdout";
+/// Most labels that a held-out row is measured against beyond its own, where it says of none that it
+/// is wrong.
+const OTHERS: usize = 30;
+
+/// One set of rows with known truth.
+pub(super) struct Set {
+    pub(super) name: String,
+    pub(super) labels: Vec<String>,
+    pub(super) rows: Vec<(String, Arc<[u32]>, Vec<bool>)>,
+}
+
+impl Set {
+    /// Whether some row has labels that are true and labels that are not: else any model ranks all
+    /// of them right.
+    pub(super) fn can_be_ranked(&self) -> bool {
+        self.rows.iter().any(|(_, _, truth)| is_mixed(truth))
+    }
+
+    /// Whether some label of some row is true, and some is not: else any model can have all of them
+    /// right.
+    pub(super) fn can_be_decided(&self) -> bool {
+        let has = |which| self.rows.iter().any(|(_, _, truth)| truth.contains(&which));
+        has(true) && has(false)
+    }
+}
+
+/// Whether a row tells how well labels are ranked.
+pub(super) fn is_mixed(truth: &[bool]) -> bool {
+    truth.contains(&true) && truth.contains(&false)
+}
+
+/// Whether a file stands beside rows and holds none.
+pub(super) fn is_list(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    name.ends_with(".labels.json") || name.ends_with(".sites.json")
+}
+
+/// At most `most` rows of a labelled file. Those that cannot be used are among `faults`.
+///
+/// # Errors
+/// Files that cannot be read, or where no row names a label.
+pub(super) fn of_file(
+    path: &Path,
+    most: usize,
+    seed: u64,
+    faults: &mut Faults,
+) -> Result<Set, DatasetError> {
+    let name = path
+        .file_name()
+        .map_or("".into(), |name| name.to_string_lossy());
+    let stem = [".jsonl", ".parquet"];
+    let stem = stem.iter().find_map(|ending| name.split_once(ending));
+    let stem = stem.map_or(&*name, |(stem, _)| stem);
+    let labels = path.with_file_name(format!("{stem}.labels.json"));
+    let set = match labels.exists() {
+        true => DataSet::open(path, &labels)?,
+        false => DataSet::gather(path)?,
+    };
+    let mut cases = Vec::new();
+    for case in set.cases()? {
+        match case {
+            Ok(case) => cases.push(case),
+            Err(fault) => faults.add(fault),
+        }
+    }
+    Random::new(&[seed, 7]).shuffle(&mut cases);
+    cases.truncate(most);
+    Ok(Set {
+        name: set.name.clone(),
+        labels: set.labels.names().to_vec(),
+        rows: cases
+            .into_iter()
+            .map(|case| (case.row.text, case.candidates, case.truth))
+            .collect(),
+    })
+}
+
+/// Gives sets whose files have one name those of their folders, too.
+pub(super) fn name_apart(sets: &mut [(PathBuf, Set)]) {
+    for at in 0..sets.len() {
+        let is_taken = |sets: &[(PathBuf, Set)], name: &str| {
+            let mut others = sets.iter().enumerate().filter(|(other, _)| *other != at);
+            name == HELD_OUT || others.any(|(_, (_, other))| other.name == name)
+        };
+        let mut folders = sets[at].0.clone();
+        while is_taken(sets, &sets[at].1.name) {
+            if !folders.pop() {
+                break;
+            }
+            match folders.file_name() {
+                Some(folder) => {
+                    let set = &mut sets[at].1;
+                    set.name = format!("{}/{}", folder.to_string_lossy(), set.name);
+                }
+                None => {
+                    sets[at].1.name += " (file)";
+                }
+            }
+        }
+    }
+}
+
+/// Held-out rows with the labels that each is measured against; a label's number runs over all files.
+pub(super) fn held_out(corpus: &Corpus, seed: u64) -> Set {
+    let mut starts = vec![0_u32];
+    for space in &corpus.spaces {
+        starts.push(starts.last().copied().unwrap_or(0) + space.labels.len() as u32);
+    }
+    let row = |(row, number): (&TrainRow, u64)| {
+        let wrong = wrong(row, corpus.spaces[row.space].labels.len(), seed, number);
+        let both = row.labels.iter().chain(&wrong);
+        let candidates: Arc<[u32]> = both.map(|label| starts[row.space] + label).collect();
+        let truth = (0..candidates.len())
+            .map(|at| at < row.labels.len())
+            .collect();
+        (row.text.clone(), candidates, truth)
+    };
+    Set {
+        name: HELD_OUT.to_owned(),
+        labels: corpus
+            .spaces
+            .iter()
+            .flat_map(|space| space.labels.iter().cloned())
+            .collect(),
+        rows: corpus.held_out.iter().zip(0..).map(row).collect(),
+    }
+}
+
+/// The labels that are wrong for a row: those it says are, else the others of its file's `n_labels`,
+/// at most `OTHERS`, always the same. Of what a correction does not speak, nothing is known.
+fn wrong(row: &TrainRow, n_labels: usize, seed: u64, number: u64) -> Vec<u32> {
+    if row.is_correction || !row.not_labels.is_empty() {
+        return row.not_labels.clone();
+    }
+    let others = (0..n_labels as u32).filter(|label| !row.labels.contains(label));
+    let mut others: Vec<u32> = others.collect();
+    Random::new(&[seed, 8, number]).shuffle(&mut others);
+    others.truncate(OTHERS);
+    others
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(labels: &[u32], not_labels: &[u32]) -> TrainRow {
+        TrainRow {
+            text: "Bread.".to_owned(),
+            labels: labels.to_vec(),
+            not_labels: not_labels.to_vec(),
+            space: 0,
+            is_correction: false,
+        }
+    }
+
+    #[test]
+    fn a_row_that_says_of_no_label_that_it_is_wrong_is_measured_against_the_others_of_its_file() {
+        let mut others = wrong(&row(&[1, 3], &[]), 5, 7, 0);
+        others.sort_unstable();
+        assert_eq!(others, [0, 2, 4]);
+    }
+
+    #[test]
+    fn what_a_row_says_is_wrong_is_all_that_is() {
+        assert_eq!(wrong(&row(&[1], &[4, 2]), 9, 7, 0), [4, 2]);
+        let correction = TrainRow {
+            is_correction: true,
+            ..row(&[1], &[])
+        };
+        assert!(wrong(&correction, 9, 7, 0).is_empty());
+    }
+
+    #[test]
+    fn of_many_others_some_are_taken_and_each_time_the_same() {
+        let of = |number| wrong(&row(&[1], &[]), 2_000, 7, number);
+        assert_eq!(of(0).len(), OTHERS);
+        assert!(!of(0).contains(&1));
+        assert_eq!(of(0), of(0));
+        assert_ne!(of(0), of(1));
+    }
+
+    fn set(name: &str, truths: &[&[bool]]) -> Set {
+        let row = |truth: &&[bool]| {
+            let candidates = (0..truth.len() as u32).collect();
+            (String::new(), candidates, truth.to_vec())
+        };
+        Set {
+            name: name.to_owned(),
+            labels: Vec::new(),
+            rows: truths.iter().map(row).collect(),
+        }
+    }
+
+    #[test]
+    fn what_any_model_has_right_tells_nothing() {
+        let of = |truths: &[&[bool]]| {
+            let set = set("x", truths);
+            (set.can_be_ranked(), set.can_be_decided())
+        };
+        assert_eq!(of(&[]), (false, false));
+        assert_eq!(of(&[&[true, true], &[true]]), (false, false));
+        assert_eq!(of(&[&[false]]), (false, false));
+        assert_eq!(of(&[&[true], &[false]]), (false, true));
+        assert_eq!(of(&[&[true], &[true, false]]), (true, true));
+    }
+
+    #[test]
+    fn sets_of_one_name_are_told_apart_by_their_folders() {
+        let paths = [
+            "d/x/test.jsonl",
+            "d/y/test.jsonl",
+            "d/other.jsonl",
+            "holdout.jsonl",
+        ];
+        let names = ["test", "test", "other", HELD_OUT];
+        let sets = paths.iter().zip(names);
+        let mut sets: Vec<(PathBuf, Set)> = sets
+            .map(|(path, name)| (PathBuf::from(path), set(name, &[])))
+            .collect();
+        name_apart(&mut sets);
+        let names: Vec<&str> = sets.iter().map(|(_, set)| set.name.as_str()).collect();
+        assert_eq!(names, ["x/test", "test", "other", "holdout (file)"]);
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_used_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("d.jsonl");
+        std::fs::write(
+            &path,
+            "{\"text\": \"a\", \"labels\": [\"x\"]}\n{\"text\": \"b\", \"labels\": [\"z\"]}\nrubbish\n",
+        )
+        .unwrap();
+        std::fs::write(folder.path().join("d.labels.json"), r#"["x", "y"]"#).unwrap();
+        let mut faults = Faults::default();
+        let set = of_file(&path, 10, 7, &mut faults).unwrap();
+        assert_eq!((set.rows.len(), faults.count), (1, 2));
+        assert!(
+            faults.named[0].contains("d.jsonl:2: label `z`"),
+            "{faults:?}"
+        );
+    }
+}

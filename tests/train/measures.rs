@@ -1,0 +1,135 @@
+//! What is measured while training, and what is kept for it.
+
+use serde_json::Value;
+
+use crate::here::{Here, RECIPE};
+
+const MODEL: &str = "bert-isolated-proj";
+
+#[test]
+fn it_measures_in_between_keeps_the_best_and_draws_a_report() {
+    let more = "[evaluation]\nevery = 3\nholdout = 0.4\nmetric = \"loss\"\n";
+    let here = Here::new(&format!("{RECIPE}{more}"));
+    here.done("bert-isolated-proj", "out", &[]);
+    let evaluations: Vec<Value> = here
+        .metrics("out")
+        .into_iter()
+        .filter(|line| line.get("evaluation").is_some())
+        .collect();
+    assert_eq!(evaluations.len(), 4);
+    // The rows say which labels are theirs, and the others of the file are wrong: a model of random
+    // weights cannot rank them all.
+    let lrap = evaluations[0]["evaluation"]["holdout"]["lrap"].as_f64();
+    assert!(
+        lrap.is_some_and(|lrap| 0.0 < lrap && lrap < 1.0),
+        "{lrap:?}"
+    );
+    let best = evaluations.iter().max_by(|a, b| {
+        a["metric"]
+            .as_f64()
+            .unwrap()
+            .total_cmp(&b["metric"].as_f64().unwrap())
+    });
+    let step = best.unwrap()["step"].as_u64().unwrap();
+    let kept = here
+        .0
+        .path()
+        .join(format!("out/checkpoints/step-{step:08}/model.safetensors"));
+    assert_eq!(std::fs::read(kept).unwrap(), here.weights("out"));
+    let report = std::fs::read_to_string(here.0.path().join("out/report.html")).unwrap();
+    assert!(report.matches("<svg").count() >= 7, "{report}");
+    assert!(
+        report.contains("reliability") && report.contains("<td>wind</td>"),
+        "{report}"
+    );
+    assert!(!report.contains("src=") && !report.contains("href="));
+}
+
+/// The recipe measured on `rows` in a file of its own.
+fn measured_on(metric: &str, rows: &str) -> Here {
+    let more = format!("[evaluation]\nevery = 3\nfiles = \"test.jsonl\"\nmetric = \"{metric}\"\n");
+    let here = Here::new(&format!("{RECIPE}{more}"));
+    here.write("test.jsonl", rows.as_bytes());
+    here
+}
+
+const ALL_TRUE: &str = r#"{"text": "Bread.", "labels": ["bread"]}
+{"text": "A loaf.", "labels": ["bread"]}
+"#;
+
+#[test]
+fn what_any_model_has_right_is_no_measure() {
+    for metric in ["lrap", "f1"] {
+        let here = measured_on(metric, ALL_TRUE);
+        let said = here.stops(MODEL, "out", &[]);
+        assert!(
+            said.contains(&format!("\"{metric}\"")) && said.contains("2 rows"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn one_label_that_some_rows_lack_can_be_decided_and_not_ranked() {
+    let rows = format!("{ALL_TRUE}{{\"text\": \"Rain.\", \"labels\": []}}\n");
+    let here = measured_on("f1", &rows);
+    here.done(MODEL, "out", &[]);
+    let metrics = here.metrics("out");
+    let evaluation = metrics.iter().find(|line| line.get("evaluation").is_some());
+    let test = &evaluation.unwrap()["evaluation"]["test"];
+    assert!(test["lrap"].is_null() && test["f1"].is_f64(), "{test}");
+    let report = std::fs::read_to_string(here.0.path().join("out/report.html")).unwrap();
+    assert!(
+        report.contains("3 rows; LRAP –, best micro-F1 0."),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_faulty_row_of_a_measured_file_is_named() {
+    let rows =
+        "{\"text\": \"Bread.\", \"labels\": [\"bread\"], \"not_labels\": [\"sea\"]}\nrubbish\n";
+    let here = measured_on("lrap", rows);
+    let (code, said) = here.run(MODEL, "out", &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("test.jsonl:2:") && said.contains("1 faulty rows"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_hold_out_that_catches_no_row_is_told_at_once() {
+    let more = "[evaluation]\nevery = 3\nholdout = 0.0001\nmetric = \"loss\"\n";
+    let here = Here::new(&format!("{RECIPE}{more}"));
+    let said = here.stops(MODEL, "out", &[]);
+    assert!(said.contains("raise `evaluation.holdout`"), "{said}");
+    assert!(!here.0.path().join("out/model").exists());
+}
+
+#[test]
+fn rows_without_any_label_are_held_out_without_harm() {
+    let here = Here::new(&format!(
+        "{}[evaluation]\nholdout = 0.5\n",
+        RECIPE.replace("\"rows.jsonl\"", "[\"rows.jsonl\", \"none.jsonl\"]")
+    ));
+    let none: Vec<String> = (0..8)
+        .map(|n| format!("{{\"text\": \"Nothing {n}.\", \"labels\": []}}\n"))
+        .collect();
+    here.write("none.jsonl", none.concat().as_bytes());
+    let (code, said) = here.run(MODEL, "out", &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("no row of this file has a label"), "{said}");
+    assert!(said.contains("8 faulty rows"), "{said}");
+}
+
+#[test]
+fn its_own_output_is_nobodys_data() {
+    let recipe = RECIPE.replace("\"rows.jsonl\"", "\"./**/*.jsonl\"");
+    let here = Here::new(&recipe.replace("[labels]", "[labels]\nforeign = 0.5"));
+    here.done(MODEL, "out", &[]);
+    let whole = here.weights("out");
+    std::fs::remove_dir_all(here.0.path().join("out/checkpoints/step-00000012")).unwrap();
+    here.done(MODEL, "out", &["--resume"]);
+    assert_eq!(here.weights("out"), whole);
+}

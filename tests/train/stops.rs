@@ -1,0 +1,208 @@
+//! What stops a training, or keeps it from another's folder.
+
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use crate::here::{Here, RECIPE, ROWS};
+
+const MODEL: &str = "bert-isolated-proj";
+
+#[test]
+fn bad_rows_are_counted_and_named_and_the_training_goes_on() {
+    let here = Here::new(RECIPE);
+    let mut rows = ROWS.to_owned();
+    (0..12).for_each(|_| rows += "{\"text\": 7}\n");
+    here.write("rows.jsonl", rows.as_bytes());
+    let (code, said) = here.run("bert-isolated-proj", "out", &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(said.matches("rows.jsonl:").count(), 10, "{said}");
+    assert!(
+        said.contains("rows.jsonl:7:") && said.contains("12 faulty rows"),
+        "{said}"
+    );
+    assert!(!here.weights("out").is_empty());
+}
+
+#[test]
+fn a_wrong_recipe_no_usable_row_and_an_occupied_folder_stop_it() {
+    let here = Here::new(
+        &RECIPE
+            .replace("warmup", "warm_up")
+            .replace("[optimizer]", "[optimiser]"),
+    );
+    let (code, said) = here.run("bert-isolated-proj", "out", &[]);
+    assert_ne!(code, Some(0));
+    assert!(
+        said.contains("`warmup`") && said.contains("`optimizer`"),
+        "{said}"
+    );
+    here.write("recipe.toml", RECIPE.as_bytes());
+    here.write("rows.jsonl", b"{}\n");
+    assert!(
+        here.run("bert-isolated-proj", "out", &[])
+            .1
+            .contains("no usable row")
+    );
+    here.write("rows.jsonl", ROWS.as_bytes());
+    here.done("bert-isolated-proj", "out", &[]);
+    assert!(
+        here.run("bert-isolated-proj", "out", &[])
+            .1
+            .contains("--resume")
+    );
+    here.write(
+        "recipe.toml",
+        RECIPE.replace("seed = 7", "seed = 9").as_bytes(),
+    );
+    assert!(
+        here.run("bert-isolated-proj", "out", &["--resume"])
+            .1
+            .contains("another recipe")
+    );
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_it_and_the_last_checkpoint_is_kept() {
+    let here = Here::new(
+        &RECIPE
+            .replace("2e-3", "1e30")
+            .replace("every = 2", "every = 1"),
+    );
+    let (code, said) = here.run("bert-isolated-proj", "out", &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("learning_rate") && said.contains("is kept"),
+        "{said}"
+    );
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_no_checkpoint() {
+    let here = Here::new(
+        &RECIPE
+            .replace("2e-3", "1e39")
+            .replace("every = 2", "every = 1"),
+    );
+    let said = here.stops(MODEL, "out", &[]);
+    assert!(
+        said.contains("no numbers") && said.contains("no checkpoint had been saved"),
+        "{said}"
+    );
+    let saved = std::fs::read_dir(here.0.path().join("out/checkpoints")).unwrap();
+    assert_eq!(saved.count(), 0);
+}
+
+#[test]
+fn no_usable_row_is_told_with_the_faults_that_are_why() {
+    let here = Here::new(RECIPE);
+    here.write("rows.jsonl", b"{\"text\": 7}\n\n[]\n");
+    let said = here.stops(MODEL, "out", &[]);
+    assert!(
+        said.contains("no usable row in 1 files (2 faulty rows"),
+        "{said}"
+    );
+    assert!(
+        said.contains("rows.jsonl:1:") && said.contains("rows.jsonl:3:"),
+        "{said}"
+    );
+}
+
+/// Waits until a training has saved something; it runs on.
+fn until_it_saves(here: &Here, child: &mut Child) {
+    let checkpoints = here.0.path().join("out/checkpoints");
+    let began = Instant::now();
+    let is_saved = || {
+        let entries = std::fs::read_dir(&checkpoints)
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut names = entries.map(|entry| entry.file_name());
+        names.any(|name| !name.to_string_lossy().ends_with(".part"))
+    };
+    while !is_saved() {
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "nothing was saved"
+        );
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_training_that_is_asked_for_twice_runs_once() {
+    let here = Here::new(&RECIPE.replace("steps = 12", "steps = 4000"));
+    let mut first = here.command(MODEL, "out", &[]).spawn().unwrap();
+    until_it_saves(&here, &mut first);
+    for more in [&[][..], &["--resume"]] {
+        let said = here.stops(MODEL, "out", more);
+        assert!(said.contains("another process trains"), "{said}");
+    }
+    assert!(
+        first.try_wait().unwrap().is_none(),
+        "the running one was disturbed"
+    );
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
+#[test]
+fn a_training_goes_on_with_the_checkpoint_and_rows_that_it_began_with() {
+    let here = Here::new(RECIPE);
+    here.done(MODEL, "out", &[]);
+    let said = here.stops("bert-prefix-full", "out", &["--resume"]);
+    assert!(said.contains("another checkpoint"), "{said}");
+    let more = format!("{ROWS}{{\"text\": \"Hail.\", \"labels\": [\"rain\"]}}\n");
+    here.write("rows.jsonl", more.as_bytes());
+    let said = here.stops(MODEL, "out", &["--resume"]);
+    assert!(said.contains("other rows"), "{said}");
+    here.write("rows.jsonl", ROWS.as_bytes());
+    here.done(MODEL, "out", &["--resume"]);
+}
+
+#[test]
+fn what_lies_in_the_folder_already_is_not_replaced() {
+    let here = Here::new(RECIPE);
+    std::fs::create_dir_all(here.0.path().join("work")).unwrap();
+    here.write("work/recipe.toml", b"mine");
+    let said = here.stops(MODEL, "work", &[]);
+    assert!(said.contains("work/recipe.toml is there"), "{said}");
+    let mine = std::fs::read(here.0.path().join("work/recipe.toml")).unwrap();
+    assert_eq!(mine, b"mine");
+
+    here.done(MODEL, "out", &[]);
+    let before = here.weights("out");
+    let mut again = here.command(MODEL, "out", &["--resume"]);
+    let init = here.0.path().join("out/model");
+    let output = again.arg("--init").arg(init).output().unwrap();
+    assert!(!output.status.success());
+    assert_eq!(here.weights("out"), before);
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_read_is_put_aside_for_an_older_one() {
+    let recipe = RECIPE.replace("every = 2", "every = 2\nkeep = 3");
+    let here = Here::new(&recipe);
+    here.done(MODEL, "whole", &[]);
+    here.done(MODEL, "out", &[]);
+    here.write("out/checkpoints/step-00000012/trainer.json", b"{");
+    here.done(MODEL, "out", &["--resume"]);
+    assert_eq!(here.weights("out"), here.weights("whole"));
+    assert!(
+        here.0
+            .path()
+            .join("out/checkpoints/step-00000012.broken")
+            .exists()
+    );
+}
+
+#[test]
+fn where_no_terminal_shows_a_bar_lines_tell_how_far_it_is() {
+    let here = Here::new(RECIPE);
+    let (_, said) = here.run(MODEL, "out", &["--resume"]);
+    assert!(
+        said.contains("step 1/12: loss") && said.contains("step 12/12"),
+        "{said}"
+    );
+    assert!(said.contains("begins at its first step"), "{said}");
+}
