@@ -61,7 +61,14 @@ fn the_settings_of_the_folder_that_is_tagged_hold() {
         let args = [&["tag", "--model", model], paths].concat();
         user.run(&args)
     };
-    for path in ["notes", "notes/bread.md", "notes/*.md"] {
+    user.write("other/gliznet.toml", b"threshold = 1.0\n");
+    for path in [
+        "notes",
+        "notes/bread.md",
+        "notes/*.md",
+        "other/../notes/bread.md",
+        "other/../notes/*.md",
+    ] {
         let ran = tagged(&[path]);
         assert!(
             ran.code == 0 && ran.out.contains("kitchen"),

@@ -232,8 +232,12 @@ impl Training<'_> {
             let mut is_best = false;
             if every > 0 && (progress.step.is_multiple_of(every) || is_last) {
                 let measured = measure.run(trainee, &weights)?;
-                let is_better = progress.best.is_none_or(|(best, _)| measured.value > best);
-                is_best = is_better && measured.value.is_finite();
+                if !measured.value.is_finite() {
+                    return Err(TrainError::Diverged {
+                        step: progress.step,
+                    });
+                }
+                is_best = progress.best.is_none_or(|(best, _)| measured.value > best);
                 if is_best {
                     progress.best = Some((measured.value, progress.step));
                     progress.worse = 0;
@@ -312,7 +316,14 @@ fn trainee_options(
 
 /// What this training writes, or one before it in the same folder.
 fn written(options: &TrainOptions) -> Vec<PathBuf> {
-    let names = ["checkpoints", "model", "model.part", "metrics.jsonl"];
+    let names = [
+        "checkpoints",
+        "model",
+        "model.part",
+        "metrics.jsonl",
+        "training.json",
+        "training.lock",
+    ];
     let paths = names.iter().map(|name| options.out.join(name));
     paths.chain(options.write_batches.clone()).collect()
 }

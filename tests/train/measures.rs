@@ -133,3 +133,24 @@ fn its_own_output_is_nobodys_data() {
     here.done(MODEL, "out", &["--resume"]);
     assert_eq!(here.weights("out"), whole);
 }
+
+#[test]
+fn a_model_whose_answers_are_no_numbers_is_no_result() {
+    let more = "[evaluation]\nevery = 1\nholdout = 0.4\npatience = 1\n";
+    let here = Here::new(&format!("{}{more}", RECIPE.replace("2e-3", "1e30")));
+    let said = here.stops(MODEL, "out", &[]);
+    assert!(said.contains("no numbers"), "{said}");
+    assert!(!here.0.path().join("out/model").exists());
+}
+
+#[test]
+fn a_training_goes_on_with_the_labels_that_it_was_measured_against() {
+    let rows = "{\"text\": \"Bread.\", \"labels\": [\"bread\"]}\n";
+    let here = measured_on("lrap", rows);
+    here.write("test.labels.json", br#"["bread", "sea"]"#);
+    here.done(MODEL, "out", &[]);
+    here.done(MODEL, "out", &["--resume"]);
+    here.write("test.labels.json", br#"["bread", "sea", "rain"]"#);
+    let said = here.stops(MODEL, "out", &["--resume"]);
+    assert!(said.contains("other rows"), "{said}");
+}

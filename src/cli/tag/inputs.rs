@@ -49,6 +49,7 @@ fn expand_one(path: &OsStr) -> Vec<Result<Input, String>> {
 pub(in crate::cli) fn common_folder(paths: &[OsString]) -> PathBuf {
     let folders = paths.iter().filter(|path| *path != "-").map(|path| {
         let path = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
+        let path = straight(path);
         match path.is_dir() {
             true => path,
             false if path.exists() => path.parent().map(Path::to_owned).unwrap_or(path),
@@ -64,6 +65,18 @@ pub(in crate::cli) fn common_folder(paths: &[OsString]) -> PathBuf {
         both.take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
     });
     common.unwrap_or_else(|| PathBuf::from("."))
+}
+
+/// The same path without `..`, as far as it is there.
+fn straight(path: PathBuf) -> PathBuf {
+    if !path.components().any(|part| part == Component::ParentDir) {
+        return path;
+    }
+    let there = path.ancestors().find_map(|above| {
+        let real = above.canonicalize().ok()?;
+        Some(real.join(path.strip_prefix(above).ok()?))
+    });
+    there.unwrap_or(path)
 }
 
 fn is_pattern(path: &str) -> bool {

@@ -16,9 +16,10 @@ use super::state::steps;
 const LOCK: &str = "training.lock";
 const BEGAN: &str = "training.json";
 const RECIPE: &str = "recipe.toml";
+const METRICS: &str = "metrics.jsonl";
 const RESULT: &str = "model";
 /// What a training writes beside its checkpoints.
-const RESULTS: [&str; 4] = [RECIPE, "metrics.jsonl", "report.html", RESULT];
+const RESULTS: [&str; 4] = [RECIPE, METRICS, "report.html", RESULT];
 
 /// What a training began with; in hexadecimal digits.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -27,6 +28,9 @@ pub(super) struct Began {
     init: String,
     /// Rows that are trained on and measured.
     data: String,
+    /// Whether somebody keeps the recipe in the folder: it is not ours to replace.
+    #[serde(default)]
+    keeps_recipe: bool,
 }
 
 impl Began {
@@ -41,6 +45,7 @@ impl Began {
             path.extension()
                 .is_some_and(|e| e == "json" || e == "safetensors")
         });
+        files.retain(|path| !path.ends_with(BEGAN)); // A training may begin beside its checkpoint.
         files.sort();
         let mut hash = Sha256::new();
         for path in files {
@@ -55,6 +60,7 @@ impl Began {
         Ok(Began {
             init: digits,
             data: format!("{data:016x}"),
+            keeps_recipe: false,
         })
     }
 }
@@ -84,15 +90,19 @@ impl Claim {
             return Err(TrainError::InitInside { path: init });
         }
         let is_begun = !steps(out).is_empty();
-        // Who keeps the recipe there, loses nothing.
-        let is_ours = |path: &Path| {
-            path.ends_with(RECIPE) && fs::read(path).is_ok_and(|known| known == recipe.as_bytes())
+        let began = began(out);
+        // Of a training that had saved nothing only its own recipe and metrics may be replaced.
+        let is_free = |path: &Path| {
+            let is_recipe = path.ends_with(RECIPE);
+            let is_same = is_recipe && fs::read(path).is_ok_and(|x| x == recipe.as_bytes());
+            is_same
+                || began.as_ref().is_some_and(|began| match is_recipe {
+                    true => !began.keeps_recipe,
+                    false => path.ends_with(METRICS),
+                })
         };
-        let holds = |path: &PathBuf| path.exists() && !is_ours(path);
-        if !is_begun
-            && !out.join(BEGAN).exists()
-            && let Some(path) = RESULTS.iter().map(|name| out.join(name)).find(holds)
-        {
+        let holds = |path: &PathBuf| path.exists() && !is_free(path);
+        if !is_begun && let Some(path) = RESULTS.iter().map(|name| out.join(name)).find(holds) {
             return Err(TrainError::Foreign { path });
         }
         fs::create_dir_all(out).map_err(TrainError::io(out))?;
@@ -125,9 +135,7 @@ impl Claim {
     /// It began with something else.
     pub(super) fn begin(&self, began: &Began, recipe: &str) -> Result<(), TrainError> {
         let path = self.out.join(BEGAN);
-        let known: Option<Began> = fs::read(&path)
-            .ok()
-            .and_then(|json| serde_json::from_slice(&json).ok());
+        let known = crate::learn::train::claim::began(&self.out);
         let other = |what| TrainError::OtherStart {
             path: self.out.clone(),
             what,
@@ -142,14 +150,23 @@ impl Claim {
                 }
             }
             _ => {
-                // Before the recipe: whatever else is here without it is nobody's.
-                let json = serde_json::to_vec(began).unwrap_or_default(); // Strings cannot fail.
+                // Before the recipe: what is here without it, or was before it, is somebody's.
+                let began = Began {
+                    keeps_recipe: known.map_or(self.out.join(RECIPE).exists(), |k| k.keeps_recipe),
+                    ..began.clone()
+                };
+                let json = serde_json::to_vec(&began).unwrap_or_default(); // Strings cannot fail.
                 crate::config::replace(&path, &json).map_err(TrainError::io(&path))?;
             }
         }
         let path = self.out.join(RECIPE);
         crate::config::replace(&path, recipe.as_bytes()).map_err(TrainError::io(path))
     }
+}
+
+/// What the training of a folder began with; none where none did.
+fn began(out: &Path) -> Option<Began> {
+    serde_json::from_slice(&fs::read(out.join(BEGAN)).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -160,6 +177,7 @@ mod tests {
         Began {
             init: "0".to_owned(),
             data: data.to_string(),
+            keeps_recipe: false,
         }
     }
 
@@ -215,9 +233,25 @@ mod tests {
         fs::create_dir_all(&init).unwrap();
         fs::write(folder.path().join("rows.jsonl"), "").unwrap();
         fs::write(folder.path().join("recipe.toml"), "seed = 1").unwrap();
+        let claim = Claim::take(folder.path(), &init, "seed = 1", false).unwrap();
+        claim.begin(&began(1), "seed = 1").unwrap();
+        drop(claim);
+        // Nothing was saved; the recipe is still somebody's.
+        let other = Claim::take(folder.path(), &init, "seed = 2", false);
+        let said = other.err().unwrap().to_string();
+        assert!(said.contains("recipe.toml is there"), "{said}");
         assert_eq!(refusal(folder.path(), &init, false), "taken");
-        fs::write(folder.path().join("recipe.toml"), "seed = 2").unwrap();
-        assert!(refusal(folder.path(), &init, false).contains("recipe.toml is there"));
+    }
+
+    #[test]
+    fn a_result_without_its_checkpoints_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (out, init) = (folder.path().join("out"), folder.path().join("init"));
+        let claim = Claim::take(&out, &init, "seed = 1", false).unwrap();
+        claim.begin(&began(1), "seed = 1").unwrap();
+        drop(claim);
+        fs::create_dir_all(out.join("model")).unwrap();
+        assert!(refusal(&out, &init, false).contains("model is there"));
     }
 
     #[test]
@@ -227,6 +261,7 @@ mod tests {
         fs::write(init.path().join("config.json"), "{}").unwrap();
         let before = of();
         fs::write(init.path().join("README.md"), "words").unwrap();
+        fs::write(init.path().join(BEGAN), "{}").unwrap();
         assert_eq!(of(), before);
         fs::write(init.path().join("model.safetensors"), "weights").unwrap();
         assert_ne!(of(), before);

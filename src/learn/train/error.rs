@@ -82,7 +82,7 @@ pub enum TrainError {
     },
     /// Weights are no numbers any more.
     #[error(
-        "after step {step} some weights are no numbers; lower `optimizer.learning_rate`, or raise `schedule.warmup`"
+        "after step {step} the weights, or what they give, are no numbers; lower `optimizer.learning_rate`, or raise `schedule.warmup`"
     )]
     Diverged {
         /// Which step.
@@ -127,7 +127,7 @@ pub enum TrainError {
         path: PathBuf,
     },
     /// A folder that holds something else.
-    #[error("{path} is there, and of no training; choose another folder for --out")]
+    #[error("{path} is there already and would be replaced; choose another folder for --out")]
     Foreign {
         /// What is there.
         path: PathBuf,

@@ -164,14 +164,16 @@ impl Measure {
 
     /// A number that is another one for other rows.
     pub(super) fn identity(&self) -> u64 {
-        let rows = self.sets.iter().flat_map(|set| &set.rows);
-        rows.fold(0, |sum, (text, candidates, truth)| {
-            let true_ones = candidates.iter().zip(truth).filter(|(_, truth)| **truth);
-            let labels = true_ones.fold(0, |sum: u64, (label, _)| {
-                sum.wrapping_mul(31) + u64::from(*label)
-            });
-            Random::new(&[sum, hash(text), labels]).bits()
-        })
+        let rows = self.sets.iter().flat_map(|set| {
+            let names: Vec<u64> = set.labels.iter().map(|name| hash(name)).collect();
+            set.rows.iter().map(move |(text, candidates, truth)| {
+                let labels = candidates.iter().zip(truth);
+                labels.fold(hash(text), |sum, (label, truth)| {
+                    Random::new(&[sum, names[*label as usize], u64::from(*truth)]).bits()
+                })
+            })
+        });
+        rows.fold(0, |sum, row| Random::new(&[sum, row]).bits())
     }
 
     pub(super) fn run(

@@ -49,7 +49,9 @@ pub(super) struct Records {
 impl Records {
     /// Opens the file, and drops what is of later steps than `done` or was cut off.
     pub(super) fn open(path: &Path, done: usize) -> Result<Records, TrainError> {
-        let text = fs::read_to_string(path).unwrap_or_default();
+        // A line that was cut off may end within a character.
+        let bytes = fs::read(path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
         let kept = text.lines().filter(|line| {
             let line: Option<Value> = serde_json::from_str(line).ok();
             let step = line.and_then(|line| line["step"].as_u64());

@@ -143,6 +143,7 @@ impl Store {
                 Err(error) => {
                     tracing::warn!(%error, step, "this checkpoint cannot be read; an older one is taken");
                     let broken = self.of_step(step).with_extension("broken");
+                    let _ = fs::remove_dir_all(&broken); // Of an earlier time, if there is one.
                     rename(&self.of_step(step), &broken)?;
                 }
             }

@@ -1,7 +1,7 @@
 //! Which files a recipe names: a folder and patterns in, paths out.
 //!
-//! Invariant: a pattern that names nothing is an error; a folder is entered once, however many links
-//! lead to it; what a training writes itself is nobody's data.
+//! Invariant: a pattern that names nothing is an error; a file is there once, however many links and
+//! patterns lead to it; what a training writes itself is nobody's data.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -27,7 +27,8 @@ pub(in crate::learn::train) fn files(
         files.extend(found);
     }
     files.sort();
-    files.dedup();
+    let mut known = BTreeSet::new();
+    files.retain(|file| known.insert(real(file)));
     Ok(files)
 }
 
@@ -75,7 +76,8 @@ fn matching(folder: &Path, pattern: &str, written: &[PathBuf]) -> Result<Vec<Pat
     })?;
     let mut walk = Walk {
         glob: glob.compile_matcher(),
-        passed: written.iter().map(|path| real(path)).collect(),
+        written: written.iter().map(|path| real(path)).collect(),
+        open: Vec::new(),
         found: Vec::new(),
     };
     walk.enter(&base, Path::new(""));
@@ -85,8 +87,10 @@ fn matching(folder: &Path, pattern: &str, written: &[PathBuf]) -> Result<Vec<Pat
 struct Walk {
     /// Matches paths relative to where the walk begins: folders may be called anything.
     glob: GlobMatcher,
-    /// Folders and files that are not looked at, or not again.
-    passed: BTreeSet<PathBuf>,
+    /// Folders and files that are not looked at.
+    written: BTreeSet<PathBuf>,
+    /// The folders that the walk is in: a link to one of them leads nowhere new.
+    open: Vec<PathBuf>,
     found: Vec<PathBuf>,
 }
 
@@ -96,18 +100,21 @@ impl Walk {
             true => Path::new("."),
             false => folder,
         };
-        if !self.passed.insert(real(here)) {
+        let own = real(here);
+        if self.written.contains(&own) || self.open.contains(&own) {
             return;
         }
+        self.open.push(own);
         for entry in std::fs::read_dir(here).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let (path, inside) = (folder.join(&name), inside.join(&name));
             if path.is_dir() {
                 self.enter(&path, &inside);
-            } else if self.glob.is_match(&inside) && !self.passed.contains(&real(&path)) {
+            } else if self.glob.is_match(&inside) && !self.written.contains(&real(&path)) {
                 self.found.push(path);
             }
         }
+        self.open.pop();
     }
 }
 
@@ -173,6 +180,21 @@ mod tests {
         };
         assert!(named("*/a.jsonl", "*/c.jsonl").contains("*/c.jsonl"));
         assert!(named("*/c.jsonl", "*/a.jsonl").contains("*/c.jsonl"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_beside_a_folder_hides_nothing_and_doubles_nothing() {
+        let folder = folder();
+        std::os::unix::fs::symlink(folder.path().join("w [x]"), folder.path().join("a")).unwrap();
+        for (pattern, n) in [("w*/a.jsonl", 1), ("a/a.jsonl", 1), ("*/a.jsonl", 1)] {
+            let paths = Paths::One(pattern.to_owned());
+            assert_eq!(
+                files(folder.path(), &paths, &[]).unwrap().len(),
+                n,
+                "{pattern}"
+            );
+        }
     }
 
     #[cfg(unix)]

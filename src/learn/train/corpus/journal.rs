@@ -17,20 +17,26 @@ pub(super) type Rows = Box<dyn Iterator<Item = Result<Row, String>>>;
 /// be read: it is read as any other then, and told of.
 pub(super) fn rows(path: &Path) -> Option<Rows> {
     let mut reader = unzipped(path).ok()?;
-    let mut bytes = Vec::new();
-    reader.read_until(b'\n', &mut bytes).ok()?;
-    if !is_record(bytes.trim_ascii()) {
-        return None;
+    let (mut bytes, mut from) = (Vec::new(), 0);
+    loop {
+        let n = reader.read_until(b'\n', &mut bytes).ok()?;
+        let line = bytes[from..].trim_ascii();
+        let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
+        match line.is_empty() && n > 0 {
+            true => from = bytes.len(),
+            false if is_record(line) => break,
+            false => return None,
+        }
     }
-    reader.read_to_end(&mut bytes).ok()?;
+    let cut = reader.read_to_end(&mut bytes).err();
     let parcel = unpack(&bytes);
     let name = path.display().to_string();
+    let cut = cut.map(|error| Err(format!("{name}: cannot read on: {error}; copy it anew")));
     let faults = parcel.foreign.into_iter();
     let faults = faults.map(move |fault| Err(format!("{name}:{}: {}", fault.line, fault.fact)));
     let lessons = lessons(&parcel.entries, &Renamed::new()).into_iter();
-    Some(Box::new(
-        lessons.map(|lesson| Ok(row(lesson))).chain(faults),
-    ))
+    let rows = lessons.map(|lesson| Ok(row(lesson)));
+    Some(Box::new(rows.chain(faults).chain(cut)))
 }
 
 fn row(lesson: Lesson) -> Row {
@@ -81,6 +87,30 @@ mod tests {
             line(2, "b.md", tagged, r#""bread""#, r#""sea""#),
         ]);
         assert_eq!(shown.unwrap(), [r#"A loaf. ["bread"] ["sea"]"#]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_blank_lines_may_stand_before_the_first_record() {
+        let good = line(1, "a.md", "A loaf.", r#""bread""#, "");
+        let shown = shown(&["\u{feff}".to_owned(), String::new(), good]);
+        assert_eq!(shown.unwrap(), [r#"A loaf. ["bread"] []"#]);
+    }
+
+    #[test]
+    fn of_a_journal_that_is_cut_off_the_rest_is_read_and_the_end_told() {
+        let lines: Vec<String> = (0..2_000)
+            .map(|n| line(n, "a.md", &format!("Loaf {n}."), r#""bread""#, ""))
+            .collect();
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut packed, lines.join("\n").as_bytes()).unwrap();
+        let packed = packed.finish().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("corrections.jsonl.gz");
+        std::fs::write(&path, &packed[..packed.len() / 2]).unwrap();
+        let rows: Vec<_> = rows(&path).unwrap().collect();
+        assert!(rows[0].is_ok());
+        let last = rows.last().unwrap().as_ref().unwrap_err();
+        assert!(last.contains("cannot read on"), "{last}");
     }
 
     #[test]
