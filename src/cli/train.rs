@@ -20,7 +20,7 @@ use clap::Subcommand;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use super::setup::DeviceArg;
-use super::{Outcome, UsageError, complain};
+use super::{Outcome, UsageError, complain, remark};
 use crate::config::keep_memory;
 use crate::learn::train::recipe::Recipe;
 use crate::learn::train::{Event, Faults, StepRecord, TrainOptions, train};
@@ -134,12 +134,44 @@ struct Said {
     faults: usize,
     /// Examples per second, of late.
     pace: f64,
-    /// Whether there is something to go on with.
+    /// Whether there should be something to go on with.
     resumes: bool,
-    /// Where no bar is shown: when the first step here was done, and when a line was said.
-    lines: Option<(Instant, Instant)>,
-    is_hidden: bool,
-    first: usize,
+    /// Where no bar is shown.
+    lines: Option<Lines>,
+}
+
+/// What tells how far it is where no terminal shows a bar.
+#[derive(Default)]
+struct Lines {
+    /// When the first step here was done, and which it was.
+    first: Option<(Instant, usize)>,
+    /// When a line was said last.
+    said: Option<Instant>,
+}
+
+impl Lines {
+    /// Says it, now and then.
+    fn tell(&mut self, step: &StepRecord, of: usize, pace: f64) {
+        let (now, at) = (Instant::now(), step.step);
+        let (began, first) = *self.first.get_or_insert((now, at));
+        let is_early = |said: Instant| now.duration_since(said) < LINE_EVERY;
+        if self.said.is_some_and(is_early) && at != of {
+            return;
+        }
+        self.said = Some(now);
+        let message = message(step, pace);
+        let left = match (at - first) as u32 {
+            0 => String::new(),
+            done => {
+                let each = now.duration_since(began) / done;
+                format!(
+                    ", {} left",
+                    HumanDuration(each * of.saturating_sub(at) as u32)
+                )
+            }
+        };
+        remark(format_args!("step {at}/{of}: {message}{left}"));
+    }
 }
 
 impl Said {
@@ -148,37 +180,8 @@ impl Said {
             faults: 0,
             pace: 0.0,
             resumes,
-            lines: None,
-            is_hidden,
-            first: 0,
+            lines: is_hidden.then(Lines::default),
         }
-    }
-
-    /// Says where no bar does how far it is, now and then.
-    fn line(&mut self, step: &StepRecord, of: u64) {
-        let now = Instant::now();
-        let Some((began, said)) = &mut self.lines else {
-            self.lines = Some((now, now));
-            self.first = step.step;
-            complain(format_args!(
-                "step {}/{of}: {}",
-                step.step,
-                message(step, self.pace)
-            ));
-            return;
-        };
-        let is_last = step.step as u64 == of;
-        if now.duration_since(*said) < LINE_EVERY && !is_last {
-            return;
-        }
-        *said = now;
-        let each = now.duration_since(*began) / (step.step - self.first).max(1) as u32;
-        let left = HumanDuration(each * of.saturating_sub(step.step as u64) as u32);
-        let message = message(step, self.pace);
-        complain(format_args!(
-            "step {}/{of}: {message}, {left} left",
-            step.step
-        ));
     }
 
     fn event(&mut self, event: &Event, bar: &ProgressBar) {
@@ -193,9 +196,7 @@ impl Said {
                 self.faults = faults.count;
                 tell_faults(faults);
                 if self.resumes && *done == 0 {
-                    complain(
-                        "nothing to go on with is there: the training begins at its first step",
-                    );
+                    remark("nothing to go on with is there: the training begins at its first step");
                 }
                 tracing::info!(rows, held_out, trained, done, "training");
                 bar.set_position(*done as u64);
@@ -211,8 +212,8 @@ impl Said {
                 };
                 bar.set_position(step.step as u64);
                 bar.set_message(message(step, self.pace));
-                if self.is_hidden {
-                    self.line(step, bar.length().unwrap_or(0));
+                if let Some(lines) = &mut self.lines {
+                    lines.tell(step, bar.length().unwrap_or(0) as usize, self.pace);
                 }
             }
             Event::Measured {

@@ -38,9 +38,9 @@ pub fn open_any(
             // After an error the library gives the same error again and again.
             let mut is_over = false;
             let records = reader.into_iter().take_while(move |record| {
-                let is_first_error = !is_over;
+                let goes_on = !is_over;
                 is_over |= record.is_err();
-                is_first_error
+                goes_on
             });
             let rows = records.zip(1..).map(move |(record, line)| {
                 let row = match record {

@@ -63,6 +63,11 @@ impl Began {
             keeps_recipe: false,
         })
     }
+
+    /// What the training of a folder began with; none where none did.
+    fn read(out: &Path) -> Option<Began> {
+        serde_json::from_slice(&fs::read(out.join(BEGAN)).ok()?).ok()
+    }
 }
 
 /// A folder that no other process trains in while this lives.
@@ -87,10 +92,10 @@ impl Claim {
         if let (Ok(result), Ok(init)) = (out.join(RESULT).canonicalize(), init.canonicalize())
             && init.starts_with(&result)
         {
-            return Err(TrainError::InitInside { path: init });
+            return Err(TrainError::InitReplaced { path: init });
         }
-        let is_begun = !steps(out).is_empty();
-        let began = began(out);
+        let is_begun = || !steps(out).is_empty();
+        let began = Began::read(out);
         // Of a training that had saved nothing only its own recipe and metrics may be replaced.
         let is_free = |path: &Path| {
             let is_recipe = path.ends_with(RECIPE);
@@ -102,7 +107,9 @@ impl Claim {
                 })
         };
         let holds = |path: &PathBuf| path.exists() && !is_free(path);
-        if !is_begun && let Some(path) = RESULTS.iter().map(|name| out.join(name)).find(holds) {
+        if !is_begun()
+            && let Some(path) = RESULTS.iter().map(|name| out.join(name)).find(holds)
+        {
             return Err(TrainError::Foreign { path });
         }
         fs::create_dir_all(out).map_err(TrainError::io(out))?;
@@ -113,10 +120,11 @@ impl Claim {
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(TrainError::Running { path: path() });
         }
-        if is_begun && !resume {
-            return Err(TrainError::Occupied { path: path() });
-        }
-        if is_begun {
+        // Anew: until it was locked, another process may have trained here.
+        if is_begun() {
+            if !resume {
+                return Err(TrainError::Occupied { path: path() });
+            }
             let known = out.join(RECIPE);
             let known = fs::read_to_string(&known).map_err(TrainError::io(&known))?;
             if known != recipe {
@@ -135,7 +143,7 @@ impl Claim {
     /// It began with something else.
     pub(super) fn begin(&self, began: &Began, recipe: &str) -> Result<(), TrainError> {
         let path = self.out.join(BEGAN);
-        let known = crate::learn::train::claim::began(&self.out);
+        let known = Began::read(&self.out);
         let other = |what| TrainError::OtherStart {
             path: self.out.clone(),
             what,
@@ -162,11 +170,6 @@ impl Claim {
         let path = self.out.join(RECIPE);
         crate::config::replace(&path, recipe.as_bytes()).map_err(TrainError::io(path))
     }
-}
-
-/// What the training of a folder began with; none where none did.
-fn began(out: &Path) -> Option<Began> {
-    serde_json::from_slice(&fs::read(out.join(BEGAN)).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ pub enum TrainError {
     #[error(
         "{path}, the checkpoint to start from, would be replaced by the result; choose another folder for --out"
     )]
-    InitInside {
+    InitReplaced {
         /// The checkpoint.
         path: PathBuf,
     },

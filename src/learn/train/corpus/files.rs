@@ -1,7 +1,7 @@
 //! Which files a recipe names: a folder and patterns in, paths out.
 //!
-//! Invariant: a pattern of wanted files that names nothing is an error; a file is there once, however many links and
-//! patterns lead to it; what a training writes itself is nobody's data.
+//! Invariant: a pattern of wanted files that names nothing is an error; a file is there once, however
+//! many links and patterns lead to it; what a training writes itself is nobody's data.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};

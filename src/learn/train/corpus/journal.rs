@@ -13,8 +13,8 @@ use crate::learn::journal::{is_record, unpack};
 /// Rows, and what is wrong with a line.
 pub(super) type Rows = Box<dyn Iterator<Item = Result<Row, String>>>;
 
-/// The rows of a journal; `None` where the first line is none of a journal, or where the file cannot
-/// be read: it is read as any other then, and told of.
+/// The rows of a journal; `None` where the first line that is not blank is none of a journal, or
+/// cannot be read: the file is read as any other then, and told of.
 pub(super) fn rows(path: &Path) -> Option<Rows> {
     let mut reader = unzipped(path).ok()?;
     let (mut bytes, mut from) = (Vec::new(), 0);
