@@ -60,6 +60,8 @@ pub enum TagsForm {
     Block,
     /// `:a:b:`.
     Org,
+    /// An alias, a mapping or the like: nothing can be written into it.
+    Other,
 }
 
 /// A value and where it stands, quotes included.
@@ -203,8 +205,7 @@ impl TagKeys {
 fn tags_value(field: &Field, keys: &TagKeys) -> TagsValue {
     let mut items = Vec::new();
     let mut is_spaced = false;
-    for scalar in field.scalars.iter().filter(|scalar| !scalar.is_null) {
-        let Scalar { text, span, .. } = scalar;
+    for Scalar { text, span, .. } in field.scalars.iter().filter(|scalar| !scalar.is_null) {
         let names: Vec<&str> = match field.form {
             TagsForm::Org => text.split([':', ' ', '\t']).collect(),
             TagsForm::Scalar if text.contains(',') => text.split(',').collect(),
@@ -225,7 +226,7 @@ fn tags_value(field: &Field, keys: &TagKeys) -> TagsValue {
                 }),
         );
     }
-    let is_null = field.scalars.iter().all(|s| s.is_null) && field.form == TagsForm::Scalar;
+    let is_null = field.form == TagsForm::Scalar && field.scalars.iter().all(|s| s.is_null);
     TagsValue {
         key: field.key.clone(),
         form: if is_null { TagsForm::Null } else { field.form },

@@ -121,6 +121,44 @@ fn tags_are_written_listed_and_taken_back() {
 }
 
 #[test]
+fn a_run_that_wrote_nothing_says_so_and_points_to_no_undo() {
+    let user = Gliznet::with(&[
+        ("folded.md", "---\ntags: >-\n  mine\n---\nText\n"),
+        ("linked.md", "Text\n"),
+    ]);
+    let no_place = "2 tags have no place where the tags of their file stand; add them by hand, or \
+                    write those tags as a list\n";
+    for (dry, said) in [
+        (
+            &["--dry-run"][..],
+            "0 of 1 file would change (0 tags); nothing was written\n",
+        ),
+        (&[], "0 of 1 file changed; nothing was written\n"),
+    ] {
+        let ran = write(&user, &[dry, &["folded.md"]].concat());
+        assert_eq!((ran.code, ran.err), (0, format!("{said}{no_place}")));
+    }
+    std::fs::hard_link(user.path("linked.md"), user.path("also.md")).unwrap();
+    let ran = write(&user, &["linked.md"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.err
+            .ends_with("0 of 1 file changed; nothing was written\n"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_is_named_by_a_link_too_has_one_turn() {
+    let user = Gliznet::with(&[("a.md", "---\ntags: [mine]\n---\nText\n")]);
+    std::os::unix::fs::symlink("a.md", user.path("link.md")).unwrap();
+    let ran = write(&user, &["a.md", "link.md"]);
+    let said = "run 1: 1 of 1 file changed (2 tags); `gliznet undo` takes it back\n";
+    assert_eq!((ran.code, ran.err.as_str()), (0, said));
+}
+
+#[test]
 fn a_dry_run_shows_a_diff_that_patch_takes_and_writes_nothing() {
     let user = notes();
     let ran = write(&user, &["--dry-run", "notes/b.md"]);

@@ -21,7 +21,12 @@ pub(crate) fn unified(preview: &Preview, target: &str) -> String {
         String::from_utf8_lossy(&preview.before),
         String::from_utf8_lossy(&preview.after),
     );
-    let diff = TextDiff::from_lines(before.as_ref(), after.as_ref());
+    // `patch` knows one end of a line; a lone carriage return is a byte like others to it.
+    let before: Vec<&str> = before.split_inclusive('\n').collect();
+    let after: Vec<&str> = after.split_inclusive('\n').collect();
+    let diff = TextDiff::configure()
+        .newline_terminated(true)
+        .diff_slices(&before, &after);
     // `a/` and `b/` are what `patch -p1` takes off.
     let name = target.trim_start_matches("./").trim_start_matches('/');
     let (old, new) = (format!("a/{name}"), format!("b/{name}"));

@@ -21,6 +21,9 @@ pub(super) fn read(source: &str, start: usize) -> Option<(Extent, Fields)> {
     if text.starts_with('{') {
         return json(source, start);
     }
+    if text.starts_with("---\r") && !text.contains('\n') {
+        return Some(old_mac(start));
+    }
     let first = text.lines().next()?;
     let (syntax, closing): (_, &[&str]) = match first.trim_end() {
         "---" => (Syntax::Yaml, &["---", "..."]),
@@ -49,6 +52,22 @@ pub(super) fn read(source: &str, start: usize) -> Option<(Extent, Fields)> {
         at = end;
     }
     None
+}
+
+/// Lines that end as those of the Mac did until 2001. Nobody writes such settings any more, and a
+/// second block above them would make text of them.
+fn old_mac(start: usize) -> (Extent, Fields) {
+    let fault = "line 1: its lines end in a lone carriage return; let an editor write line feeds";
+    let extent = Extent {
+        syntax: Syntax::Yaml,
+        content: Span::new(start, start),
+        end: start,
+    };
+    let fields = Fields {
+        fault: Some(fault.to_owned()),
+        ..Fields::default()
+    };
+    (extent, fields)
 }
 
 /// Hugo's JSON front matter: one object at the very start.

@@ -14,7 +14,7 @@ pub(super) struct Scalar {
     pub(super) is_null: bool,
 }
 
-/// A top-level key; a value that is a mapping has no scalars.
+/// A top-level key; a value that is a mapping has the form `Other`, and no scalars.
 #[derive(Clone, Debug)]
 pub(super) struct Field {
     pub(super) key: String,

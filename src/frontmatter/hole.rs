@@ -36,8 +36,8 @@ pub(super) fn hole(source: &str, found: &[Occurrence], goes: &[bool], idx: usize
     } else if stays_behind {
         Span::new(item.start, found[idx + 1].item.start)
     } else if has_commas {
-        let gap = source[..item.start].trim_end();
-        let comma = gap.strip_suffix(',').filter(|_| before.is_some());
+        // What is before it may be no tag: an empty string, for instance.
+        let comma = source[..item.start].trim_end().strip_suffix(',');
         Span::new(comma.map_or(item.start, str::len), item.end)
     } else {
         Span::new(

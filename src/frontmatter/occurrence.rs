@@ -123,6 +123,9 @@ impl<'a> Scalar<'a> {
         };
         let text = &source[content.range()];
         let kind = match value.form {
+            // What an alias stands for is written elsewhere.
+            _ if syntax == Syntax::Yaml && written.starts_with('*') => Kind::Opaque,
+            TagsForm::Other => Kind::Opaque,
             TagsForm::Org => Kind::Colons,
             TagsForm::Flow => Kind::Flow,
             TagsForm::Block => Kind::Block,

@@ -40,6 +40,31 @@ pub(super) fn read(source: &str, start: usize) -> Option<(Extent, Fields)> {
     ))
 }
 
+/// Where a keyword may stand at the earliest: behind a property drawer, which counts only where
+/// nothing but comments is before it, and behind an editor's `-*-` line, which counts only at the top.
+pub(super) fn first_place(source: &str, start: usize) -> usize {
+    let mut at = start;
+    let mut place = start;
+    let mut in_drawer = false;
+    for line in source[start..].split_inclusive('\n') {
+        let text = line.trim();
+        let is_mode_line = at == start && text.starts_with('#') && text.contains("-*-");
+        at += line.len();
+        if in_drawer {
+            if text.eq_ignore_ascii_case(":end:") {
+                return at;
+            }
+        } else if text.eq_ignore_ascii_case(":properties:") {
+            in_drawer = true;
+        } else if is_mode_line {
+            place = at;
+        } else if !(text.is_empty() || text == "#" || text.starts_with("# ")) {
+            break;
+        }
+    }
+    place
+}
+
 /// Splits `#+KEY: value`.
 pub(crate) fn keyword(line: &str) -> Option<(&str, &str)> {
     let (key, value) = line.strip_prefix("#+")?.split_once(':')?;

@@ -240,7 +240,7 @@ fn emptied(
         TagsForm::Scalar if front_matter.syntax == Syntax::Org => "",
         TagsForm::Scalar => "[]",
         TagsForm::Org => "",
-        TagsForm::Flow | TagsForm::Block | TagsForm::Null => return None,
+        TagsForm::Flow | TagsForm::Block | TagsForm::Null | TagsForm::Other => return None,
     };
     Some(Edit {
         span: value.span,

@@ -46,6 +46,7 @@ fn field(source: &str, content: Span, key: &str, item: &Item) -> Option<Field> {
                 .filter_map(|value| scalar(source, content, value))
                 .collect(),
         ),
+        Value::InlineTable(_) => (TagsForm::Other, Vec::new()),
         _ => (
             TagsForm::Scalar,
             scalar(source, content, value).into_iter().collect(),

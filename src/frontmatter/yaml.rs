@@ -3,15 +3,26 @@
 //! Lists in lists are read flat, since `tags: [[a]]` is what an unquoted wiki link becomes;
 //! mappings inside are passed over. Keeps what was read before a fault.
 
+mod joined;
+
+use std::collections::BTreeMap;
+
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
 use super::TagsForm;
 use super::fields::{Field, Fields, Scalar, fault};
 use crate::document::Span;
+use joined::{FILLER, with_brackets_joined, with_pairs_joined};
 
 /// `None` where the text between the fences is no mapping: then the fences were rules.
 pub(super) fn read(source: &str, content: Span) -> Option<Fields> {
     let text = &source[content.range()];
+    let is_json = text.trim_start().starts_with('{');
+    if is_json && let Some(text) = with_pairs_joined(text) {
+        let mut reader = Reader::new(source, content, &text);
+        reader.run();
+        return Some(reader.fields);
+    }
     let mut reader = Reader::new(source, content, text);
     reader.run();
     if reader.fields.fault.is_some()
@@ -24,37 +35,17 @@ pub(super) fn read(source: &str, content: Span) -> Option<Fields> {
         }
     }
     let is_mapping = match reader.fields.fault {
-        // Broken: front matter if any line looks like `key:`.
-        Some(_) => reader.is_mapping || text.lines().any(looks_like_a_key),
+        // Broken: front matter if it begins like an object, or any line looks like `key:`.
+        Some(_) => reader.is_mapping || is_json || text.lines().any(looks_like_a_key),
         None => reader.is_mapping || !reader.has_value,
     };
     is_mapping.then_some(reader.fields)
 }
 
-/// The same text, byte for byte as long, with closing brackets that begin a line on the line above:
-/// the scanner does not take them there behind a quoted string, though YAML does.
-fn with_brackets_joined(text: &str) -> Option<String> {
-    if !text.contains("\n]") {
-        return None;
-    }
-    let mut joined = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        let above = joined.trim_end_matches(['\n', '\r']);
-        let row = above.rsplit('\n').next().unwrap_or_default();
-        // Behind a comment the bracket would be part of it.
-        if line.starts_with(']') && !row.contains('#') {
-            let above = above.len();
-            let blanks = " ".repeat(joined.len() - above);
-            joined.replace_range(above.., &blanks);
-        }
-        joined += line;
-    }
-    Some(joined)
-}
-
-/// JSON is YAML, but for tabs, which YAML does not allow everywhere.
+/// JSON is YAML, but for tabs, which YAML does not allow everywhere, and pairs of escapes.
 pub(super) fn read_json(source: &str, content: Span) -> Fields {
     let text = source[content.range()].replace('\t', " ");
+    let text = with_pairs_joined(&text).unwrap_or(text);
     let mut reader = Reader::new(source, content, &text);
     reader.run();
     reader.fields
@@ -86,6 +77,10 @@ struct Reader<'s, 't> {
     /// How many of `open` are mappings.
     n_mappings: usize,
     key: Option<(String, usize)>,
+    /// The strings that an anchor stands for, as far as they were read.
+    anchors: BTreeMap<usize, Vec<String>>,
+    /// Anchored lists that are open: the anchor, and how many values are open around it.
+    anchored: Vec<(usize, usize)>,
     /// Where the last scalar or bracket ends.
     last_end: usize,
 }
@@ -103,6 +98,8 @@ impl<'s, 't> Reader<'s, 't> {
             open: Vec::new(),
             n_mappings: 0,
             key: None,
+            anchors: BTreeMap::new(),
+            anchored: Vec::new(),
             last_end: content.start,
         }
     }
@@ -136,11 +133,14 @@ impl<'s, 't> Reader<'s, 't> {
         match event {
             Event::MappingStart(..) => {
                 self.is_mapping |= self.open.is_empty();
-                self.begin_value(span, TagsForm::Scalar);
+                self.begin_value(span, TagsForm::Other);
                 self.open.push(true);
                 self.n_mappings += 1;
             }
-            Event::SequenceStart(..) => {
+            Event::SequenceStart(anchor, _) => {
+                if anchor > 0 {
+                    self.anchored.push((anchor, self.open.len()));
+                }
                 self.has_value |= self.open.is_empty();
                 // The bracket may be the first item of a block list.
                 let (before, rest) = self.source.split_at(span.start);
@@ -164,15 +164,23 @@ impl<'s, 't> Reader<'s, 't> {
                 if let Some(true) = self.open.pop() {
                     self.n_mappings -= 1;
                 }
+                let depth = self.open.len();
+                self.anchored.pop_if(|(_, around)| *around == depth);
                 if self.open.len() == 1 {
                     self.end_value(Span::new(span.start, end));
                 }
             }
-            Event::Scalar(text, style, ..) => self.scalar(&text, style, span),
-            Event::Alias(_) if self.open.len() == 1 => {
-                self.begin_value(span, TagsForm::Scalar);
-                self.end_value(span);
+            Event::Scalar(text, style, anchor, _) => {
+                let open = self.anchored.iter().map(|(anchor, _)| *anchor);
+                for anchor in open.chain((anchor > 0).then_some(anchor)) {
+                    self.anchors
+                        .entry(anchor)
+                        .or_default()
+                        .push(text.to_string());
+                }
+                self.scalar(&text, style, span);
             }
+            Event::Alias(anchor) => self.alias(anchor, span),
             _ => {}
         }
     }
@@ -180,6 +188,27 @@ impl<'s, 't> Reader<'s, 't> {
     /// Whether the reader stands directly in the top-level mapping.
     fn is_top(&self) -> bool {
         self.open.len() == 1 && self.open[0]
+    }
+
+    /// What an alias stands for is read where it stands; nothing is written there.
+    fn alias(&mut self, anchor: usize, span: Span) {
+        let is_top = self.is_top();
+        if is_top {
+            self.begin_value(span, TagsForm::Other);
+        }
+        self.last_end = self.last_end.max(span.end);
+        let is_listed = self.n_mappings == 1 && self.open.first() == Some(&true);
+        if let Some(field) = self.fields.fields.last_mut().filter(|_| is_listed) {
+            let texts = self.anchors.get(&anchor).into_iter().flatten();
+            field.scalars.extend(texts.map(|text| Scalar {
+                text: text.clone(),
+                span,
+                is_null: text.is_empty(),
+            }));
+        }
+        if is_top {
+            self.end_value(span);
+        }
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) {
@@ -204,7 +233,7 @@ impl<'s, 't> Reader<'s, 't> {
             self.last_end = self.last_end.max(span.end);
         }
         let scalar = Scalar {
-            text: text.to_owned(),
+            text: text.replace(FILLER, ""),
             span,
             is_null,
         };

@@ -3,7 +3,9 @@
 //! Invariant: what is written is recorded first and can be undone; a dry run records nothing. Tags
 //! that a person has rejected for a file are not written into it.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 
@@ -127,6 +129,9 @@ impl WriteArgs {
             files: 0,
             changed: 0,
             tags: 0,
+            seen: BTreeSet::new(),
+            unwritable: 0,
+            failed: 0,
         }))
     }
 }
@@ -141,11 +146,28 @@ pub(super) struct Writer {
     files: usize,
     changed: usize,
     tags: usize,
+    /// Files that had their turn: one may have been named twice, or by a link too.
+    seen: BTreeSet<Arc<str>>,
+    /// Tags that have no place where they should stand.
+    unwritable: usize,
+    /// Files that could not be written.
+    failed: usize,
 }
 
 impl Writer {
     /// Gives a file its tags, or says why not.
     pub(super) fn write(
+        &mut self,
+        text: &Text,
+        outline: &Outline,
+        vocabulary: &Vocabulary,
+    ) -> Result<WrittenRecord, String> {
+        let written = self.written(text, outline, vocabulary);
+        self.failed += usize::from(written.is_err());
+        written
+    }
+
+    fn written(
         &mut self,
         text: &Text,
         outline: &Outline,
@@ -158,6 +180,11 @@ impl Writer {
             unwritable: Vec::new(),
             diff: self.dry.then(String::new),
         };
+        if let Some(name) = &text.name
+            && !self.seen.insert(Arc::clone(name))
+        {
+            return Ok(record);
+        }
         self.files += 1;
         let Some((path, seen)) = &text.file else {
             return Ok(record);
@@ -200,6 +227,7 @@ impl Writer {
         let count = record.added.len() + record.removed.len();
         self.changed += usize::from(count > 0);
         self.tags += count;
+        self.unwritable += record.unwritable.len();
         Ok(record)
     }
 
@@ -209,12 +237,25 @@ impl Writer {
         let tags = counted(self.tags, "tag");
         let message = match (self.dry, self.run.id()) {
             (true, _) => format!("{files} would change ({tags}); nothing was written"),
-            (false, Some(run)) => {
+            (false, Some(run)) if self.changed > 0 => {
                 format!("run {run}: {files} changed ({tags}); `gliznet undo` takes it back")
             }
-            (false, None) => format!("{files} changed; every file has its tags already"),
+            _ if self.files == 0 || self.failed > 0 || self.unwritable > 0 => {
+                format!("{files} changed; nothing was written")
+            }
+            _ => format!("{files} changed; every file has its tags already"),
         };
         super::super::remark(message);
+        if self.unwritable > 0 {
+            let what = match self.unwritable {
+                1 => "1 tag has".to_owned(),
+                n => format!("{n} tags have"),
+            };
+            super::super::remark(format!(
+                "{what} no place where the tags of their file stand; add them by hand, or write \
+                 those tags as a list"
+            ));
+        }
     }
 }
 

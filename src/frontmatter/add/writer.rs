@@ -5,7 +5,7 @@
 //! list. Whether the edit reads back as it should is the caller's to prove.
 
 use super::super::scalar::yaml;
-use super::super::{FrontMatter, Syntax, TagsForm, TagsValue, Value};
+use super::super::{FrontMatter, Syntax, TagsForm, TagsValue, Value, org};
 use super::{AddError, Edit};
 use crate::document::{Format, Span};
 
@@ -56,7 +56,7 @@ impl<'a> Writer<'a> {
                 let list = self.block_list();
                 format!("---{newline}{list}---{newline}{gap}")
             }
-            Format::Org => format!("#+FILETAGS: :{}:{newline}", self.tags.join(":")),
+            Format::Org => return Ok(self.org_keyword(start)),
             _ => return Err(AddError::NoPlace(format)),
         };
         Ok(insert(start, text))
@@ -74,6 +74,8 @@ impl<'a> Writer<'a> {
             return Some(insert(brace + 1, format!("\"tags\": [{list}]{comma}")));
         }
         match before.syntax {
+            // A key of its own would hide the tags that come from elsewhere.
+            Syntax::Yaml if self.is_merged(content) => None,
             Syntax::Yaml => Some(insert(content.end, self.block_list())),
             // Before the first table, or it would belong to that.
             Syntax::Toml => Some(insert(
@@ -81,10 +83,27 @@ impl<'a> Writer<'a> {
                 format!("tags = [{}]{newline}", self.items(quoted)),
             )),
             Syntax::Json => None,
-            Syntax::Org => Some(insert(
-                content.start,
-                format!("#+FILETAGS: :{}:{newline}", self.tags.join(":")),
-            )),
+            Syntax::Org => Some(self.org_keyword(content.start)),
+        }
+    }
+
+    /// Whether YAML settings take keys over from another mapping.
+    fn is_merged(&self, content: Span) -> bool {
+        let mut lines = self.source[content.range()].lines();
+        lines.any(|line| {
+            line.strip_prefix("<<")
+                .is_some_and(|rest| rest.trim_start().starts_with(':'))
+        })
+    }
+
+    /// A line of its own at the head of an Org document.
+    fn org_keyword(&self, start: usize) -> Edit {
+        let at = org::first_place(self.source, start);
+        let line = format!("#+FILETAGS: :{}:", self.tags.join(":"));
+        let newline = self.newline;
+        match self.source[..at].ends_with('\n') || at == start {
+            true => insert(at, format!("{line}{newline}")),
+            false => insert(at, format!("{newline}{line}")), // The drawer ends the file.
         }
     }
 
@@ -114,8 +133,13 @@ impl<'a> Writer<'a> {
                 span: value.span,
                 text: format!("[{}]", self.items(self.item(syntax))),
             }),
+            TagsForm::Other => None,
             TagsForm::Scalar if syntax == Syntax::Yaml && !self.is_json => self.scalar(value),
             // TOML and JSON have lists for this.
+            TagsForm::Scalar if value.items.is_empty() => Some(Edit {
+                span: value.span,
+                text: format!("[{}]", self.items(self.item(syntax))),
+            }),
             TagsForm::Scalar => Some(Edit {
                 span: value.span,
                 text: format!("[{written}, {}]", self.items(self.item(syntax))),
@@ -179,14 +203,31 @@ impl<'a> Writer<'a> {
         // A list with one item a line gets more lines.
         let line = self.source[..last.start].rfind('\n').map_or(0, |at| at + 1);
         let indent = &self.source[line..last.start];
-        let gap = if line > value.span.start && indent.trim().is_empty() {
-            format!("{}{indent}", self.newline)
-        } else {
-            " ".to_owned()
+        let is_lines = line > value.span.start && indent.trim().is_empty();
+        let gap = match is_lines {
+            true => format!("{}{indent}", self.newline),
+            false => " ".to_owned(),
         };
         let more = self.tags.iter();
-        let more = more.map(|tag| format!(",{gap}{}", item(tag)));
-        Some(insert(at, more.collect()))
+        let more: String = more.map(|tag| format!(",{gap}{}", item(tag))).collect();
+        // A comment beside the last item is of that item.
+        let line_end = self.line_end(at);
+        let rest = &self.source[at..line_end];
+        let (comma, comment) = match rest.trim_start().strip_prefix(',') {
+            Some(comment) => (",", comment),
+            None => ("", rest),
+        };
+        if is_lines && comment.trim_start().starts_with('#') {
+            let more = more.strip_prefix(',').unwrap_or_default();
+            return Some(match comma {
+                "" => Edit {
+                    span: Span::new(at, line_end),
+                    text: format!(",{rest}{more}"),
+                },
+                comma => insert(line_end, format!("{more}{comma}")),
+            });
+        }
+        Some(insert(at, more))
     }
 
     /// `a`, `a, b`, `#a #b` or (where spaces separate) `a b`, quoted or not.
@@ -198,14 +239,27 @@ impl<'a> Writer<'a> {
             return None;
         }
         let inside = written.trim_matches(['"', '\'']);
+        let end = value.span.end - quote.map_or(0, char::len_utf8);
         let lead = match value.is_spaced {
             true if inside.trim_start().starts_with('#') => " #",
             true => " ",
             false => ", ",
         };
         let more: String = self.tags.iter().flat_map(|tag| [lead, tag]).collect();
-        let end = value.span.end - quote.map_or(0, char::len_utf8);
-        Some(insert(end, more))
+        if value.items.is_empty() {
+            let start = value.span.start + quote.map_or(0, char::len_utf8);
+            return Some(Edit {
+                span: Span::new(start, end),
+                text: more.trim_start_matches([',', ' ']).to_owned(),
+            });
+        }
+        // The comma may stand there already, and what is behind it.
+        let known = match inside.trim_end().ends_with(',') {
+            true if inside.ends_with(',') => ",",
+            true => ", ",
+            false => "",
+        };
+        Some(insert(end, more[known.len()..].to_owned()))
     }
 
     /// A tag as an item of a list between brackets.

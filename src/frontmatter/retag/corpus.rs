@@ -34,7 +34,7 @@ const fn org(text: &'static str) -> Sample {
 }
 
 #[rustfmt::skip]
-pub(super) const SAMPLES: [Sample; 62] = [
+pub(super) const SAMPLES: [Sample; 83] = [
     // Obsidian.
     open("---\ntags:\n  - journal\n  - daily\ncreated: 2024-03-01 08:15\n---\n# 2024-03-01\n"),
     open("---\naliases: [\"A note\", Another]\ntags: [journal, daily]\ncssclasses:\n  - wide\n---\nText\n"),
@@ -69,8 +69,19 @@ pub(super) const SAMPLES: [Sample; 62] = [
     open("---\ntags  :   [ a ,b ]   \n---\n"),
     open("---\ntags: [a]\ntags2: [b]\nmeta:\n  tags: [c]\n---\n"),
     closed("---\ntags: *gone\n---\n"),
+    closed("---\ncommon: &t [mine, yours]\ntags: *t\n---\n"),
+    closed("---\nbase: &b {tags: [mine]}\n<<: *b\n---\n"),
+    open("---\nx: &x garden\ntags: [*x, b]\n---\n"),
     closed("---\ntags:\n- [a, b]\n- c\n---\n"),
     closed("---\ntags: {a: 1, b: 2}\n---\n"),
+    closed("---\ntags:\n  a: 1\n---\n"),
+    closed("---\ntags: !!set {a, b}\n---\n"),
+    open("---\ntags: \"\"\n---\n"),
+    open("---\ntags: \"#\"\n---\n"),
+    open("---\ntags: a,\n---\n"),
+    open("---\ntags: 'a, '\n---\n"),
+    open("---\ntags: [\n  a, # why a\n  b  # why b\n]\n---\n"),
+    closed("---\rtitle: x\rtags: [a]\r---\rText\r"),
     closed("---\ntags: >-\n  folded text\n---\n"),
     closed("---\ntags: [a, b\n---\nBroken\n"),
     closed("---\ntitle: a: b\ntags: [x]\n---\nBroken\n"),
@@ -91,7 +102,15 @@ pub(super) const SAMPLES: [Sample; 62] = [
     open("+++\ntitle = 'x'\n[menu.main]\nweight = 1\n+++\n"),
     open("+++\ntags = [\n  \"a\",\n  \"b\",\n]\n+++\n"),
     open("+++\ntitle = 'x'\n[taxonomies]\ntags = [\"zola\"]\ncategories = ['y']\n+++\n"),
+    open("+++\ntags = [\n  \"a\", # why a\n  \"b\", # why b\n]\n+++\n"),
+    open("+++\ntags = \"\"\n+++\n"),
+    closed("+++\ntags = {mine = 1}\n+++\n"),
     closed("+++\ntags = [\"a\"\n+++\nBroken\n"),
+    closed("{\"tags\": {\"mine\": 1}}\n\nText\n"),
+    open("{\"tags\": \"\"}\n\nText\n"),
+    open(";;;\n{\"tags\": [\"\", \"a\"]}\n;;;\n"),
+    open("{\"title\": \"\\ud83c\\udf31 sow\", \"tags\": [\"a\"]}\n\nText\n"),
+    open("---\n{\"title\": \"\\ud83c\\udf31\", \"tags\": [\"a\"]}\n---\nText\n"),
     open("{\n  \"title\": \"x\",\n  \"tags\": [\n    \"a\",\n    \"b\"\n  ]\n}\n\nText\n"),
     open("{\"title\": \"x\", \"tags\": [\"a\"], \"n\": 1}\nText\n"),
     open("{}\n"),
@@ -99,6 +118,8 @@ pub(super) const SAMPLES: [Sample; 62] = [
     // Org.
     org("#+TITLE: Garden\n#+FILETAGS: :home:green:\n#+DATE: <2024-03-01 Fri>\n\n* Beds :spring:\n"),
     org(":PROPERTIES:\n:ID:       1f2e\n:END:\n#+title: Node\n#+filetags: :a:\n\nText\n"),
+    org("# -*- mode: org -*-\n#+title: Node\n"),
+    org(":PROPERTIES:\n:ID: 1f2e\n:END:\nText\n"),
     org("#+FILETAGS: a b\n#+FILETAGS: :c:\nText\n"),
     org("#+HUGO_BASE_DIR: ~/site\n#+HUGO_TAGS: x y\n#+TAGS: menu(m)\n"),
     org("* A headline first :tag:\nText\n"),

@@ -1,6 +1,7 @@
 //! Each form that people write tags in, through every operation; then any document, any operation.
 //! Length: tables of forms, and one proof for all documents.
 
+use super::super::org;
 use super::corpus::SAMPLES;
 use super::*;
 use proptest::prelude::*;
@@ -155,6 +156,99 @@ fn what_cannot_be_done_is_named_and_the_rest_is_done() {
 }
 
 #[test]
+fn what_is_no_list_of_strings_is_never_written_into() {
+    for source in [
+        "---\ncommon: &t [mine, yours]\ntags: *t\n---\n",
+        "---\nbase: &b {tags: [mine]}\n<<: *b\n---\n",
+        "---\ntags: {mine: 1}\n---\n",
+        "---\ntags:\n  mine: 1\n---\n",
+        "---\ntags: !!set {mine, yours}\n---\n",
+        "+++\ntags = {mine = 1}\n+++\n",
+        "{\"tags\": {\"mine\": 1}}\n\nText\n",
+    ] {
+        let retagged = retag(source, Format::Markdown, &[], &strings(&["new"])).unwrap();
+        assert_eq!(retagged.applied(source), source);
+        assert_eq!(retagged.unwritable, ["new"], "{source:?}");
+    }
+    let aliased = "---\ncommon: &t [mine, yours]\ntags: *t\n---\n";
+    assert_eq!(
+        read(aliased, Format::Markdown).unwrap().tags,
+        ["mine", "yours"]
+    );
+    let twice = "---\nx: &x garden\ntags: [*x, b]\n---\n";
+    check(twice, &[], &["garden"], twice);
+    check(twice, &["b"], &[], "---\nx: &x garden\ntags: [*x]\n---\n");
+    let mac = "---\rtags: [a]\r---\rText\r";
+    let refused = retag(mac, Format::Markdown, &[], &strings(&["new"]));
+    assert!(matches!(refused, Err(AddError::Broken(_))), "{refused:?}");
+}
+
+#[test]
+fn no_empty_tag_comes_about_and_a_comment_stays_beside_its_tag() {
+    for (source, after) in [
+        ("---\ntags: \"\"\n---\n", "---\ntags: \"new\"\n---\n"),
+        ("---\ntags: \"#\"\n---\n", "---\ntags: \"#new\"\n---\n"),
+        ("---\ntags: a,\n---\n", "---\ntags: a, new\n---\n"),
+        ("---\ntags: 'a, '\n---\n", "---\ntags: 'a, new'\n---\n"),
+        ("+++\ntags = \"\"\n+++\n", "+++\ntags = [\"new\"]\n+++\n"),
+        ("{\"tags\": \"\"}\n\nx", "{\"tags\": [\"new\"]}\n\nx"),
+        (
+            "---\ntags: [\n  a, # why a\n  b  # why b\n]\n---\n",
+            "---\ntags: [\n  a, # why a\n  b,  # why b\n  new\n]\n---\n",
+        ),
+        (
+            "+++\ntags = [\n  \"a\", # why a\n]\n+++\n",
+            "+++\ntags = [\n  \"a\", # why a\n  \"new\",\n]\n+++\n",
+        ),
+        (
+            "{\"title\": \"\\ud83c\\udf31\", \"tags\": [\"a\"]}\n\nx",
+            "{\"title\": \"\\ud83c\\udf31\", \"tags\": [\"a\", \"new\"]}\n\nx",
+        ),
+    ] {
+        check(source, &[], &["new"], after);
+    }
+    check(
+        ";;;\n{\"tags\": [\"\", \"a\"]}\n;;;\n",
+        &["a"],
+        &[],
+        ";;;\n{\"tags\": [\"\"]}\n;;;\n",
+    );
+    let title = read(
+        "---\n{\"title\": \"\\ud83c\\udf31 sow\"}\n---\n",
+        Format::Markdown,
+    );
+    assert_eq!(
+        title.and_then(|settings| settings.title).unwrap().text,
+        "🌱 sow"
+    );
+}
+
+#[test]
+fn an_org_keyword_stands_behind_what_counts_only_at_the_top() {
+    for (source, after) in [
+        (
+            ":PROPERTIES:\n:ID: 1\n:END:\n#+title: x\n",
+            ":PROPERTIES:\n:ID: 1\n:END:\n#+FILETAGS: :new:\n#+title: x\n",
+        ),
+        (
+            "# mine\n\n:properties:\n:ID: 1\n:end:",
+            "# mine\n\n:properties:\n:ID: 1\n:end:\n#+FILETAGS: :new:",
+        ),
+        (
+            "# -*- mode: org -*-\n#+title: x\n",
+            "# -*- mode: org -*-\n#+FILETAGS: :new:\n#+title: x\n",
+        ),
+        (
+            ":PROPERTIES:\nnever closed\n",
+            "#+FILETAGS: :new:\n:PROPERTIES:\nnever closed\n",
+        ),
+        ("Text\n", "#+FILETAGS: :new:\nText\n"),
+    ] {
+        check_in(Format::Org, source, &[], &["new"], after);
+    }
+}
+
+#[test]
 fn ten_thousand_tags_are_no_burden() {
     let tags: Vec<String> = (0..10_000).map(|n| format!("tag-{n}")).collect();
     let lists = [
@@ -253,8 +347,13 @@ fn prove(source: &str, format: Format, remove: &[String], add: &[String]) -> Res
             head == 0 && retagged.edits.len() == 1,
             "more than an insertion",
         )?;
+        let top = source.len() - bare.len();
+        let place = match format {
+            Format::Org => org::first_place(source, top),
+            _ => top,
+        };
         ensure(
-            after.ends_with(bare) || settings.is_some(),
+            settings.is_some() || after.ends_with(&source[place..]),
             "the text moved",
         )?;
     }
