@@ -19,6 +19,7 @@ mod hover;
 mod learning;
 mod lens;
 mod mark;
+mod message;
 mod methods;
 mod navigate;
 mod open;
@@ -44,6 +45,8 @@ use tower_lsp::LspService;
 use crate::desk::Desk;
 
 pub use documents::{Documents, Open};
+pub use error::REQUEST_FAILED;
+pub use message::read_message;
 pub use position::{Encoding, LineIndex};
 
 /// Serves one client until it leaves or `stopping` becomes true. The message `()` on `stop` says

@@ -8,7 +8,7 @@ use crate::engine::worker::WorkerError;
 /// `ServerCancelled`: ask again.
 const SERVER_CANCELLED: i64 = -32802;
 /// `RequestFailed`: the request was right and cannot be done.
-const REQUEST_FAILED: i64 = -32803;
+pub const REQUEST_FAILED: i64 = -32803;
 
 pub(super) fn server_cancelled(message: &str) -> Error {
     error(ErrorCode::ServerError(SERVER_CANCELLED), message)

@@ -19,6 +19,7 @@ use tower_service::Service;
 
 use super::codec::{Decoder, frame};
 use super::error::server_cancelled;
+use super::message::read_message;
 use super::session::Ordered;
 
 /// Requests of one client that may be open at once.
@@ -132,7 +133,7 @@ impl Connection {
     }
 
     async fn message(&mut self, body: &[u8]) -> Next {
-        let value: Value = match serde_json::from_slice(body) {
+        let value: Value = match read_message(body) {
             Ok(value) => value,
             Err(_) => return self.refuse(Id::Null, Error::parse_error()).await,
         };
@@ -165,6 +166,12 @@ impl Connection {
         {
             let error = server_cancelled("too many requests are open; wait for their answers");
             return self.refuse(id.clone(), error).await;
+        }
+        if let Some(id) = &id
+            && request.method().starts_with("$/")
+        {
+            // There is no such request, and the service answers none of this name at all.
+            return self.refuse(id.clone(), Error::method_not_found()).await;
         }
         let answer = self.service.call(request);
         if is_exit {
