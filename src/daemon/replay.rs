@@ -1,16 +1,31 @@
 //! What a new daemon must be told to stand where the old one stood.
 //!
 //! Input: all messages between an editor and its daemon. Output: the messages that bring another
-//! daemon to the same state: `initialize`, open documents with their text, open requests.
-//! Invariant: the editor never sees an answer twice, nor one to a question that it did not ask.
+//! daemon to the same state: `initialize`, open documents with their text, open requests; and what
+//! the editor is told of that which the old one has left behind.
+//! Invariant: the editor never sees an answer twice, nor one to a question that it did not ask; no
+//! request that changes something is asked twice, and no answer reaches a daemon that did not ask.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use tower_lsp::ls_types::{DidCloseTextDocumentParams, PositionEncodingKind};
 
-use crate::lsp::{Documents, Encoding};
+use crate::lsp::{Documents, Encoding, REQUEST_FAILED};
 
 /// The id of our own `initialize`.
 const OURS: &str = "gliznet/replay";
+/// Requests that change something. A daemon that has gone may have done it.
+const ONCE: [&str; 5] = [
+    "workspace/executeCommand",
+    "gliznet/correct",
+    "gliznet/stop",
+    "gliznet/train",
+    "gliznet/watch",
+];
+/// `Error` of `window/showMessage`.
+const ERROR: u8 = 1;
 
 /// All that counts of one conversation.
 #[derive(Debug, Default)]
@@ -22,38 +37,47 @@ pub(super) struct Memory {
     documents: Documents,
     /// Requests without an answer, in order.
     open: Vec<Value>,
+    /// The daemon's own numbers of its questions without an answer, by those that the editor sees.
+    /// Another daemon counts from the beginning again, the editor's numbers go on.
+    asked: HashMap<u64, Value>,
+    /// How many questions the editor was asked, by all daemons.
+    questions: u64,
+    /// Progress that was begun and not ended, by its token.
+    underway: Vec<Value>,
     /// The editor has said `shutdown`.
     pub(super) is_shut_down: bool,
 }
 
 impl Memory {
-    /// The editor says something.
-    pub(super) fn hear_editor(&mut self, body: &[u8]) {
-        let Ok(message) = serde_json::from_slice::<Value>(body) else {
-            return; // The daemon will say so.
-        };
+    /// The editor says something, which is no answer.
+    pub(super) fn hear_editor(&mut self, message: Value) {
         let method = message["method"].as_str().unwrap_or_default().to_owned();
-        if message.get("id").is_some() && !method.is_empty() {
+        // Another kind of id is no request, and answered without one.
+        let is_request = message["id"].is_i64() || message["id"].is_string();
+        if is_request && !method.is_empty() {
             self.open.push(message.clone());
         }
-        let params = message["params"].clone();
+        let params = &message["params"];
         match method.as_str() {
             "initialize" => self.initialize = Some(message),
             "initialized" => self.is_initialized = true,
             "shutdown" => self.is_shut_down = true,
             "workspace/didChangeConfiguration" => self.configuration = Some(message),
+            "workspace/didChangeWorkspaceFolders" => self.change_folders(&params["event"]),
             "textDocument/didOpen" => {
-                if let Ok(params) = serde_json::from_value(params) {
+                if let Ok(params) = serde_json::from_value(params.clone()) {
                     self.documents.open(params);
                 }
             }
             "textDocument/didChange" => {
-                if let Ok(params) = serde_json::from_value(params) {
+                if let Ok(params) = serde_json::from_value(params.clone()) {
                     self.documents.change(&params, self.encoding);
                 }
             }
             "textDocument/didClose" => {
-                if let Ok(params) = serde_json::from_value::<DidCloseTextDocumentParams>(params) {
+                if let Ok(params) =
+                    serde_json::from_value::<DidCloseTextDocumentParams>(params.clone())
+                {
                     self.documents.close(&params.text_document.uri);
                 }
             }
@@ -64,24 +88,59 @@ impl Memory {
         }
     }
 
+    /// The editor's answer as the daemon that asked is to hear it; none where that one has gone.
+    pub(super) fn answer(&mut self, mut message: Value) -> Option<Vec<u8>> {
+        let number = message["id"].as_u64()?;
+        message["id"] = self.asked.remove(&number)?;
+        Some(message.to_string().into_bytes())
+    }
+
+    /// `initialize` says in which folders the editor works; from now on it says what holds now.
+    fn change_folders(&mut self, event: &Value) {
+        let params = self.initialize.as_mut().and_then(|i| i.get_mut("params"));
+        let Some(params) = params.and_then(Value::as_object_mut) else {
+            return;
+        };
+        let listed = |value: Option<&Value>| value.and_then(Value::as_array).cloned();
+        let mut folders = listed(params.get("workspaceFolders")).unwrap_or_default();
+        // The older way to name the first folder counts where there is no list.
+        let root = params.insert("rootUri".to_owned(), Value::Null);
+        if let Some(root @ Value::String(_)) = root.filter(|_| folders.is_empty()) {
+            folders.push(json!({ "uri": root, "name": "" }));
+        }
+        let added = listed(event.get("added")).unwrap_or_default();
+        let removed = listed(event.get("removed")).unwrap_or_default();
+        let is_in = |list: &[Value], folder: &Value| list.iter().any(|f| f["uri"] == folder["uri"]);
+        folders.retain(|folder| !is_in(&removed, folder) && !is_in(&added, folder));
+        folders.extend(added);
+        params.insert("workspaceFolders".to_owned(), Value::Array(folders));
+    }
+
     /// The editor's process, as it said in `initialize`.
     pub(super) fn editor(&self) -> Option<u32> {
         let process = self.initialize.as_ref()?.pointer("/params/processId")?;
         u32::try_from(process.as_u64()?).ok()
     }
 
-    /// The daemon says something; tells whether the editor is to hear it.
-    pub(super) fn hear_daemon(&mut self, body: &[u8]) -> bool {
-        let Ok(message) = serde_json::from_slice::<Value>(body) else {
-            return true;
+    /// The daemon says something; tells what the editor is to hear of it.
+    pub(super) fn hear_daemon<'a>(&mut self, body: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        let Ok(mut message) = serde_json::from_slice::<Value>(body) else {
+            return Some(body.into());
         };
         if message.get("method").is_some() {
-            return true;
+            self.follow_progress(&message);
+            if message.get("id").is_none() {
+                return Some(body.into());
+            }
+            self.questions += 1;
+            let theirs = std::mem::replace(&mut message["id"], json!(self.questions));
+            self.asked.insert(self.questions, theirs);
+            return Some(message.to_string().into_bytes().into());
         }
         let id = &message["id"];
         if id == OURS {
             self.agree(&message);
-            return false;
+            return None;
         }
         if let Some(at) = self.open.iter().position(|open| open["id"] == *id) {
             let asked = self.open.remove(at);
@@ -89,7 +148,45 @@ impl Memory {
                 self.agree(&message);
             }
         }
-        true
+        Some(body.into())
+    }
+
+    fn follow_progress(&mut self, message: &Value) {
+        if message["method"] != "$/progress" {
+            return;
+        }
+        let params = &message["params"];
+        match params["value"]["kind"].as_str() {
+            Some("begin") => self.underway.push(params["token"].clone()),
+            Some("end") => self.underway.retain(|token| *token != params["token"]),
+            _ => {}
+        }
+    }
+
+    /// The daemon has gone: what the editor is told, so that it waits for nothing that will not
+    /// come. The other requests are asked again.
+    pub(super) fn lose(&mut self) -> Vec<Vec<u8>> {
+        self.asked.clear();
+        let mut told: Vec<Value> = self.underway.drain(..).map(ended).collect();
+        let is_once = |open: &mut Value| ONCE.iter().any(|method| open["method"] == *method);
+        for asked in self.open.extract_if(.., is_once) {
+            let fact = "the daemon ended before it answered, and may have done it or not; look, and ask again";
+            told.push(refusal(&asked["id"], fact));
+        }
+        bodies(&told)
+    }
+
+    /// No daemon is to be had, for this reason: what the editor is told before we end.
+    pub(super) fn give_up(&mut self, reason: &str) -> Vec<Vec<u8>> {
+        let shown = format!("gliznet: {reason}");
+        let mut told = vec![json!({
+            "jsonrpc": "2.0",
+            "method": "window/showMessage",
+            "params": { "type": ERROR, "message": shown },
+        })];
+        let open = self.open.drain(..);
+        told.extend(open.map(|asked| refusal(&asked["id"], reason)));
+        bodies(&told)
     }
 
     fn agree(&mut self, answer: &Value) {
@@ -100,8 +197,7 @@ impl Memory {
     }
 
     /// The answer to `shutdown` where no daemon runs: none is started to hear it.
-    pub(super) fn farewell(&mut self, body: &[u8]) -> Option<Vec<u8>> {
-        let message: Value = serde_json::from_slice(body).ok()?;
+    pub(super) fn farewell(&mut self, message: &Value) -> Option<Vec<u8>> {
         if message["method"] != "shutdown" {
             return None;
         }
@@ -149,87 +245,25 @@ impl Memory {
             .iter()
             .filter(|open| open["method"] != "initialize");
         messages.extend(requests.cloned());
-        let bodies = messages
-            .iter()
-            .map(|message| message.to_string().into_bytes());
-        bodies.collect()
+        bodies(&messages)
     }
+}
+
+fn bodies(messages: &[Value]) -> Vec<Vec<u8>> {
+    let body = |message: &Value| message.to_string().into_bytes();
+    messages.iter().map(body).collect()
+}
+
+fn refusal(id: &Value, message: &str) -> Value {
+    let error = json!({ "code": REQUEST_FAILED, "message": message });
+    json!({ "jsonrpc": "2.0", "id": id, "error": error })
+}
+
+/// The end of a progress that nobody else will end.
+fn ended(token: Value) -> Value {
+    let params = json!({ "token": token, "value": { "kind": "end" } });
+    json!({ "jsonrpc": "2.0", "method": "$/progress", "params": params })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn memory(editor: &[Value]) -> Memory {
-        let mut memory = Memory::default();
-        for message in editor {
-            memory.hear_editor(message.to_string().as_bytes());
-        }
-        memory
-    }
-
-    fn told(memory: &Memory) -> Vec<String> {
-        let bodies = memory.messages();
-        let message = |body: &Vec<u8>| {
-            let message: Value = serde_json::from_slice(body).unwrap();
-            let text = message.pointer("/params/textDocument/text");
-            let text = text.and_then(Value::as_str).unwrap_or_default();
-            format!(
-                "{} {} {text}",
-                message["id"],
-                message["method"].as_str().unwrap()
-            )
-        };
-        bodies.iter().map(message).collect()
-    }
-
-    #[test]
-    fn a_new_daemon_hears_what_counts_and_nothing_else() {
-        let document = |method: &str, more: Value| {
-            let mut params = json!({ "textDocument": { "uri": "file:///a.md", "version": 2 } });
-            params["contentChanges"] = more;
-            json!({ "method": format!("textDocument/{method}"), "params": params })
-        };
-        let change = json!([{
-            "range": { "start": { "line": 0, "character": 1 }, "end": { "line": 0, "character": 2 } },
-            "text": "B",
-        }]);
-        let open = |uri: &str| {
-            let item = json!({ "uri": uri, "languageId": "markdown", "version": 1, "text": "abc" });
-            json!({ "method": "textDocument/didOpen", "params": { "textDocument": item } })
-        };
-        let mut memory = memory(&[
-            json!({ "id": 0, "method": "initialize", "params": {} }),
-            json!({ "method": "initialized", "params": {} }),
-            open("file:///a.md"),
-            open("file:///b.md"),
-            document("didChange", change),
-            json!({ "method": "textDocument/didClose", "params": { "textDocument": { "uri": "file:///b.md" } } }),
-            json!({ "id": "x", "method": "gliznet/tag", "params": {} }),
-            json!({ "id": 7, "method": "gliznet/status" }),
-        ]);
-        let answer =
-            json!({ "id": 0, "result": { "capabilities": { "positionEncoding": "utf-8" } } });
-        assert!(memory.hear_daemon(answer.to_string().as_bytes()));
-        assert!(memory.hear_daemon(json!({ "id": 7, "result": 1 }).to_string().as_bytes()));
-        assert_eq!(memory.encoding, Encoding::Utf8);
-        assert_eq!(
-            told(&memory),
-            [
-                "\"gliznet/replay\" initialize ",
-                "null initialized ",
-                "null textDocument/didOpen aBc",
-                "\"x\" gliznet/tag ",
-            ]
-        );
-        let ours = json!({ "id": OURS, "result": { "capabilities": {} } });
-        assert!(!memory.hear_daemon(ours.to_string().as_bytes()));
-        assert!(memory.is_owed());
-    }
-
-    #[test]
-    fn an_initialize_that_was_never_answered_is_asked_again_as_it_was() {
-        let memory = memory(&[json!({ "id": 5, "method": "initialize", "params": {} })]);
-        assert_eq!(told(&memory), ["5 initialize "]);
-    }
-}
+mod tests;

@@ -4,11 +4,13 @@
 //! needs a restart. It is looked for at once where the editor waits for an answer, and else with
 //! the editor's next message, so that `gliznet stop` is not undone by an idle editor.
 //! It ends with its editor, also where that dies and something else keeps our input open.
+//! Where no daemon is to be had, the editor is told why before the shim ends.
 //! Invariant: nothing is dropped or doubled on the way to the editor.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, MissedTickBehavior, timeout};
 
@@ -18,6 +20,7 @@ use super::socket::Stream;
 use super::{DaemonError, Place};
 use crate::config::is_running;
 use crate::lsp::codec::{Decoder, frame};
+use crate::lsp::read_message;
 
 /// Connections are counted over this time.
 const WHILE: Duration = Duration::from_secs(60);
@@ -45,7 +48,7 @@ pub enum Ended {
 /// # Errors
 /// There is no daemon to be had, or the editor speaks no language server protocol.
 pub async fn pump(
-    mut from_editor: impl AsyncRead + Unpin,
+    from_editor: impl AsyncRead + Unpin,
     to_editor: impl AsyncWrite + Unpin,
     place: impl Fn() -> Result<Place, DaemonError>,
 ) -> Result<Ended, DaemonError> {
@@ -57,54 +60,15 @@ pub async fn pump(
         editor: None,
         connected: VecDeque::new(),
     };
-    pump.connect().await?;
-    let mut from_editor_frames = Decoder::default();
-    let mut from_daemon_frames = Decoder::default();
-    let mut look = tokio::time::interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut said, mut answered) = (vec![0; 64 << 10], vec![0; 64 << 10]);
-    loop {
-        let daemon = pump.daemon.as_mut();
-        let has_daemon = daemon.is_some();
-        let answer = async {
-            match daemon {
-                Some(daemon) => daemon.read(&mut answered).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            read = from_editor.read(&mut said) => {
-                let Ok(n @ 1..) = read else { return Ok(Ended::Abruptly) };
-                from_editor_frames.feed(&said[..n]);
-                let odd = |error: crate::lsp::codec::FrameError| DaemonError::Editor(error.to_string());
-                while let Some(body) = from_editor_frames.next_body().map_err(odd)? {
-                    if is_exit(&body) {
-                        return Ok(pump.leave(&body, from_daemon_frames).await);
-                    }
-                    if pump.say(&body).await? {
-                        from_daemon_frames = Decoder::default();
-                    }
-                }
-            }
-            _ = look.tick(), if pump.editor.is_some() => {
-                if pump.editor.is_some_and(|editor| !is_running(editor)) {
-                    return Ok(Ended::Abruptly);
-                }
-            }
-            read = answer, if has_daemon => {
-                let n = read.unwrap_or(0);
-                from_daemon_frames.feed(&answered[..n]);
-                let is_whole = pump.pass_on(&mut from_daemon_frames).await;
-                if n == 0 || !is_whole {
-                    pump.daemon = None;
-                    from_daemon_frames = Decoder::default();
-                    if pump.memory.is_owed() {
-                        pump.connect().await?;
-                    }
-                }
-            }
+    let ended = pump.run(from_editor).await;
+    match &ended {
+        Ok(_) | Err(DaemonError::Editor(_)) => {}
+        Err(error) => {
+            let last_words = pump.memory.give_up(&error.to_string());
+            pump.tell(&last_words).await;
         }
     }
+    ended
 }
 
 struct Pump<W, P> {
@@ -119,6 +83,57 @@ struct Pump<W, P> {
 }
 
 impl<W: AsyncWrite + Unpin, P: Fn() -> Result<Place, DaemonError>> Pump<W, P> {
+    async fn run(&mut self, mut from_editor: impl AsyncRead + Unpin) -> Result<Ended, DaemonError> {
+        let mut from_editor_frames = Decoder::default();
+        let mut from_daemon_frames = Decoder::default();
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut said, mut answered) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+        loop {
+            let daemon = self.daemon.as_mut();
+            let has_daemon = daemon.is_some();
+            let answer = async {
+                match daemon {
+                    Some(daemon) => daemon.read(&mut answered).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                read = from_editor.read(&mut said) => {
+                    let Ok(n @ 1..) = read else { return Ok(Ended::Abruptly) };
+                    from_editor_frames.feed(&said[..n]);
+                    let odd = |error: crate::lsp::codec::FrameError| DaemonError::Editor(error.to_string());
+                    while let Some(body) = from_editor_frames.next_body().map_err(odd)? {
+                        let message = read_message(&body).unwrap_or_default();
+                        if message["method"] == "exit" {
+                            return Ok(self.leave(&body, from_daemon_frames).await);
+                        }
+                        if self.say(&body, message).await? {
+                            from_daemon_frames = Decoder::default();
+                        }
+                    }
+                }
+                _ = look.tick(), if self.editor.is_some() => {
+                    if self.editor.is_some_and(|editor| !is_running(editor)) {
+                        return Ok(Ended::Abruptly);
+                    }
+                }
+                read = answer, if has_daemon => {
+                    let n = read.unwrap_or(0);
+                    from_daemon_frames.feed(&answered[..n]);
+                    let is_whole = self.pass_on(&mut from_daemon_frames).await;
+                    if n == 0 || !is_whole {
+                        self.lose().await;
+                        from_daemon_frames = Decoder::default();
+                        if self.memory.is_owed() {
+                            self.connect().await?;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// Finds a daemon and tells it what was said so far.
     async fn connect(&mut self) -> Result<(), DaemonError> {
         loop {
@@ -147,32 +162,67 @@ impl<W: AsyncWrite + Unpin, P: Fn() -> Result<Place, DaemonError>> Pump<W, P> {
                 self.daemon = Some(stream);
                 return Ok(());
             }
+            self.lose().await;
         }
     }
 
+    /// The daemon has gone.
+    async fn lose(&mut self) {
+        self.daemon = None;
+        let left = self.memory.lose();
+        self.tell(&left).await;
+    }
+
     /// Hands a message to the daemon; says whether that is another one than before.
-    async fn say(&mut self, body: &[u8]) -> Result<bool, DaemonError> {
-        if self.daemon.is_none()
-            && let Some(answer) = self.memory.farewell(body)
-        {
-            let _ = self.to_editor.write_all(&frame(&answer)).await; // As in `pass_on`.
-            let _ = self.to_editor.flush().await;
+    async fn say(&mut self, body: &[u8], message: Value) -> Result<bool, DaemonError> {
+        if is_answer(&message) {
+            // None is started to hear an answer that it did not ask for.
+            if let Some(answer) = self.memory.answer(message)
+                && let Some(daemon) = &mut self.daemon
+            {
+                let _ = daemon.write_all(&frame(&answer)).await; // Its end shows where we read.
+            }
             return Ok(false);
         }
+        if self.daemon.is_none()
+            && let Some(answer) = self.memory.farewell(&message)
+        {
+            self.tell(&[answer]).await;
+            return Ok(false);
+        }
+        let delivered = self.deliver(body).await;
         let was_known = self.memory.editor().is_some();
-        self.memory.hear_editor(body);
+        // Also where it was not delivered: then it is answered with the reason.
+        self.memory.hear_editor(message);
         if !was_known {
             // A number from outside a container means nothing here, and is not looked at again.
             self.editor = self.memory.editor().filter(|editor| is_running(*editor));
         }
-        if let Some(daemon) = &mut self.daemon
-            && daemon.write_all(&frame(body)).await.is_ok()
-        {
-            return Ok(false);
+        delivered
+    }
+
+    async fn deliver(&mut self, body: &[u8]) -> Result<bool, DaemonError> {
+        let mut is_other = false;
+        loop {
+            if self.daemon.is_none() {
+                self.connect().await?;
+                is_other = true;
+            }
+            if let Some(daemon) = &mut self.daemon
+                && daemon.write_all(&frame(body)).await.is_ok()
+            {
+                return Ok(is_other);
+            }
+            self.lose().await;
         }
-        // What was just said is part of what the next daemon is told.
-        self.connect().await?;
-        Ok(true)
+    }
+
+    /// Hands messages to the editor. One that has gone shows at its other end.
+    async fn tell(&mut self, bodies: &[Vec<u8>]) {
+        for body in bodies {
+            let _ = self.to_editor.write_all(&frame(body)).await;
+        }
+        let _ = self.to_editor.flush().await;
     }
 
     /// Hands whole messages of the daemon to the editor; false where they cannot be read.
@@ -181,9 +231,8 @@ impl<W: AsyncWrite + Unpin, P: Fn() -> Result<Place, DaemonError>> Pump<W, P> {
             match frames.next_body() {
                 Ok(None) => break,
                 Ok(Some(body)) => {
-                    if self.memory.hear_daemon(&body) {
-                        // An editor that has gone shows at its other end.
-                        let _ = self.to_editor.write_all(&frame(&body)).await;
+                    if let Some(heard) = self.memory.hear_daemon(&body) {
+                        let _ = self.to_editor.write_all(&frame(&heard)).await; // As in `tell`.
                     }
                 }
                 Err(_) => return false,
@@ -194,7 +243,7 @@ impl<W: AsyncWrite + Unpin, P: Fn() -> Result<Place, DaemonError>> Pump<W, P> {
     }
 
     /// The editor said `exit`: whatever the daemon still has to say is passed on.
-    async fn leave(mut self, exit: &[u8], mut frames: Decoder) -> Ended {
+    async fn leave(&mut self, exit: &[u8], mut frames: Decoder) -> Ended {
         if let Some(mut daemon) = self.daemon.take() {
             let last = async {
                 let _ = daemon.write_all(&frame(exit)).await;
@@ -214,7 +263,7 @@ impl<W: AsyncWrite + Unpin, P: Fn() -> Result<Place, DaemonError>> Pump<W, P> {
     }
 }
 
-fn is_exit(body: &[u8]) -> bool {
-    let message = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
-    message["method"] == "exit"
+fn is_answer(message: &Value) -> bool {
+    let has = |key| message.get(key).is_some();
+    !has("method") && (has("result") || has("error"))
 }

@@ -1,0 +1,201 @@
+//! What a new daemon and the editor are told, of conversations as editors hold them.
+
+#![cfg(test)]
+
+use super::*;
+
+fn memory(editor: &[Value]) -> Memory {
+    let mut memory = Memory::default();
+    for message in editor {
+        memory.hear_editor(message.clone());
+    }
+    memory
+}
+
+/// What the editor hears of a message of the daemon.
+fn heard(memory: &mut Memory, message: &Value) -> Option<Value> {
+    let body = message.to_string().into_bytes();
+    let heard = memory.hear_daemon(&body)?;
+    Some(serde_json::from_slice(&heard).unwrap())
+}
+
+fn values(bodies: &[Vec<u8>]) -> Vec<Value> {
+    let value = |body: &Vec<u8>| serde_json::from_slice(body).unwrap();
+    bodies.iter().map(value).collect()
+}
+
+fn told(memory: &Memory) -> Vec<String> {
+    let bodies = memory.messages();
+    let message = |body: &Vec<u8>| {
+        let message: Value = serde_json::from_slice(body).unwrap();
+        let text = message.pointer("/params/textDocument/text");
+        let text = text.and_then(Value::as_str).unwrap_or_default();
+        format!(
+            "{} {} {text}",
+            message["id"],
+            message["method"].as_str().unwrap()
+        )
+    };
+    bodies.iter().map(message).collect()
+}
+
+#[test]
+fn a_new_daemon_hears_what_counts_and_nothing_else() {
+    let document = |method: &str, more: Value| {
+        let mut params = json!({ "textDocument": { "uri": "file:///a.md", "version": 2 } });
+        params["contentChanges"] = more;
+        json!({ "method": format!("textDocument/{method}"), "params": params })
+    };
+    let change = json!([{
+        "range": { "start": { "line": 0, "character": 1 }, "end": { "line": 0, "character": 2 } },
+        "text": "B",
+    }]);
+    let open = |uri: &str| {
+        let item = json!({ "uri": uri, "languageId": "markdown", "version": 1, "text": "abc" });
+        json!({ "method": "textDocument/didOpen", "params": { "textDocument": item } })
+    };
+    let mut memory = memory(&[
+        json!({ "id": 0, "method": "initialize", "params": {} }),
+        json!({ "method": "initialized", "params": {} }),
+        open("file:///a.md"),
+        open("file:///b.md"),
+        document("didChange", change),
+        json!({ "method": "textDocument/didClose", "params": { "textDocument": { "uri": "file:///b.md" } } }),
+        json!({ "id": "x", "method": "gliznet/tag", "params": {} }),
+        json!({ "id": 7, "method": "gliznet/status" }),
+    ]);
+    let answer = json!({ "id": 0, "result": { "capabilities": { "positionEncoding": "utf-8" } } });
+    assert_eq!(heard(&mut memory, &answer), Some(answer));
+    let answer = json!({ "id": 7, "result": 1 });
+    assert_eq!(heard(&mut memory, &answer), Some(answer));
+    assert_eq!(memory.encoding, Encoding::Utf8);
+    assert_eq!(
+        told(&memory),
+        [
+            "\"gliznet/replay\" initialize ",
+            "null initialized ",
+            "null textDocument/didOpen aBc",
+            "\"x\" gliznet/tag ",
+        ]
+    );
+    let ours = json!({ "id": OURS, "result": { "capabilities": {} } });
+    assert_eq!(heard(&mut memory, &ours), None);
+    assert!(memory.is_owed());
+}
+
+#[test]
+fn an_initialize_that_was_never_answered_is_asked_again_as_it_was() {
+    let memory = memory(&[json!({ "id": 5, "method": "initialize", "params": {} })]);
+    assert_eq!(told(&memory), ["5 initialize "]);
+}
+
+#[test]
+fn folders_are_told_as_they_are_now() {
+    let folder = |uri: &str| json!({ "uri": uri, "name": "x" });
+    let change = |added: Value, removed: Value| {
+        let event = json!({ "added": added, "removed": removed });
+        json!({ "method": "workspace/didChangeWorkspaceFolders", "params": { "event": event } })
+    };
+    let folders = |memory: &Memory| {
+        let initialize = values(&memory.messages()).swap_remove(0);
+        assert_eq!(initialize["params"]["rootUri"], Value::Null);
+        let listed = initialize["params"]["workspaceFolders"].clone();
+        let uri = |folder: &Value| folder["uri"].as_str().unwrap().to_owned();
+        listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(uri)
+            .collect::<Vec<_>>()
+    };
+    let params = json!({ "rootUri": "file:///a", "workspaceFolders": [folder("file:///a")] });
+    let mut several = memory(&[
+        json!({ "id": 0, "method": "initialize", "params": params }),
+        change(json!([folder("file:///b")]), json!([])),
+    ]);
+    assert_eq!(folders(&several), ["file:///a", "file:///b"]);
+    several.hear_editor(change(
+        json!([folder("file:///b")]),
+        json!([folder("file:///a")]),
+    ));
+    assert_eq!(folders(&several), ["file:///b"]);
+    several.hear_editor(change(json!([]), json!([folder("file:///b")])));
+    assert_eq!(folders(&several), [""; 0], "not the root either");
+    let root = json!({ "rootUri": "file:///a" });
+    let one = memory(&[
+        json!({ "id": 0, "method": "initialize", "params": root }),
+        change(json!([folder("file:///b")]), json!([])),
+    ]);
+    assert_eq!(folders(&one), ["file:///a", "file:///b"]);
+}
+
+#[test]
+fn what_changes_something_is_refused_and_not_asked_twice() {
+    let mut memory = memory(&[
+        json!({ "id": 1, "method": "gliznet/tag" }),
+        json!({ "id": 2, "method": "workspace/executeCommand" }),
+        json!({ "id": "c", "method": "gliznet/correct" }),
+    ]);
+    let refused = values(&memory.lose());
+    let of = |refusal: &Value| (refusal["id"].clone(), refusal["error"]["code"].clone());
+    let codes: Vec<_> = refused.iter().map(of).collect();
+    assert_eq!(
+        codes,
+        [(json!(2), json!(-32803)), (json!("c"), json!(-32803))]
+    );
+    assert_eq!(told(&memory), ["1 gliznet/tag "]);
+    assert_eq!(memory.lose(), [[0; 0]; 0]);
+}
+
+#[test]
+fn an_answer_reaches_only_the_daemon_that_asked() {
+    let mut memory = Memory::default();
+    let question = json!({ "id": 0, "method": "workspace/applyEdit" });
+    let first = heard(&mut memory, &question).unwrap()["id"].take();
+    memory.lose();
+    let second = heard(&mut memory, &question).unwrap()["id"].take();
+    assert_ne!(first, second);
+    let answer = |id: &Value| json!({ "id": id, "result": null });
+    assert_eq!(memory.answer(answer(&first)), None);
+    let body = memory.answer(answer(&second)).unwrap();
+    assert_eq!(values(&[body]), [answer(&json!(0))]);
+    assert_eq!(memory.answer(answer(&second)), None, "it has answered");
+}
+
+#[test]
+fn only_what_can_be_answered_is_owed() {
+    let asked = |id: Value| memory(&[json!({ "id": id, "method": "gliznet/status" })]);
+    for id in [json!(1.5), Value::Null, json!({}), json!(u64::MAX)] {
+        assert!(!asked(id.clone()).is_owed(), "{id}");
+    }
+    assert!(asked(json!(-1)).is_owed() && asked(json!("x")).is_owed());
+}
+
+#[test]
+fn a_progress_that_nobody_else_ends_is_ended() {
+    let mut memory = Memory::default();
+    let progress = |token: &str, kind: &str| {
+        let params = json!({ "token": token, "value": { "kind": kind } });
+        json!({ "jsonrpc": "2.0", "method": "$/progress", "params": params })
+    };
+    for (token, kind) in [
+        ("a", "begin"),
+        ("b", "begin"),
+        ("a", "end"),
+        ("b", "report"),
+    ] {
+        heard(&mut memory, &progress(token, kind));
+    }
+    assert_eq!(values(&memory.lose()), [progress("b", "end")]);
+    assert_eq!(memory.lose(), [[0; 0]; 0]);
+}
+
+#[test]
+fn an_editor_that_gets_no_daemon_hears_why() {
+    let mut memory = memory(&[json!({ "id": 0, "method": "initialize", "params": {} })]);
+    let told = values(&memory.give_up("no room"));
+    assert_eq!(told[0]["params"]["message"], "gliznet: no room");
+    assert_eq!(told[1]["id"], 0);
+    assert_eq!(told[1]["error"]["message"], "no room");
+    assert!(!memory.is_owed());
+}
