@@ -25,8 +25,8 @@ pub use env::{
 pub use folders::Folders;
 pub use options::{Device, Learn, OPTIONS, OptionText, Options, Precision};
 pub use runtime::{
-    forget_pages, give_way, huge_pages, is_running, keep_memory, processor_time, runtime_folder,
-    temporary_folder, user_number,
+    end, forget_pages, give_way, has_open, huge_pages, is_running, keep_memory, processor_time,
+    runtime_folder, temporary_folder, user_number,
 };
 pub use sink::{Sink, UnknownSink};
 

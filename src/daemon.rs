@@ -1,10 +1,12 @@
 //! One process that keeps the model warm for all: where it is met, how it is started and asked.
 //!
-//! `place` names the socket, `server` runs the daemon, `client` finds or starts one, `shim` is what
+//! `place` names the socket, `door` keeps it where it is looked for, `claim` keeps the data folder
+//! for one daemon, `server` runs the daemon, `client` finds or starts one, `shim` is what
 //! an editor starts, and `learning` teaches the model. Knows how a process lives; what is spoken is the session's business.
 
 mod claim;
 mod client;
+mod door;
 mod learning;
 mod place;
 mod replay;
@@ -15,7 +17,8 @@ mod socket;
 use std::io;
 use std::path::PathBuf;
 
-pub use client::{Control, find, find_or_start};
+pub use claim::Owner;
+pub use client::{Control, find, find_or_start, meet};
 pub use learning::Models;
 pub use place::Place;
 pub use server::run;
@@ -48,6 +51,14 @@ pub enum DaemonError {
     /// A daemon of another build or another runtime folder learns in the same data folder.
     #[error("{folder}: another daemon{} works in this data folder; end it with `gliznet stop`, or give this one a folder of its own in GLIZNET_DATA_DIR", process(.owner))]
     Claimed {
+        /// The data folder.
+        folder: PathBuf,
+        /// The daemon's process, where it is known.
+        owner: Option<u32>,
+    },
+    /// A daemon works in the data folder, and no socket leads to it.
+    #[error("{folder}: a daemon{} works in this data folder and cannot be reached; end it with `gliznet stop`", process(.owner))]
+    Unreachable {
         /// The data folder.
         folder: PathBuf,
         /// The daemon's process, where it is known.

@@ -7,6 +7,10 @@
 #[expect(dead_code, reason = "shared with tests/lsp.rs, each uses a part")]
 mod editor;
 
+mod daemon {
+    mod lost;
+}
+
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -230,31 +234,6 @@ fn without_clients_it_ends_after_the_idle_time() {
 }
 
 #[test]
-fn an_older_daemon_is_asked_to_end() {
-    let home = Home::new(&LABELS);
-    let mut editor = home.editor();
-    editor.initialize(json!({}));
-    let old = home.status()["pid"].take();
-    drop(editor);
-    // The same daemon, as if it were of a build that was written long ago.
-    let path = socket(&home);
-    let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-    let older = format!("000000000{}", &name[9..]);
-    std::fs::rename(&path, path.with_file_name(older)).unwrap();
-    let lock = path.with_extension("lock");
-    let older_lock =
-        lock.with_file_name(format!("000000000{}", &name[9..].replace("sock", "lock")));
-    std::fs::rename(lock, &older_lock).unwrap();
-    let mut editor = home.editor();
-    editor.initialize(json!({}));
-    let new = home.status()["pid"].take();
-    assert!(new.is_number() && new != old);
-    let lock = std::fs::File::open(older_lock).unwrap();
-    assert!(lock.try_lock().is_ok(), "the old daemon still runs");
-    assert_eq!(editor.quit(), 0);
-}
-
-#[test]
 fn a_folder_with_a_very_long_path_works_too() {
     let home = Home::new(&LABELS);
     let deep = home.dir.path().join("x".repeat(120));
@@ -335,6 +314,10 @@ fn mistakes_within_a_frame_are_answered_and_the_connection_goes_on() {
     assert_eq!(code(say(&framed(&hello))), (json!(6), json!(-32600)));
     let unknown = json!({ "jsonrpc": "2.0", "id": 7, "method": "no/such" });
     assert_eq!(code(say(&framed(&unknown))), (json!(7), json!(-32601)));
+    let reserved = json!({ "jsonrpc": "2.0", "id": 10, "method": "$/no/such" });
+    assert_eq!(code(say(&framed(&reserved))), (json!(10), json!(-32601)));
+    let half = r#"{"jsonrpc":"2.0","id":11,"method":"no/such","params":["\ud83c"]}"#;
+    assert_eq!(code(say(&body(half))), (json!(11), json!(-32601)));
     let bye = json!({ "jsonrpc": "2.0", "id": 8, "method": "shutdown" });
     assert_eq!(say(&framed(&bye))["id"], 8);
     let late = json!({ "jsonrpc": "2.0", "id": 9, "method": "gliznet/status" });

@@ -69,16 +69,25 @@ fn socket() -> Finding {
     let socket = place.socket();
     match status::ask(&place) {
         Err(error) => Finding::Bad(sentence(&error.into())),
-        Ok(None) => Finding::Good(format!(
-            "no daemon runs; one would listen on {}",
-            socket.display()
-        )),
+        Ok(None) => match status::unreachable() {
+            Some(fault) => Finding::Bad(sentence(&fault.into())),
+            None => Finding::Good(format!(
+                "no daemon runs; one would listen on {}",
+                socket.display()
+            )),
+        },
         Ok(Some(status)) => match status.model.fault {
             Some(fault) => Finding::Bad(format!("the daemon has no model: {fault}")),
             None => Finding::Good(format!(
                 "the daemon (process {}) listens on {}",
                 status.pid,
-                socket.display()
+                // It may be of a newer build.
+                Place {
+                    build: status.build,
+                    ..place
+                }
+                .socket()
+                .display()
             )),
         },
     }

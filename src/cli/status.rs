@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use super::Outcome;
-use crate::daemon::{DaemonError, Place, find};
+use crate::config::Folders;
+use crate::daemon::{DaemonError, Owner, Place, find};
 use crate::desk::protocol::{LearningRecord, StatusResult};
 
 /// Says whether the daemon runs and how it is; exit code 1 where none runs.
@@ -21,9 +22,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         (Some(status), true) => writeln!(out, "{}", serde_json::to_string_pretty(status)?)?,
         (None, true) => writeln!(out, "null")?,
         (Some(status), false) => write!(out, "{}", shown(status))?,
-        (None, false) => {
-            writeln!(out, "no daemon runs; an editor or `gliznet lsp` starts one")?;
-        }
+        (None, false) => match unreachable() {
+            Some(fault) => writeln!(out, "{fault}")?,
+            None => writeln!(out, "no daemon runs; an editor or `gliznet lsp` starts one")?,
+        },
     }
     Ok(if status.is_some() {
         Outcome::Done
@@ -49,6 +51,12 @@ pub(super) fn ask(place: &Place) -> Result<Option<StatusResult>, DaemonError> {
     })?;
     let status = answer.map(serde_json::from_value).transpose();
     status.map_err(|error| DaemonError::Odd(error.to_string()))
+}
+
+/// What is wrong where a daemon runs that does not answer here.
+pub(super) fn unreachable() -> Option<DaemonError> {
+    let data = Folders::of_this_user().ok()?.data;
+    Some(Owner::of(&data)?.unreachable())
 }
 
 fn shown(status: &StatusResult) -> String {

@@ -1,10 +1,13 @@
-//! `gliznet stop`: asks the daemon to answer what is open, and end.
+//! `gliznet stop`: asks the daemon to answer what is open, and end; by its process where no socket
+//! leads to it.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use super::Outcome;
-use crate::daemon::{Place, find};
+use crate::config::Folders;
+use crate::daemon::{Owner, Place, meet};
 
 /// How long the daemon may take to answer what is open.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -16,40 +19,52 @@ pub(crate) struct Args {}
 pub(crate) fn run(_: &Args) -> anyhow::Result<Outcome> {
     let place = Place::of_this_build()?;
     let mut out = std::io::stdout().lock();
-    let places = place.older().into_iter().chain([place]);
+    let (older, newer) = (place.older(), place.newer());
+    let places = older.into_iter().chain([place]).chain(newer);
     let mut stopped = 0;
     for place in places {
         let asked = super::block_on(async {
-            match find(&place).await {
+            match meet(&place).await {
                 Some(mut control) => control.ask("gliznet/stop").await.map(Some),
                 None => Ok(None),
             }
         })?;
         let Some(answer) = asked else { continue };
-        if !has_ended(&place) {
-            anyhow::bail!(
-                "the daemon (process {}) did not end in {} seconds; end the process",
-                answer["pid"],
-                PATIENCE.as_secs()
-            );
-        }
+        // The lock is the last thing that it lets go of.
+        wait_for(&answer["pid"], || !place.is_taken())?;
         stopped += 1;
         writeln!(out, "stopped the daemon (process {})", answer["pid"])?;
     }
-    if stopped == 0 {
-        writeln!(out, "no daemon runs")?;
+    if stopped > 0 {
+        return Ok(Outcome::Done);
     }
+    let data = Folders::of_this_user()?.data;
+    let Some(owner) = Owner::of(&data) else {
+        writeln!(out, "no daemon runs")?;
+        return Ok(Outcome::Done);
+    };
+    let process = owner.process.map_or("?".to_owned(), |pid| pid.to_string());
+    if !owner.ask_to_end() {
+        anyhow::bail!(
+            "{}: a daemon (process {process}) works in this data folder and cannot be reached; end the process",
+            data.display()
+        );
+    }
+    wait_for(&process, || !owner.is_there())?;
+    writeln!(out, "stopped the daemon (process {process})")?;
     Ok(Outcome::Done)
 }
 
-/// Waits until the daemon has let go of its lock, the last thing it does.
-fn has_ended(place: &Place) -> bool {
+/// Waits until the daemon has ended.
+fn wait_for(process: &impl Display, has_ended: impl Fn() -> bool) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        if !place.is_taken() {
-            return true;
-        }
+    while !has_ended() {
+        anyhow::ensure!(
+            Instant::now() < deadline,
+            "the daemon (process {process}) did not end in {} seconds; end the process",
+            PATIENCE.as_secs()
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
-    false
+    Ok(())
 }

@@ -3,7 +3,7 @@
 //! Input: the environment and the system's conventions. Output: a path that is the same for all
 //! processes of one user, and no other's. Creates nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::env;
@@ -39,14 +39,49 @@ pub fn user_number() -> u32 {
 /// Whether there is a process of this number, whosever it is.
 #[cfg(unix)]
 pub fn is_running(process: u32) -> bool {
-    let Some(pid) = i32::try_from(process)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw)
-    else {
+    // Another user's process refuses, and so it is there.
+    pid(process)
+        .is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(unix)]
+fn pid(process: u32) -> Option<rustix::process::Pid> {
+    rustix::process::Pid::from_raw(i32::try_from(process).ok()?)
+}
+
+/// Asks a process to end in order; false where the system refuses.
+#[cfg(unix)]
+pub fn end(process: u32) -> bool {
+    let signal = rustix::process::Signal::TERM;
+    pid(process).is_some_and(|pid| rustix::process::kill_process(pid, signal).is_ok())
+}
+
+/// The system has no signal that asks.
+#[cfg(not(unix))]
+pub fn end(_: u32) -> bool {
+    false
+}
+
+/// Whether a process has this file open; false where the system does not say.
+#[cfg(target_os = "linux")]
+pub fn has_open(process: u32, file: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    let Some(sought) = identity(file) else {
         return false;
     };
-    // Another user's process refuses, and so it is there.
-    rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
+    let open = std::fs::read_dir(format!("/proc/{process}/fd"));
+    let mut open = open.into_iter().flatten().flatten();
+    open.any(|entry| identity(&entry.path()) == Some(sought))
+}
+
+/// Other systems are not asked.
+#[cfg(not(target_os = "linux"))]
+pub fn has_open(_: u32, _: &Path) -> bool {
+    false
 }
 
 /// Not asked here: whoever has gone has closed what we read from it.

@@ -1,7 +1,8 @@
 //! The way to the daemon: found if it runs, started if it should.
 //!
 //! Invariant: of many that start one at the same time, all end up with the same; an older build's
-//! daemon is asked to end first, and never spoken to otherwise.
+//! daemon is asked to end first, and never spoken to otherwise; a newer build's is joined where it
+//! speaks as this build does.
 
 use std::fs::OpenOptions;
 use std::process::{Child, Command, Stdio};
@@ -15,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::socket::{Stream, connect};
 use super::{DaemonError, Place};
-use crate::desk::protocol::COMMAND_LINE;
+use crate::desk::protocol::{COMMAND_LINE, VERSION};
 use crate::lsp::codec::{Decoder, frame};
 
 /// How long a started daemon may take until it listens. It does so before it loads its model.
@@ -25,10 +26,35 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// How long an older daemon may take to end.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// Connects to the daemon at `place`; `None` where nobody answers.
+/// Connects to the daemon at `place`, or to that of a newer build in the same folder; `None` where
+/// nobody answers who speaks as this build does.
 pub async fn find(place: &Place) -> Option<Control> {
+    if let Some(control) = meet(place).await {
+        return Some(control);
+    }
+    for newer in place.newer().iter().rev() {
+        if is_understood(newer).await
+            && let Some(control) = meet(newer).await
+        {
+            return Some(control);
+        }
+    }
+    None
+}
+
+/// Connects to the daemon of exactly this place; `None` where nobody answers.
+pub async fn meet(place: &Place) -> Option<Control> {
     let stream = connect(place).await.ok()?;
     Some(Control::new(Box::new(stream)))
+}
+
+/// Whether a daemon of another build answers, in the records of this one.
+async fn is_understood(place: &Place) -> bool {
+    let Some(mut control) = meet(place).await else {
+        return false;
+    };
+    let status = control.ask("gliznet/status").await;
+    status.is_ok_and(|status| status["protocol"] == VERSION)
 }
 
 /// Connects to the daemon at `place`, and starts it before if there is none.
@@ -40,9 +66,7 @@ pub async fn find_or_start(place: &Place) -> Result<Control, DaemonError> {
         return Ok(control);
     }
     place.prepare()?;
-    for older in place.older() {
-        end(&older).await;
-    }
+    end_older(place).await;
     let mut child = start(place)?;
     let deadline = Instant::now() + START;
     let mut pause = Duration::from_millis(5);
@@ -59,19 +83,30 @@ pub async fn find_or_start(place: &Place) -> Result<Control, DaemonError> {
             // about to end, and then the next may win.
             child = start(place)?;
         }
+        if place.is_taken() && Instant::now() > deadline {
+            return Err(odd("nobody listens on its socket"));
+        }
         if failed || Instant::now() > deadline {
             let log = std::fs::read_to_string(place.log()).unwrap_or_default();
             let last = log.lines().last().unwrap_or("it said nothing").to_owned();
             return Err(DaemonError::Mute(last));
         }
+        // An editor of an older build may have been quicker, and begun another of its own.
+        end_older(place).await;
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(100));
     }
 }
 
+async fn end_older(place: &Place) {
+    for older in place.older() {
+        end(&older).await;
+    }
+}
+
 /// Asks a daemon of another build to end, and waits a little. What is dead is removed.
 async fn end(older: &Place) {
-    let Some(mut control) = find(older).await else {
+    let Some(mut control) = meet(older).await else {
         let _ = std::fs::remove_file(older.socket()); // Somebody else may have done it.
         return;
     };

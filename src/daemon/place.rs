@@ -1,7 +1,7 @@
 //! Where the daemon of this build is met: a socket in a folder that is only its user's.
 //!
-//! Invariant: the name carries a hash of the build, so that two builds never speak to each other;
-//! the path is short enough for every system's sockets; nobody else can put a socket there.
+//! Invariant: the name carries when the build was written and a hash of it, so that a program knows
+//! older builds' daemons, which it replaces, from newer ones', which it may join; the path is short enough for every system's sockets; nobody else can put a socket there.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -98,8 +98,17 @@ impl Place {
         prepare(&self.folder).map_err(|cause| self.io(cause))
     }
 
-    /// Places of older builds in the same folder, running or dead.
+    /// Places of older builds in the same folder, running or dead, the oldest first.
     pub fn older(&self) -> Vec<Place> {
+        self.others(|build| build < &*self.build)
+    }
+
+    /// Places of newer builds in the same folder, running or dead, the newest last.
+    pub fn newer(&self) -> Vec<Place> {
+        self.others(|build| build > &*self.build)
+    }
+
+    fn others(&self, is_sought: impl Fn(&str) -> bool) -> Vec<Place> {
         let Ok(entries) = std::fs::read_dir(&self.folder) else {
             return Vec::new();
         };
@@ -108,7 +117,7 @@ impl Place {
                 let name = entry.ok()?.file_name().into_string().ok()?;
                 Some(name.strip_suffix(TRACE)?.to_owned())
             })
-            .filter(|build| *build < self.build)
+            .filter(|build| is_sought(build))
             .collect();
         builds.sort();
         let place = |build| Place {
@@ -245,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn older_builds_are_found_by_what_they_leave() {
+    fn other_builds_are_found_by_what_they_leave() {
         let root = tempfile::tempdir().unwrap();
         for build in ["aa", "bb", "cc"] {
             for end in [".sock", ".lock", ".log"] {
@@ -256,7 +265,8 @@ mod tests {
             folder: root.path().to_path_buf(),
             build: "bb".to_owned(),
         };
-        let older: Vec<_> = place.older().into_iter().map(|p| p.build).collect();
-        assert_eq!(older, ["aa"]);
+        let builds = |places: Vec<Place>| places.into_iter().map(|p| p.build).collect::<Vec<_>>();
+        assert_eq!(builds(place.older()), ["aa"]);
+        assert_eq!(builds(place.newer()), ["cc"]);
     }
 }

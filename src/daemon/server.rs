@@ -1,11 +1,11 @@
 //! The daemon itself: waits for clients, serves each, and ends when it should.
 //!
-//! It ends when it is told to (`gliznet/stop`, a signal) or when nobody was there for the idle
-//! time and no folder is watched. Then nobody new is let in, open questions are answered, and the socket goes.
+//! It ends when it is told to (`gliznet/stop`, a signal), when nobody was there for the idle time
+//! and no folder is watched, or when another daemon has its place.
+//! Then nobody new is let in, open questions are answered, and the socket goes.
 //! Invariant: one daemon a build and user, and one a data folder, by locks that the system frees
 //! whatever happens.
 
-use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,18 +13,21 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::DaemonError;
 use super::claim::claim;
+use super::door::{Door, lock};
 use super::learning::{Learner, Models};
 use super::place::Place;
-use super::socket::Listener;
 use crate::desk::Desk;
 use crate::desk::learning::{Learning, State};
 use crate::desk::watching::Watching;
 use crate::lsp;
 use crate::watch::Watch;
+
+/// How often the daemon looks whether clients still find it.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Runs until the daemon should end. `desk` is called once the place and the `data` folder are ours.
 ///
@@ -37,7 +40,7 @@ pub fn run(
     desk: impl FnOnce() -> Result<(Desk, Arc<Models>), DaemonError>,
 ) -> Result<(), DaemonError> {
     place.prepare()?;
-    let _lock = lock(place)?;
+    let mut lock = lock(place)?;
     let _claim = claim(data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -48,7 +51,7 @@ pub fn run(
         .build()
         .map_err(|cause| place.io(cause))?;
     runtime.block_on(async {
-        let listener = Listener::bind(place).map_err(|cause| place.io(cause))?;
+        let door = Door::open(place, &mut lock)?;
         let (desk, models) = desk()?;
         let desk = Arc::new(desk);
         tokio::spawn(Arc::clone(&desk).remember());
@@ -59,7 +62,7 @@ pub fn run(
         let learner = learner.map_err(|error| DaemonError::Start(error.to_string()))?;
         desk.set_learning(Some(Arc::clone(&learner) as Arc<dyn Learning>));
         tracing::info!(socket = %place.socket().display(), "listening");
-        serve(listener, &desk, idle).await;
+        serve(door, &desk, idle).await;
         // Closing waits for the question that runs, so it may not hold a thread of the runtime.
         let closed = tokio::task::spawn_blocking(move || {
             desk.set_watching(None);
@@ -74,26 +77,15 @@ pub fn run(
     })
 }
 
-fn lock(place: &Place) -> Result<File, DaemonError> {
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(place.lock())
-        .map_err(|cause| place.io(cause))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(DaemonError::Runs),
-        Err(std::fs::TryLockError::Error(cause)) => Err(place.io(cause)),
-    }
-}
-
-async fn serve(mut listener: Listener, desk: &Arc<Desk>, idle: Option<Duration>) {
+async fn serve(mut door: Door<'_>, desk: &Arc<Desk>, idle: Option<Duration>) {
     let (stop, mut asked_to_stop) = mpsc::channel(1);
     let (tell_stopping, stopping) = watch::channel(false);
     let mut clients = JoinSet::new();
     let mut empty_since = Instant::now();
     let mut learning = desk.learning().ok().map(|learning| learning.state());
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_shut_out = false;
     let signal = end_signal();
     tokio::pin!(signal);
     loop {
@@ -105,7 +97,7 @@ async fn serve(mut listener: Listener, desk: &Arc<Desk>, idle: Option<Duration>)
             }
         };
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            accepted = door.listener.accept() => match accepted {
                 Ok(stream) => {
                     let (desk, stop) = (Arc::clone(desk), stop.clone());
                     let stopping = stopping.clone();
@@ -131,6 +123,25 @@ async fn serve(mut listener: Listener, desk: &Arc<Desk>, idle: Option<Duration>)
                 break;
             }
             () = &mut signal => break,
+            _ = look.tick() => {
+                match door.mend() {
+                    Ok(is_mended) => {
+                        if is_mended {
+                            tracing::warn!("the socket or its lock was removed, and is there again");
+                        }
+                        is_shut_out = false;
+                    }
+                    Err(DaemonError::Runs) => {
+                        tracing::warn!("another daemon has taken this one's place");
+                        break;
+                    }
+                    Err(error) => {
+                        if !std::mem::replace(&mut is_shut_out, true) {
+                            tracing::warn!(%error, "the socket was removed, and cannot be made again yet");
+                        }
+                    }
+                }
+            }
             // Whoever is not let go while something is learnt is let go after it.
             () = settled(&mut learning) => {}
             () = nobody_comes, if clients.is_empty() && !is_watching(desk) && !is_learning(desk) => {
@@ -139,7 +150,7 @@ async fn serve(mut listener: Listener, desk: &Arc<Desk>, idle: Option<Duration>)
             }
         }
     }
-    drop(listener); // Whoever connects now finds nobody, and starts a new daemon.
+    drop(door); // Whoever connects now finds nobody, and starts a new daemon.
     tell_stopping.send_replace(true);
     while clients.join_next().await.is_some() {}
 }

@@ -2,7 +2,9 @@
 //!
 //! Invariant: a listener accepts this user only. Knows nothing of what is spoken.
 
+use std::fs::File;
 use std::io;
+use std::path::Path;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -14,19 +16,23 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 #[cfg(unix)]
-pub(super) use unix::{Listener, connect};
+pub(super) use unix::{Listener, connect, is_at};
 #[cfg(windows)]
-pub(super) use windows::{Listener, connect};
+pub(super) use windows::{Listener, connect, is_at};
 
 #[cfg(unix)]
 mod unix {
-    use super::{Place, io};
+    use super::{File, Path, Place, io};
+    use std::fs::Metadata;
+    use std::os::unix::fs::MetadataExt;
     use tokio::net::{UnixListener, UnixStream};
 
     /// Listens until it is dropped, and then takes its socket away.
     pub(in crate::daemon) struct Listener {
         listener: UnixListener,
         place: Place,
+        /// The socket in its folder, which has no other while this one listens.
+        identity: (u64, u64),
     }
 
     impl Listener {
@@ -37,10 +43,18 @@ mod unix {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
+            let listener = UnixListener::bind(&path)?;
             Ok(Listener {
-                listener: UnixListener::bind(path)?,
+                listener,
                 place: place.clone(),
+                identity: identity(&std::fs::symlink_metadata(&path)?),
             })
+        }
+
+        /// Whether clients find this socket, and no other or none.
+        pub(in crate::daemon) fn is_found(&self) -> bool {
+            std::fs::symlink_metadata(self.place.socket())
+                .is_ok_and(|there| identity(&there) == self.identity)
         }
 
         /// The next connection of this user.
@@ -58,9 +72,22 @@ mod unix {
 
     impl Drop for Listener {
         fn drop(&mut self) {
-            // The next daemon would remove it too; this only tidies up.
-            let _ = std::fs::remove_file(self.place.socket());
+            // The next daemon would remove it too; this only tidies up. Another's stays.
+            if self.is_found() {
+                let _ = std::fs::remove_file(self.place.socket());
+            }
         }
+    }
+
+    fn identity(metadata: &Metadata) -> (u64, u64) {
+        (metadata.dev(), metadata.ino())
+    }
+
+    /// Whether `path` is the file that is open.
+    pub(in crate::daemon) fn is_at(file: &File, path: &Path) -> bool {
+        let at = std::fs::metadata(path);
+        let open = file.metadata();
+        open.is_ok_and(|open| at.is_ok_and(|at| identity(&open) == identity(&at)))
     }
 
     fn may_enter(peer: u32, user: u32) -> bool {
@@ -87,7 +114,7 @@ mod unix {
 
 #[cfg(windows)]
 mod windows {
-    use super::{Place, io};
+    use super::{File, Path, Place, io};
     use std::time::Duration;
     use tokio::net::windows::named_pipe::{
         ClientOptions, NamedPipeClient, NamedPipeServer, ServerOptions,
@@ -116,6 +143,11 @@ mod windows {
             Ok(Listener { next, name })
         }
 
+        /// A pipe lies in no folder from which it could be removed.
+        pub(in crate::daemon) fn is_found(&self) -> bool {
+            true
+        }
+
         pub(in crate::daemon) async fn accept(&mut self) -> io::Result<NamedPipeServer> {
             self.next.connect().await?;
             // The next instance must be there before this one is served, or a client finds none.
@@ -124,6 +156,11 @@ mod windows {
                 .create(&self.name)?;
             Ok(std::mem::replace(&mut self.next, next))
         }
+    }
+
+    /// A file that is open is not removed.
+    pub(in crate::daemon) fn is_at(_: &File, _: &Path) -> bool {
+        true
     }
 
     pub(in crate::daemon) async fn connect(place: &Place) -> io::Result<NamedPipeClient> {

@@ -76,7 +76,12 @@ impl Home {
 
     /// The program, in this user's folders.
     pub(crate) fn gliznet(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gliznet"));
+        self.gliznet_at(env!("CARGO_BIN_EXE_gliznet").as_ref(), args)
+    }
+
+    /// A copy of the program, in this user's folders.
+    pub(crate) fn gliznet_at(&self, program: &std::path::Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(args)
             .current_dir(self.path("notes"))
@@ -138,7 +143,7 @@ pub(crate) struct Editor {
 }
 
 impl Editor {
-    fn start(mut command: Command) -> Editor {
+    pub(crate) fn start(mut command: Command) -> Editor {
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

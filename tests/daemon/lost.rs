@@ -1,0 +1,88 @@
+//! A daemon that is not where it is looked for: its socket removed, another runtime folder, another
+//! build.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::editor::{Editor, Home};
+use crate::{LABELS, socket};
+
+/// An editor that has said hello, and the process of its daemon.
+fn hello(mut editor: Editor) -> (Editor, Value) {
+    editor.initialize(json!({}));
+    let pid = process(&mut editor);
+    (editor, pid)
+}
+
+fn process(editor: &mut Editor) -> Value {
+    editor.request("gliznet/status", json!({})).unwrap()["pid"].take()
+}
+
+/// The same program, as if it had been built long ago.
+fn older(home: &Home) -> PathBuf {
+    let path = home.path("older-gliznet");
+    std::fs::copy(env!("CARGO_BIN_EXE_gliznet"), &path).unwrap();
+    let written = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(written).unwrap();
+    path
+}
+
+#[test]
+fn a_daemon_whose_socket_was_removed_is_met_again() {
+    let home = Home::new(&LABELS);
+    let (first, pid) = hello(home.editor());
+    std::fs::remove_file(socket(&home)).unwrap();
+    let (second, same) = hello(home.editor());
+    assert_eq!(same, pid);
+    assert_eq!((first.quit(), second.quit()), (0, 0));
+}
+
+#[test]
+fn nobody_is_locked_out_where_the_whole_folder_was_removed() {
+    let home = Home::new(&LABELS);
+    let (mut first, _) = hello(home.editor());
+    std::fs::remove_dir_all(home.path("run")).unwrap();
+    let (second, pid) = hello(home.editor());
+    assert_eq!(process(&mut first), pid, "both have the same");
+    assert_eq!((first.quit(), second.quit()), (0, 0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_daemon_that_no_socket_leads_to_is_named_and_ended() {
+    let home = Home::new(&LABELS);
+    let elsewhere = home.path("elsewhere");
+    let mut start = home.gliznet(&["watch", "list"]);
+    start.env("GLIZNET_RUNTIME_DIR", &elsewhere);
+    assert!(start.output().unwrap().status.success());
+    for command in ["status", "doctor"] {
+        let (shown, code) = home.run(&[command]);
+        assert!(shown.contains("cannot be reached"), "{shown}");
+        assert!(shown.contains("gliznet stop") && code == 1, "{shown}");
+    }
+    let (shown, code) = home.run(&["stop"]);
+    assert!(shown.starts_with("stopped the daemon"), "{shown}");
+    assert_eq!(code, 0);
+    assert_eq!(home.run(&["stop"]).0, "no daemon runs\n");
+}
+
+#[test]
+fn an_older_daemon_is_asked_to_end_and_its_editor_joins_the_newer_one() {
+    let home = Home::new(&LABELS);
+    let older = older(&home);
+    let start = |args: &[&str]| home.gliznet_at(&older, args);
+    let (mut first, old) = hello(Editor::start(start(&["lsp"])));
+    let (second, new) = hello(home.editor());
+    assert_ne!(new, old);
+    assert_eq!(process(&mut first), new);
+    let (third, same) = hello(Editor::start(start(&["lsp"])));
+    assert_eq!(same, new, "an older program begins none of its own");
+    assert_eq!((first.quit(), second.quit(), third.quit()), (0, 0, 0));
+    let stopped = start(&["stop"]).output().unwrap();
+    let shown = String::from_utf8(stopped.stdout).unwrap();
+    assert_eq!(shown, format!("stopped the daemon (process {new})\n"));
+    assert_eq!(home.status(), Value::Null);
+}
