@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::Outcome;
-use crate::config::{Folders, Settings, huge_pages};
+use crate::config::{Folders, Learn, Settings, huge_pages};
 use crate::daemon::{DaemonError, Models, Place, run as serve};
 use crate::desk::Desk;
 use crate::engine::EngineOptions;
@@ -67,7 +67,20 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let folders = Folders::of_this_user()?;
     // The daemon serves all folders, so it follows none of them; what a document's folder says
     // about labels is read for each document.
-    let settings = Settings::load(&folders, &folders.config)?;
+    let (settings, fault) = match Settings::load(&folders, &folders.config) {
+        Ok(settings) => (settings, None),
+        Err(error) if args.on_demand => {
+            // Nobody reads what we say but who serves editors: those hear of the fault with every
+            // document, and nothing is done by rules that the user may have overruled.
+            tracing::error!("{error}");
+            let settings = Settings {
+                learn: Learn::Manual,
+                ..Settings::default()
+            };
+            (settings, Some(error.to_string()))
+        }
+        Err(error) => return Err(error.into()),
+    };
     if let Some(threads) = settings.threads {
         crate::config::limit_threads(threads.into());
     }
@@ -78,7 +91,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let place = Place::of_this_build()?;
     let build = place.build.clone();
     let data = folders.data.clone();
-    match serve(&place, idle, &data, move || desk(folders, settings, build)) {
+    // The next daemon begins with what the user has mended.
+    let (is_faulty, of_user) = (fault.is_some(), folders.clone());
+    let is_over = move || is_faulty && Settings::load(&of_user, &of_user.config).is_ok();
+    let desk = move || desk(folders, settings, fault, build);
+    match serve(&place, idle, &data, is_over, desk) {
         Err(DaemonError::Runs) if args.on_demand => Ok(Outcome::Done),
         ended => Ok(ended.map(|()| Outcome::Done)?),
     }
@@ -87,6 +104,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
 fn desk(
     folders: Folders,
     settings: Settings,
+    fault: Option<String>,
     build: String,
 ) -> Result<(Desk, Arc<Models>), DaemonError> {
     let limit = settings.cache_megabytes.saturating_mul(1 << 20);
@@ -106,7 +124,10 @@ fn desk(
     };
     let models = Arc::new(Models::new(&folders, &settings));
     let of_worker = Arc::clone(&models);
-    let worker = Worker::start(options, move || of_worker.first());
+    let worker = Worker::start(options, move || match fault {
+        Some(fault) => Err(fault),
+        None => of_worker.first(),
+    });
     let worker = worker.map_err(|error| DaemonError::Start(error.to_string()))?;
     Ok((Desk::new(worker, folders, build), models))
 }

@@ -1,7 +1,7 @@
 //! The daemon itself: waits for clients, serves each, and ends when it should.
 //!
 //! It ends when it is told to (`gliznet/stop`, a signal), when nobody was there for the idle time
-//! and no folder is watched, or when another daemon has its place.
+//! and no folder is watched, when another daemon has its place, or when what it began with is over.
 //! Then nobody new is let in, open questions are answered, and the socket goes.
 //! Invariant: one daemon a build and user, and one a data folder, by locks that the system frees
 //! whatever happens.
@@ -26,10 +26,11 @@ use crate::desk::watching::Watching;
 use crate::lsp;
 use crate::watch::Watch;
 
-/// How often the daemon looks whether clients still find it.
+/// How often the daemon looks whether clients still find it, and whether it is over.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Runs until the daemon should end. `desk` is called once the place and the `data` folder are ours.
+/// Runs until the daemon should end, which `is_over` may say too. `desk` is called once the place
+/// and the `data` folder are ours.
 ///
 /// # Errors
 /// Another daemon of this build or in this data folder runs, or the socket cannot be made.
@@ -37,6 +38,7 @@ pub fn run(
     place: &Place,
     idle: Option<Duration>,
     data: &Path,
+    is_over: impl Fn() -> bool,
     desk: impl FnOnce() -> Result<(Desk, Arc<Models>), DaemonError>,
 ) -> Result<(), DaemonError> {
     place.prepare()?;
@@ -62,7 +64,7 @@ pub fn run(
         let learner = learner.map_err(|error| DaemonError::Start(error.to_string()))?;
         desk.set_learning(Some(Arc::clone(&learner) as Arc<dyn Learning>));
         tracing::info!(socket = %place.socket().display(), "listening");
-        serve(door, &desk, idle).await;
+        serve(door, &desk, idle, is_over).await;
         // Closing waits for the question that runs, so it may not hold a thread of the runtime.
         let closed = tokio::task::spawn_blocking(move || {
             desk.set_watching(None);
@@ -77,7 +79,12 @@ pub fn run(
     })
 }
 
-async fn serve(mut door: Door<'_>, desk: &Arc<Desk>, idle: Option<Duration>) {
+async fn serve(
+    mut door: Door<'_>,
+    desk: &Arc<Desk>,
+    idle: Option<Duration>,
+    is_over: impl Fn() -> bool,
+) {
     let (stop, mut asked_to_stop) = mpsc::channel(1);
     let (tell_stopping, stopping) = watch::channel(false);
     let mut clients = JoinSet::new();
@@ -140,6 +147,10 @@ async fn serve(mut door: Door<'_>, desk: &Arc<Desk>, idle: Option<Duration>) {
                             tracing::warn!(%error, "the socket was removed, and cannot be made again yet");
                         }
                     }
+                }
+                if is_over() {
+                    tracing::info!("what it began with is over");
+                    break;
                 }
             }
             // Whoever is not let go while something is learnt is let go after it.

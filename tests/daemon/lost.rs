@@ -86,3 +86,22 @@ fn an_older_daemon_is_asked_to_end_and_its_editor_joins_the_newer_one() {
     assert_eq!(shown, format!("stopped the daemon (process {new})\n"));
     assert_eq!(home.status(), Value::Null);
 }
+
+#[test]
+fn a_wrong_key_in_the_users_settings_is_told_in_the_editor_until_it_is_mended() {
+    let home = Home::new(&LABELS);
+    let right = std::fs::read_to_string(home.path("config/gliznet.toml")).unwrap();
+    home.configure(&format!("{right}thresold = 0.4\n"));
+    let (mut editor, _) = hello(home.editor());
+    let uri = home.uri("a.md");
+    editor.open(&uri, "Roses.\n");
+    let shown = editor.notified("window/showMessage")["message"].take();
+    assert!(shown.as_str().unwrap().contains("thresold"), "{shown}");
+    home.configure(&right);
+    let asked = json!({ "textDocument": { "uri": uri } });
+    let begun = std::time::Instant::now();
+    while let Err(error) = editor.request("gliznet/tag", asked.clone()) {
+        assert!(begun.elapsed().as_secs() < 60, "{error}");
+    }
+    assert_eq!(editor.quit(), 0);
+}
