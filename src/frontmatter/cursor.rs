@@ -3,7 +3,6 @@
 //! Reads lines, not YAML: what is being typed is seldom whole. Only what stands before the cursor
 //! decides, so a half-written list or an unclosed fence does not matter.
 //! Invariant: the word's bytes are on the cursor's line, around the cursor.
-//! Length: a third of it are tests, one a form that people write tags in.
 
 use super::scalar::yaml;
 use super::{Syntax, TagKeys};
@@ -28,6 +27,8 @@ enum Place {
     Flow,
     /// YAML, a line of its own or after the key.
     Plain,
+    /// A part of a YAML string with several tags, where quotes would be part of the tag.
+    Part { spaced: bool },
     /// Between quotes that stand there already.
     Quoted,
     /// TOML or JSON, quotes needed.
@@ -44,6 +45,10 @@ impl TagCursor {
         let word = match self.place {
             Place::Flow => yaml(tag, true),
             Place::Plain => yaml(tag, false),
+            Place::Part { spaced } if yaml(tag, true) != tag || (spaced && tag.contains(' ')) => {
+                return None;
+            }
+            Place::Part { .. } => tag.to_owned(),
             Place::Quoted if tag.contains(['"', '\'', '\\']) => return None,
             Place::Quoted => tag.to_owned(),
             Place::String => serde_json::Value::from(tag).to_string(),
@@ -84,7 +89,10 @@ pub fn tag_at_cursor(source: &str, format: Format, at: usize) -> Option<TagCurso
         Format::Latex => None,
         _ => match head(source, start) {
             Some(Syntax::Toml) => line.toml(&source[..start], &keys),
-            Some(_) => line.yaml(&source[..start], &keys),
+            Some(_) => {
+                let cursor = line.yaml(&source[..start], &keys);
+                cursor.filter(|cursor| !line.meets_comment(cursor))
+            }
             None if format == Format::Markdown => line.body(&source[..start]),
             None => None,
         },
@@ -119,6 +127,17 @@ fn tag_key<'a>(line: &'a str, separator: char, keys: &TagKeys) -> Option<&'a str
     (is_key && keys.contains(key)).then_some(value)
 }
 
+/// The part of a YAML line that is no comment, from a place on that is in none.
+fn uncommented(rest: &str) -> &str {
+    let mut gap = false;
+    let comment = rest.find(|c: char| {
+        let begins = gap && c == '#';
+        gap = c.is_whitespace();
+        begins
+    });
+    &rest[..comment.unwrap_or(rest.len())]
+}
+
 struct Line<'a> {
     before: &'a str,
     after: &'a str,
@@ -129,7 +148,11 @@ impl Line<'_> {
     /// The word around the cursor: from `start` bytes before it to the first of `ends` after it.
     fn word(&self, start: usize, ends: &[char], place: Place) -> TagCursor {
         let prefix = &self.before[self.before.len() - start..];
-        let tail = self.after.split(ends).next().unwrap_or_default();
+        let after = match place {
+            Place::Flow | Place::Plain => uncommented(self.after),
+            _ => self.after,
+        };
+        let tail = after.split(ends).next().unwrap_or_default();
         let tail = if prefix.is_empty() && tail.starts_with(' ') {
             ""
         } else {
@@ -141,6 +164,19 @@ impl Line<'_> {
             place,
             lead: "",
         }
+    }
+
+    /// Whether the word is part of a comment, or would be one with the comment behind it.
+    fn meets_comment(&self, cursor: &TagCursor) -> bool {
+        if cursor.place == Place::Quoted {
+            return false;
+        }
+        let tail = &self.after[..cursor.span.end - self.at];
+        let word = format!("{}{tail}", cursor.prefix);
+        // A lone `#tag` is typed by somebody who is used to that.
+        let is_comment = word.starts_with('#') && word.contains(char::is_whitespace);
+        let is_before = self.before.ends_with(char::is_whitespace) && self.after.starts_with('#');
+        is_comment || is_before || uncommented(&word).len() < word.len()
     }
 
     fn yaml(&self, above: &str, keys: &TagKeys) -> Option<TagCursor> {
@@ -170,7 +206,7 @@ impl Line<'_> {
             .join("\n");
         if opened.trim_start().starts_with('[') {
             let is_open = !so_far.contains(']');
-            return is_open.then(|| self.flow(self.before));
+            return is_open.then(|| self.flow(self.before)).flatten();
         }
         let item = self.before.trim_start();
         if !opened.trim().is_empty() && !opened.trim_start().starts_with('#') {
@@ -179,7 +215,7 @@ impl Line<'_> {
         match item.strip_prefix('-') {
             Some(word) => {
                 let gap = if word.is_empty() { " " } else { "" };
-                let mut cursor = self.scalar(word.trim_start(), &[]);
+                let mut cursor = self.scalar(word.trim_start(), &[], Place::Plain)?;
                 cursor.lead = gap;
                 Some(cursor)
             }
@@ -197,15 +233,34 @@ impl Line<'_> {
     fn yaml_value(&self, value: &str, split_spaces: bool) -> Option<TagCursor> {
         let trimmed = value.trim_start();
         if let Some(list) = trimmed.strip_prefix('[') {
-            return (!list.contains(']')).then(|| self.flow(list));
+            return (!list.contains(']')).then(|| self.flow(list)).flatten();
         }
-        let mut cursor = match trimmed.rsplit_once(',') {
-            Some((_, word)) => self.scalar(word.trim_start(), &[',']),
-            None if split_spaces => {
-                let word = trimmed.rsplit([' ', '"', '\'']).next().unwrap_or_default();
-                self.word(word.len(), &[' ', ',', '"', '\''], Place::Plain)
+        let quote = trimmed.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let inside = &trimmed[quote.map_or(0, char::len_utf8)..];
+        let rest = match quote {
+            Some(quote) if inside.contains(quote) => return None, // It is closed.
+            Some(quote) => self.after.split(quote).next().unwrap_or_default(),
+            None => uncommented(self.after),
+        };
+        let has_comma = inside.contains(',') || rest.contains(',');
+        let is_marked = quote.is_some() && inside.starts_with('#');
+        let mut cursor = if has_comma || split_spaces || is_marked {
+            let spaced = !has_comma;
+            let separator = if spaced { ' ' } else { ',' };
+            let word = inside.rsplit(separator).next().unwrap_or_default();
+            let mut word = word.trim_start();
+            if is_marked {
+                word = word.trim_start_matches('#');
             }
-            None => self.scalar(trimmed, &[',']),
+            let ends = [separator, quote.unwrap_or(separator)];
+            // The comment is not part of the string.
+            let line = Line {
+                after: rest,
+                ..*self
+            };
+            line.word(word.len(), &ends, Place::Part { spaced })
+        } else {
+            self.scalar(trimmed, &[], Place::Plain)?
         };
         if value.is_empty() {
             cursor.lead = " ";
@@ -213,23 +268,18 @@ impl Line<'_> {
         Some(cursor)
     }
 
-    fn flow(&self, list: &str) -> TagCursor {
-        let word = list
-            .rsplit(['[', ','])
-            .next()
-            .unwrap_or_default()
-            .trim_start();
-        self.scalar_in(word, &[',', ']'], Place::Flow)
+    fn flow(&self, list: &str) -> Option<TagCursor> {
+        let word = list.rsplit(['[', ',']).next().unwrap_or_default();
+        self.scalar(word.trim_start(), &[',', ']'], Place::Flow)
     }
 
-    fn scalar(&self, word: &str, ends: &[char]) -> TagCursor {
-        self.scalar_in(word, ends, Place::Plain)
-    }
-
-    fn scalar_in(&self, word: &str, ends: &[char], place: Place) -> TagCursor {
+    fn scalar(&self, word: &str, ends: &[char], place: Place) -> Option<TagCursor> {
         match word.chars().next() {
-            Some(quote @ ('"' | '\'')) => self.word(word.len() - 1, &[quote], Place::Quoted),
-            _ => self.word(word.len(), &[ends, &[' ', '#'][..0]].concat(), place),
+            Some(quote @ ('"' | '\'')) => {
+                let is_open = !word[1..].contains(quote);
+                is_open.then(|| self.word(word.len() - 1, &[quote], Place::Quoted))
+            }
+            _ => Some(self.word(word.len(), ends, place)),
         }
     }
 
@@ -259,7 +309,8 @@ impl Line<'_> {
             .next()
             .unwrap_or_default()
             .trim_start();
-        (!word.ends_with('"')).then(|| self.word(word.len(), &[',', ']'], Place::String))
+        let is_word = !word.ends_with('"') && !word.contains('#');
+        is_word.then(|| self.word(word.len(), &[',', ']', '#'], Place::String))
     }
 
     fn org(&self, keys: &TagKeys) -> Option<TagCursor> {
@@ -290,6 +341,9 @@ impl Line<'_> {
             .chars()
             .next_back()
             .is_none_or(|c| c.is_whitespace() || matches!(c, '(' | '[' | ','));
+        let is_link = ["](", "[["]
+            .iter()
+            .any(|opened| self.before[..hash].ends_with(opened));
         // A `#` that begins a line may become a heading; with a letter it is a tag.
         let is_heading = hash == 0 && word.is_empty();
         let fences = above.lines().filter(|row| {
@@ -297,7 +351,7 @@ impl Line<'_> {
             row.starts_with("```") || row.starts_with("~~~")
         });
         let in_code = fences.count() % 2 == 1 || self.before.matches('`').count() % 2 == 1;
-        if !word.chars().all(fits) || !stands_alone || is_heading || in_code {
+        if !word.chars().all(fits) || !stands_alone || is_link || is_heading || in_code {
             return None;
         }
         let end = self.after.find(|c| !fits(c)).unwrap_or(self.after.len());
@@ -311,149 +365,4 @@ impl Line<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The source with `|` for the cursor, and what it becomes when `new-tag` is chosen.
-    #[track_caller]
-    fn check(format: Format, marked: &str, becomes: Option<&str>) {
-        let at = marked.find('|').unwrap();
-        let source = marked.replacen('|', "", 1);
-        let chosen = tag_at_cursor(&source, format, at).map(|cursor| {
-            let mut after = source.clone();
-            after.replace_range(cursor.span.range(), &cursor.written("new-tag").unwrap());
-            after
-        });
-        assert_eq!(chosen.as_deref(), becomes, "{marked:?}");
-    }
-
-    #[test]
-    fn every_form_of_a_yaml_value_is_completed() {
-        for (marked, becomes) in [
-            ("---\ntags: [|]\n---\n", "---\ntags: [new-tag]\n---\n"),
-            (
-                "---\ntags: [a, ne|]\n---\n",
-                "---\ntags: [a, new-tag]\n---\n",
-            ),
-            (
-                "---\ntags: [a, n|e, b]\n---\n",
-                "---\ntags: [a, new-tag, b]\n---\n",
-            ),
-            (
-                "---\ntags: [\"n|\"]\n---\n",
-                "---\ntags: [\"new-tag\"]\n---\n",
-            ),
-            (
-                "---\ntags: [a,\n  n|\n]\n---\n",
-                "---\ntags: [a,\n  new-tag\n]\n---\n",
-            ),
-            ("---\ntags: [a, n|", "---\ntags: [a, new-tag"),
-            ("---\ntags:|\n---\n", "---\ntags: new-tag\n---\n"),
-            ("---\ntags: n|\n---\n", "---\ntags: new-tag\n---\n"),
-            ("---\ntags: a, n|\n---\n", "---\ntags: a, new-tag\n---\n"),
-            (
-                "---\ntitle: x\ntags:\n  - a\n  - n|\n---\n",
-                "---\ntitle: x\ntags:\n  - a\n  - new-tag\n---\n",
-            ),
-            ("---\ntags:\n- n|\n---\n", "---\ntags:\n- new-tag\n---\n"),
-            ("---\ntags:\n  -|\n---\n", "---\ntags:\n  - new-tag\n---\n"),
-            ("---\ntags:\n  |\n---\n", "---\ntags:\n  - new-tag\n---\n"),
-            (
-                "---\r\ntags: [n|]\r\n---\r\n",
-                "---\r\ntags: [new-tag]\r\n---\r\n",
-            ),
-        ] {
-            check(Format::Markdown, marked, Some(becomes));
-        }
-    }
-
-    #[test]
-    fn outside_of_tags_nothing_is_completed() {
-        for marked in [
-            "---\ntitle: n|\n---\n",
-            "---\ntags: [a]|\n---\n",
-            "---\ntitle: x\nlist:\n  - n|\n---\n",
-            "---\ntags: [a]\n---\nplain n|\n",
-            "---\ntags: [a]\n---\n|",
-            "# n|\n",
-            "#|\n",
-            "a `#n|`\n",
-            "```\n#n|\n```\n",
-            "http://x/y#n|\n",
-            "tags: [n|]\n",
-        ] {
-            check(Format::Markdown, marked, None);
-        }
-        check(Format::Plain, "#n|", None);
-    }
-
-    #[test]
-    fn toml_org_and_the_text_are_completed_in_their_own_way() {
-        check(
-            Format::Markdown,
-            "+++\ntags = [\"a\", \"n|\"]\n+++\n",
-            Some("+++\ntags = [\"a\", \"new-tag\"]\n+++\n"),
-        );
-        check(
-            Format::Markdown,
-            "+++\ntags = [|]\n+++\n",
-            Some("+++\ntags = [\"new-tag\"]\n+++\n"),
-        );
-        check(
-            Format::Markdown,
-            "+++\ntags = [\n  \"a\",\n  n|\n]\n+++\n",
-            Some("+++\ntags = [\n  \"a\",\n  \"new-tag\"\n]\n+++\n"),
-        );
-        check(Format::Markdown, "+++\ntitle = \"n|\"\n+++\n", None);
-        check(
-            Format::Org,
-            "#+FILETAGS: :a:n|:\n",
-            Some("#+FILETAGS: :a:new_tag:\n"),
-        );
-        check(
-            Format::Org,
-            "#+filetags: :a:|\n",
-            Some("#+filetags: :a:new_tag:\n"),
-        );
-        check(
-            Format::Org,
-            "#+FILETAGS:|\n",
-            Some("#+FILETAGS: :new_tag:\n"),
-        );
-        check(Format::Org, "#+TITLE: n|\n", None);
-        check(
-            Format::Markdown,
-            "Text #n|e and\n",
-            Some("Text #new-tag and\n"),
-        );
-        check(Format::Markdown, "#n|\n", Some("#new-tag\n"));
-        check(Format::Markdown, "A list: #|\n", Some("A list: #new-tag\n"));
-    }
-
-    #[test]
-    fn what_cannot_stand_there_is_not_offered() {
-        let at = |source: &str| tag_at_cursor(source, Format::Markdown, source.len()).unwrap();
-        assert_eq!(at("text #n").written("C++"), None);
-        assert_eq!(
-            at("text #n").written("machine learning").as_deref(),
-            Some("#machine-learning")
-        );
-        assert_eq!(
-            at("---\ntags: [n").written("2024").as_deref(),
-            Some("\"2024\"")
-        );
-        assert_eq!(at("---\ntags: [\"n").written("a\"b"), None);
-    }
-
-    #[test]
-    fn no_cursor_is_too_strange() {
-        let source = "\u{feff}---\ntags: [é, \"🌱\n  - x:\n#a\n---\n#é🌱 ```\n";
-        for format in [Format::Markdown, Format::Org, Format::Plain] {
-            for at in 0..=source.len() + 1 {
-                if let Some(cursor) = tag_at_cursor(source, format, at) {
-                    assert!(source.get(cursor.span.range()).is_some());
-                }
-            }
-        }
-    }
-}
+mod tests;
