@@ -82,11 +82,7 @@ impl Documents {
             );
             return false;
         }
-        let mut text = open.text.to_string();
-        for change in &params.content_changes {
-            apply(&mut text, change, encoding);
-        }
-        open.text = text.into();
+        open.text = edited(open.text.to_string(), &params.content_changes, encoding).into();
         open.version = params.text_document.version;
         true
     }
@@ -109,16 +105,28 @@ impl Documents {
     }
 }
 
-fn apply(text: &mut String, change: &TextDocumentContentChangeEvent, encoding: Encoding) {
-    let Some(range) = change.range else {
-        change.text.clone_into(text);
-        return;
-    };
-    let index = LineIndex::new(text);
-    let start = index.byte(text, range.start, encoding);
-    let end = index.byte(text, range.end, encoding);
-    // A range that ends before it begins is read the other way round.
-    text.replace_range(start.min(end)..start.max(end), &change.text);
+/// The text after all edits; each is of what the ones before it left.
+fn edited(
+    mut text: String,
+    changes: &[TextDocumentContentChangeEvent],
+    encoding: Encoding,
+) -> String {
+    let mut known = None;
+    for change in changes {
+        let Some(range) = change.range else {
+            change.text.clone_into(&mut text);
+            known = None;
+            continue;
+        };
+        let index = known.get_or_insert_with(|| LineIndex::new(&text));
+        let start = index.byte(&text, range.start, encoding);
+        let end = index.byte(&text, range.end, encoding);
+        // A range that ends before it begins is read the other way round.
+        let (start, end) = (start.min(end), start.max(end));
+        text.replace_range(start..end, &change.text);
+        index.follow(&text, start, end - start, change.text.len());
+    }
+    text
 }
 
 /// By the client's word, else by the file's name.
@@ -180,6 +188,37 @@ mod tests {
         for other in ["untitled:Untitled-1", "git:/notes/a.md?x", "http://a/b.md"] {
             assert_eq!(path(&other.parse().unwrap()), None, "{other}");
         }
+    }
+
+    #[test]
+    fn each_edit_of_a_notification_is_of_what_the_ones_before_it_left() {
+        let mut documents = opened("one\r\ntwo\nthree");
+        let edit = |line, from, to, text: &str| TextDocumentContentChangeEvent {
+            range: Some(Range::new(
+                Position::new(line, from),
+                Position::new(line, to),
+            )),
+            range_length: None,
+            text: text.to_owned(),
+        };
+        let mut changes = change(2, None, "");
+        changes.content_changes = vec![
+            edit(1, 0, 3, "2\n2b"),
+            edit(3, 0, 5, "3"),
+            edit(2, 0, 2, ""),
+            edit(0, 0, 3, "1"),
+            edit(0, 1, 1, "\n"),
+        ];
+        assert!(documents.change(&changes, Encoding::Utf16));
+        assert_eq!(&*documents.get(&uri()).unwrap().text, "1\n\r\n2\n\n3");
+        // A whole text among them is a new beginning.
+        changes.content_changes = vec![
+            edit(0, 0, 1, "x"),
+            change(3, None, "a\nb").content_changes.remove(0),
+            edit(1, 1, 1, "c"),
+        ];
+        assert!(documents.change(&changes, Encoding::Utf16));
+        assert_eq!(&*documents.get(&uri()).unwrap().text, "a\nbc");
     }
 
     /// Positions and replacement of one edit, as fractions of the text it meets.

@@ -61,19 +61,23 @@ pub struct LineIndex {
 impl LineIndex {
     /// The index of `text`.
     pub fn new(text: &str) -> LineIndex {
-        let bytes = text.as_bytes();
-        let mut starts = vec![0];
-        for (at, byte) in bytes.iter().enumerate() {
-            let is_end = match byte {
-                b'\n' => true,
-                b'\r' => bytes.get(at + 1) != Some(&b'\n'),
-                _ => false,
-            };
-            if is_end {
-                starts.push(at + 1);
-            }
+        let found = (1..=text.len()).filter(|at| begins_line(text, *at));
+        LineIndex {
+            starts: std::iter::once(0).chain(found).collect(),
         }
-        LineIndex { starts }
+    }
+
+    /// Follows one edit: at byte `at`, `removed` bytes have given way to `inserted` ones of `text`.
+    /// Many edits of a long text are cheap this way, which a new index for each is not.
+    pub(super) fn follow(&mut self, text: &str, at: usize, removed: usize, inserted: usize) {
+        // The line break may be in two halves, one of them outside the edit.
+        let from = self.starts.partition_point(|start| *start < at.max(1));
+        let to = self.starts.partition_point(|start| *start <= at + removed);
+        for start in &mut self.starts[to..] {
+            *start = *start - removed + inserted;
+        }
+        let found = (at.max(1)..=at + inserted).filter(|at| begins_line(text, *at));
+        self.starts.splice(from..to, found);
     }
 
     /// The byte that a position of `text`, whose index this is, means.
@@ -114,6 +118,16 @@ impl LineIndex {
             self.position(text, span.start, encoding),
             self.position(text, span.end, encoding),
         )
+    }
+}
+
+/// Whether the line before byte `at`, which is not the first, ends there.
+fn begins_line(text: &str, at: usize) -> bool {
+    let bytes = text.as_bytes();
+    match bytes[at - 1] {
+        b'\n' => true,
+        b'\r' => bytes.get(at) != Some(&b'\n'),
+        _ => false,
     }
 }
 
@@ -177,6 +191,25 @@ mod tests {
             for encoding in ALL {
                 let position = index.position(&text, byte, encoding);
                 prop_assert_eq!(index.byte(&text, position, encoding), byte);
+            }
+        }
+
+        #[test]
+        fn an_index_that_follows_edits_is_that_of_the_new_text(
+            mut text in text(),
+            edits in prop::collection::vec(
+                (any::<prop::sample::Index>(), any::<prop::sample::Index>(), text()), 0..6,
+            ),
+        ) {
+            let mut index = LineIndex::new(&text);
+            for (a, b, new) in edits {
+                let places: Vec<usize> =
+                    (0..=text.len()).filter(|at| text.is_char_boundary(*at)).collect();
+                let (a, b) = (places[a.index(places.len())], places[b.index(places.len())]);
+                let (start, end) = (a.min(b), a.max(b));
+                text.replace_range(start..end, &new);
+                index.follow(&text, start, end - start, new.len());
+                prop_assert_eq!(&index, &LineIndex::new(&text));
             }
         }
 
