@@ -12,8 +12,9 @@ use tower_lsp::ls_types::{
     CodeActionTriggerKind, Command, Diagnostic, NumberOrString,
 };
 
-use super::command::{self, acceptance, adding, as_action};
+use super::command::{self, acceptance, adding, as_action, without_tag};
 use super::documents::Open;
+use super::error::failed;
 use super::lens::{shown, tags_line};
 use super::mark;
 use super::position::LineIndex;
@@ -57,7 +58,7 @@ impl Session {
         if !is_wanted {
             return Ok(None);
         }
-        let mut actions = self.repairs(&open, &params.context.diagnostics);
+        let mut actions = self.repairs(&open, &params.context.diagnostics).await;
         let by_hand = params.context.trigger_kind == Some(CodeActionTriggerKind::INVOKED);
         if let Some(reading) = self.shared.suggestions.of(&open.uri)
             && (by_hand || self.is_near(&open, params.range.start.line))
@@ -95,9 +96,10 @@ impl Session {
                 uri: uri.to_owned(),
                 labels: vec![tag.label.clone()],
             };
-            let mut action = self.planned(open, words.add(&shown(tag)), plan);
-            action.is_preferred = Some(rank == 0);
-            actions.push(action);
+            if let Some(mut action) = self.planned(open, words.add(&shown(tag)), plan) {
+                action.is_preferred = Some(rank == 0);
+                actions.push(action);
+            }
         }
         let labels: Vec<String> = suggested.iter().map(|tag| tag.label.clone()).collect();
         let has_settings = frontmatter::read(&open.text, open.format).is_some();
@@ -107,15 +109,15 @@ impl Session {
                 uri: uri.to_owned(),
                 labels: labels.clone(),
             };
-            actions.push(self.planned(open, title, plan));
+            actions.extend(self.planned(open, title, plan));
         }
-        if !has_settings && !labels.is_empty() && acceptance(open, &labels).is_some() {
+        if !has_settings && !labels.is_empty() && matches!(acceptance(open, &labels), Ok(Some(_))) {
             let plan = Plan::Accept {
                 uri: uri.to_owned(),
                 labels,
             };
             let title = words.add_front_matter();
-            actions.push(self.planned(open, title, plan));
+            actions.extend(self.planned(open, title, plan));
         }
         for tag in suggested.iter().take(MOST) {
             let title = words.never_here(&tag.label);
@@ -135,13 +137,19 @@ impl Session {
     }
 
     /// For each of our hints that knows the nearest label: that label instead.
-    fn repairs(&self, open: &Open, diagnostics: &[Diagnostic]) -> Vec<CodeAction> {
+    async fn repairs(&self, open: &Open, diagnostics: &[Diagnostic]) -> Vec<CodeAction> {
         let code = NumberOrString::String(mark::CODE.to_owned());
         let ours = diagnostics
             .iter()
             .filter(|hint| hint.code.as_ref() == Some(&code));
+        // Not every client gives back what it does not show.
+        let known = match ours.clone().any(|hint| hint.data.is_none()) {
+            true => self.hints_now(open).await,
+            false => Vec::new(),
+        };
         let actions = ours.filter_map(|hint| {
-            let data = hint.data.as_ref()?;
+            let same = known.iter().find(|known| known.range == hint.range);
+            let data = hint.data.as_ref().or_else(|| same?.data.as_ref())?;
             let from = data.get("tag")?.as_str()?.to_owned();
             let to = data.get("nearest")?.as_str()?.to_owned();
             let title = self.shared.traits().words.replace(&from, &to);
@@ -150,7 +158,7 @@ impl Session {
                 from,
                 to,
             };
-            let mut action = self.planned(open, title, plan);
+            let mut action = self.planned(open, title, plan)?;
             action.diagnostics = Some(vec![hint.clone()]);
             action.is_preferred = Some(true);
             Some(action)
@@ -158,8 +166,18 @@ impl Session {
         actions.collect()
     }
 
-    /// An action that is worked out when it is chosen, or now where the client cannot ask again.
-    fn planned(&self, open: &Open, title: String, plan: Plan) -> CodeAction {
+    async fn hints_now(&self, open: &Open) -> Vec<Diagnostic> {
+        let choice = self.shared.choice().clone();
+        let Ok(rules) = self.rules(open.folder(), choice).await else {
+            return Vec::new(); // Without labels no tag is misspelt.
+        };
+        let (encoding, words) = (self.shared.encoding(), self.shared.traits().words);
+        mark::diagnostics(open, &rules.labels, encoding, words)
+    }
+
+    /// An action that is worked out when it is chosen, or now where the client cannot ask again;
+    /// none where it could not be carried out then.
+    fn planned(&self, open: &Open, title: String, plan: Plan) -> Option<CodeAction> {
         let mut action = CodeAction {
             title,
             kind: Some(CodeActionKind::QUICKFIX),
@@ -168,22 +186,27 @@ impl Session {
         if self.shared.traits().resolves_edits {
             action.data = serde_json::to_value(plan).ok();
         } else {
-            self.carry_out(open, &plan, &mut action);
+            self.carry_out(open, &plan, &mut action).ok()?;
         }
-        action
+        Some(action)
     }
 
-    fn carry_out(&self, open: &Open, plan: &Plan, action: &mut CodeAction) {
+    fn carry_out(&self, open: &Open, plan: &Plan, action: &mut CodeAction) -> Result<()> {
         let words = self.shared.traits().words;
+        let refused = |fault: &dyn std::fmt::Display| failed(&fault.to_string());
         let (edits, what) = match plan {
-            Plan::Accept { labels, .. } => (
-                acceptance(open, labels).map(|edit| vec![edit]),
-                adding(labels, words),
-            ),
-            Plan::Replace { from, to, .. } => (
-                replace_tag(&open.text, open.format, from, to).ok(),
-                words.replace(from, to),
-            ),
+            Plan::Accept { labels, .. } => {
+                let edit = acceptance(open, labels).map_err(|error| refused(&error))?;
+                (edit.map(|edit| vec![edit]), adding(labels, words))
+            }
+            Plan::Replace { from, to, .. } => {
+                let edits = replace_tag(&open.text, open.format, from, to);
+                let edits = edits.map_err(|error| refused(&error))?;
+                if edits.is_empty() {
+                    return Err(without_tag(from));
+                }
+                (Some(edits), words.replace(from, to))
+            }
         };
         if let Plan::Accept { uri, labels } = plan {
             action.command = Some(Command {
@@ -196,6 +219,7 @@ impl Session {
         }
         // Without an edit the verdict is still recorded: not every document has a place for tags.
         action.edit = edits.map(|edits| as_action(self, open, &edits, &what));
+        Ok(())
     }
 
     pub(super) fn resolve(&self, mut action: CodeAction) -> Result<CodeAction> {
@@ -209,7 +233,7 @@ impl Session {
             Plan::Accept { uri, .. } | Plan::Replace { uri, .. } => uri.clone(),
         };
         let open = self.shared.open_document(&DocumentName { uri })?;
-        self.carry_out(&open, &plan, &mut action);
+        self.carry_out(&open, &plan, &mut action)?;
         Ok(action)
     }
 }

@@ -96,24 +96,12 @@ impl Session {
             return Err(failed("nothing is suggested for this document"));
         }
         let labels = &self.of_set(open, labels).await?;
-        let applied = match add_tags(&open.text, open.format, labels) {
-            Ok(None) => false,
-            Ok(Some(edit)) => {
-                if !self
-                    .apply(open, &[edit], &adding(labels, self.shared.traits().words))
-                    .await?
-                {
-                    return Err(failed(
-                        "the editor did not take the edit; the document may have changed meanwhile, try again",
-                    ));
-                }
-                true
-            }
-            // The verdict counts even where the document has no place for the tag.
-            Err(AddError::NoPlace(_)) => false,
-            Err(error) => return Err(failed(&error.to_string())),
-        };
-        self.record(open, labels, &[], applied).await
+        let edit = acceptance(open, labels).map_err(|error| failed(&error.to_string()))?;
+        if let Some(edit) = &edit {
+            let what = adding(labels, self.shared.traits().words);
+            self.apply(open, std::slice::from_ref(edit), &what).await?;
+        }
+        self.record(open, labels, &[], edit.is_some()).await
     }
 
     async fn replace(&self, open: &Open, from: &str, to: &str) -> Result<Value> {
@@ -121,14 +109,11 @@ impl Session {
         let edits = replace_tag(&open.text, open.format, from, to)
             .map_err(|error| failed(&error.to_string()))?;
         if edits.is_empty() {
-            return Err(failed(&format!(
-                "the document's settings have no tag `{from}`"
-            )));
+            return Err(without_tag(from));
         }
-        let applied = self
-            .apply(open, &edits, &self.shared.traits().words.replace(from, to))
-            .await?;
-        Ok(json!({ "applied": applied, "accepted": [], "rejected": [] }))
+        let what = self.shared.traits().words.replace(from, to);
+        self.apply(open, &edits, &what).await?;
+        Ok(json!({ "applied": true, "accepted": [], "rejected": [] }))
     }
 
     /// The labels as the set spells them. The vocabulary is closed: what is in no label set is
@@ -177,8 +162,8 @@ impl Session {
         }))
     }
 
-    /// Has the editor apply edits; says whether it did.
-    async fn apply(&self, open: &Open, edits: &[Edit], what: &str) -> Result<bool> {
+    /// Has the editor apply edits, or says why it did not.
+    async fn apply(&self, open: &Open, edits: &[Edit], what: &str) -> Result<()> {
         let shared = &self.shared;
         let (Some(client), true) = (shared.client.get(), shared.traits().applies_edits) else {
             return Err(failed(
@@ -187,7 +172,10 @@ impl Session {
         };
         let edit = workspace_edit(open, edits, what, shared.encoding(), shared.traits());
         match tokio::time::timeout(PATIENCE, client.apply_edit(edit)).await {
-            Ok(Ok(answer)) => Ok(answer.applied),
+            Ok(Ok(answer)) if answer.applied => Ok(()),
+            Ok(Ok(_)) => Err(failed(
+                "the editor did not take the edit; the document may have changed meanwhile, try again",
+            )),
             Ok(Err(error)) => Err(failed(&format!(
                 "the editor refused the edit: {}",
                 error.message
@@ -245,9 +233,21 @@ fn labels(reading: &Reading, open: &Open) -> Vec<String> {
     suggested.map(|tag| tag.label.clone()).collect()
 }
 
-/// The edit that `gliznet.accept` would make, for a code action.
-pub(super) fn acceptance(open: &Open, labels: &[String]) -> Option<Edit> {
-    add_tags(&open.text, open.format, labels).ok().flatten()
+/// The edit that adds the labels; none where they stand there, and where documents of this kind
+/// have no place for tags: the verdict counts all the same.
+pub(super) fn acceptance(
+    open: &Open,
+    labels: &[String],
+) -> std::result::Result<Option<Edit>, AddError> {
+    match add_tags(&open.text, open.format, labels) {
+        Err(AddError::NoPlace(_)) => Ok(None),
+        other => other,
+    }
+}
+
+/// The document has nothing to replace.
+pub(super) fn without_tag(tag: &str) -> Error {
+    failed(&format!("the document's settings have no tag `{tag}`"))
 }
 
 pub(super) fn adding(labels: &[String], words: Words) -> String {
