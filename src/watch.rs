@@ -175,6 +175,9 @@ impl Watch {
     fn changed(&self, asked: &WatchParams) -> Result<(), RootsError> {
         let state = &mut *self.lock();
         let path = asked.path.as_deref().map(Path::new);
+        if let Some(path) = path.filter(|path| !path.is_absolute()) {
+            return Err(RootsError::Relative(path.to_path_buf()));
+        }
         let named = || path.ok_or_else(|| RootsError::Value("name a folder".to_owned()));
         let mut watched = roots::read(&self.file())?;
         match asked.action {

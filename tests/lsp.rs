@@ -323,6 +323,13 @@ fn what_makes_no_sense_is_answered_with_its_cure() {
     );
     assert_eq!(code, -32602);
     assert!(message.contains("did you mean `garden`?"), "{message}");
+    let (code, message) = error("gliznet/watch", json!({ "action": "add", "path": "notes" }));
+    assert_eq!(code, -32803);
+    assert!(message.contains("from the root"), "{message}");
+    // What needs no parameters takes none.
+    let (code, message) = error("gliznet/review", Value::Null);
+    assert_eq!(code, -32803);
+    assert!(message.contains("no folder is open"), "{message}");
     // Notifications without sense change nothing and end nothing.
     let place = json!({ "line": 9, "character": 4_294_967_295_u32 });
     let edit = json!([{ "range": { "start": place, "end": place }, "text": "x" }]);

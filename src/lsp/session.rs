@@ -290,6 +290,7 @@ impl Service<Request> for Ordered {
         let lenient = [
             "gliznet/status",
             "gliznet/labelsets",
+            "gliznet/review",
             "gliznet/stop",
             "gliznet/refresh",
             "gliznet/watch",

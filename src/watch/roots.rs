@@ -121,6 +121,9 @@ pub(super) enum RootsError {
         /// What it says.
         cause: io::Error,
     },
+    /// It would be below the folder that the daemon was started in, which nobody means.
+    #[error("{0}: not a whole path; name the folder from the root")]
+    Relative(PathBuf),
     /// There is nothing to watch.
     #[error("{0}: no such folder; check the path")]
     NoFolder(PathBuf),
