@@ -213,11 +213,19 @@ fn is_too_wide(root: &Path, home: Option<&Path>) -> bool {
     root.parent().is_none() || home.is_some_and(|home| home.starts_with(root))
 }
 
-/// The documents of a scan whose files are not open.
+/// The documents of a scan whose files are not open, by whatever path the scan came to them; `open`
+/// has the paths that lead through no link.
 pub fn merged(scan: &Scan, open: &HashSet<PathBuf>) -> Vec<Tagged> {
+    // The system is asked only about files that may be open.
+    let names: HashSet<_> = open.iter().filter_map(|path| path.file_name()).collect();
+    let is_open = |path: &Path| {
+        open.contains(path)
+            || path.file_name().is_some_and(|name| names.contains(name))
+                && path.canonicalize().is_ok_and(|real| open.contains(&real))
+    };
     let documents = scan.documents.iter();
     documents
-        .filter(|document| !open.contains(&document.path))
+        .filter(|document| !is_open(&document.path))
         .cloned()
         .collect()
 }
@@ -345,5 +353,23 @@ mod tests {
         };
         let open = HashSet::from([PathBuf::from("/n/a.md")]);
         assert_eq!(merged(&scan, &open), [document("/n/b.md")]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_open_document_hides_its_file_behind_a_link_too() {
+        let dir = folder(&[("notes/a.md", "#a\n"), ("notes/b.md", "#a\n")]);
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path().join("notes"), &link).unwrap();
+        let document = |name: &str| Tagged {
+            path: link.join(name),
+            tags: tags(&["a"]).into(),
+        };
+        let scan = Scan {
+            documents: vec![document("a.md"), document("b.md")],
+            cut: false,
+        };
+        let real = dir.path().canonicalize().unwrap().join("notes/a.md");
+        assert_eq!(merged(&scan, &HashSet::from([real])), [document("b.md")]);
     }
 }

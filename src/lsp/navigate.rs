@@ -22,6 +22,7 @@ use tower_lsp::ls_types::{OneOf, ProgressToken};
 
 use super::documents::{Open, path};
 use super::error::{failed, stale};
+use super::open::file;
 use super::position::LineIndex;
 use super::session::Session;
 use crate::desk::index::{MOST_DOCUMENTS, merged};
@@ -226,7 +227,11 @@ impl Session {
         let scan = self.shared.scan(token).await?;
         let open: Vec<Open> = self.shared.documents().all().into_iter().cloned().collect();
         let documents = blocking(move || {
-            let paths: HashSet<PathBuf> = open.iter().filter_map(|open| path(&open.uri)).collect();
+            // By their own paths and by those without links, since folders may be reached by either.
+            let paths = open
+                .iter()
+                .flat_map(|open| [path(&open.uri), file(&open.uri)]);
+            let paths: HashSet<PathBuf> = paths.flatten().collect();
             let closed = merged(&scan, &paths).into_iter().map(|file| Found {
                 tags: file.tags,
                 subject: Subject::Closed(file.path),

@@ -20,7 +20,7 @@ use crate::frontmatter::Edit;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The file of a document, by the one path that it has without links.
-fn file(uri: &Uri) -> Option<PathBuf> {
+pub(super) fn file(uri: &Uri) -> Option<PathBuf> {
     let path = documents::path(uri)?;
     Some(path.canonicalize().unwrap_or(path))
 }
