@@ -3,6 +3,7 @@
 //! Invariant: an edit is of the version that is open, and the verdict is recorded only when the
 //! editor has taken the edit; no command waits for the client without an end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -23,6 +24,8 @@ use crate::frontmatter::{AddError, Edit, add_tags, replace_tag};
 
 /// How long an editor may take to apply an edit; it may ask its person first.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a command waits for a document that was just opened to be read.
+const READING: Duration = Duration::from_secs(5);
 /// How long a person may think about a question.
 const THOUGHT: Duration = Duration::from_secs(600);
 
@@ -68,7 +71,7 @@ impl Session {
         match command {
             "gliznet.accept" => self.accept(&open, &argument.labels).await,
             "gliznet.acceptAll" | "gliznet.addFrontMatter" => {
-                let labels = self.suggested(&open).await;
+                let labels = self.suggested(&open).await?;
                 self.accept(&open, &labels).await
             }
             "gliznet.reject" => self.record(&open, &[], &argument.labels, false).await,
@@ -82,13 +85,18 @@ impl Session {
     }
 
     /// The labels that are suggested for a document now.
-    async fn suggested(&self, open: &Open) -> Vec<String> {
-        let reading = self
-            .shared
-            .suggestions
-            .wait_for(&open.uri, Duration::from_secs(5))
-            .await;
-        reading.map_or_else(Vec::new, |reading| labels(&reading, open))
+    async fn suggested(&self, open: &Open) -> Result<Vec<String>> {
+        let reading = self.reading(open).await?;
+        Ok(labels(&reading, open))
+    }
+
+    async fn reading(&self, open: &Open) -> Result<Arc<Reading>> {
+        let suggestions = &self.shared.suggestions;
+        let reading = suggestions.wait_for(&open.uri, READING).await;
+        reading.ok_or_else(|| match suggestions.why_not(&open.uri) {
+            Some(fault) => failed(&fault),
+            None => failed("the document has not been read yet; ask again in a moment"),
+        })
     }
 
     async fn accept(&self, open: &Open, labels: &[String]) -> Result<Value> {
@@ -188,15 +196,9 @@ impl Session {
 
     /// Asks the person with the means every editor has: a message with buttons.
     async fn review(&self, open: &Open) -> Result<Value> {
-        let reading = self
-            .shared
-            .suggestions
-            .wait_for(&open.uri, Duration::from_secs(5))
-            .await;
-        let Some((reading, client)) = reading.zip(self.shared.client.get()) else {
-            return Err(failed(
-                "the document has not been read yet; ask again in a moment",
-            ));
+        let reading = self.reading(open).await?;
+        let Some(client) = self.shared.client.get() else {
+            return Err(Error::internal_error()); // Whoever asks is the client.
         };
         let suggested = reading.suggested(open);
         let Some(best) = suggested.first() else {

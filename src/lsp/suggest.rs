@@ -4,14 +4,13 @@
 //! kept for all handlers; `gliznet/tagsChanged`, hints, and the wish to ask for lenses again.
 //! Invariant: what is kept and told is of the version that is open; a document has one task at most.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod kept;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::task::AbortHandle;
 use tower_lsp::ls_types::notification::Notification;
 use tower_lsp::ls_types::{MessageType, Uri};
 
@@ -24,6 +23,9 @@ use crate::desk::protocol::TagsChangedParams;
 use crate::desk::{DeskError, Rules, RulesError};
 use crate::engine::scheduler::Priority;
 use crate::engine::worker::WorkerError;
+
+use kept::Failure;
+pub(super) use kept::Suggestions;
 
 /// How long a writer pauses before we read along.
 pub(super) const PAUSE: Duration = Duration::from_millis(200);
@@ -41,79 +43,6 @@ struct TagsChanged;
 impl Notification for TagsChanged {
     type Params = TagsChangedParams;
     const METHOD: &'static str = "gliznet/tagsChanged";
-}
-
-/// The tasks of one session, and what they found last.
-#[derive(Default)]
-pub(super) struct Suggestions {
-    state: Mutex<State>,
-    /// A reading has arrived, or failed to.
-    arrived: Notify,
-    /// The client is being asked to ask again.
-    refreshing: AtomicBool,
-}
-
-#[derive(Default)]
-struct State {
-    tasks: BTreeMap<String, AbortHandle>,
-    readings: HashMap<Uri, Arc<Reading>>,
-    /// The files that documents' rules came from.
-    sources: BTreeMap<String, (Uri, Sources)>,
-    /// Documents that have hints in the editor.
-    marked: HashSet<Uri>,
-    /// What was said to the person already.
-    said: HashSet<String>,
-    ended: bool,
-}
-
-impl Suggestions {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The last reading of a document, of this version or an older one.
-    pub(super) fn of(&self, uri: &Uri) -> Option<Arc<Reading>> {
-        self.lock().readings.get(uri).cloned()
-    }
-
-    /// The last reading of a document, or the first to come.
-    pub(super) async fn wait_for(&self, uri: &Uri, patience: Duration) -> Option<Arc<Reading>> {
-        let come = async {
-            loop {
-                let arrived = self.arrived.notified();
-                if let Some(reading) = self.of(uri) {
-                    return reading;
-                }
-                arrived.await;
-            }
-        };
-        tokio::time::timeout(patience, come).await.ok()
-    }
-
-    /// The files that the rules of all open documents came from.
-    pub(super) fn sources(&self) -> Vec<(Uri, Sources)> {
-        self.lock().sources.values().cloned().collect()
-    }
-
-    /// A document was closed. Says whether the editor shows hints in it.
-    pub(super) fn forget(&self, uri: &Uri) -> bool {
-        let mut state = self.lock();
-        state.readings.remove(uri);
-        state.sources.remove(uri.as_str());
-        if let Some(task) = state.tasks.remove(uri.as_str()) {
-            task.abort();
-        }
-        state.marked.remove(uri)
-    }
-
-    /// The client leaves.
-    pub(super) fn end(&self) {
-        let mut state = self.lock();
-        state.ended = true;
-        for task in std::mem::take(&mut state.tasks).into_values() {
-            task.abort();
-        }
-    }
 }
 
 impl Shared {
@@ -190,7 +119,7 @@ impl Shared {
         let Some(rules) = self.rules_or_say_why(&open).await else {
             return;
         };
-        self.mark(&open, &rules).await;
+        self.mark(&open, Some(&rules)).await;
         let tagged = loop {
             let asked = self.desk.tag(text_of(&open), rules.clone(), Priority::Bulk);
             match asked.await {
@@ -199,6 +128,11 @@ impl Shared {
                     tokio::time::sleep(RETRY).await;
                 }
                 Err(error) => {
+                    let failure = Failure {
+                        message: error.to_string(),
+                        is_of_rules: false,
+                    };
+                    self.suggestions.fail(uri, failure);
                     if let DeskError::Worker(WorkerError::NoModel(_)) = &error {
                         self.say_once(MessageType::ERROR, &error.to_string()).await;
                     }
@@ -252,18 +186,54 @@ impl Shared {
             .sources
             .insert(open.uri.as_str().to_owned(), of_document);
         match rules {
-            Ok(rules) => Some(rules),
+            Ok(rules) => {
+                self.suggestions.lock().forgive(&open.uri);
+                Some(rules)
+            }
             Err(error) => {
-                // Some editors stop at a message that is longer than a line.
-                let message = match &error {
-                    RulesError::NoLabels => NO_LABELS.to_owned(),
-                    error => error.to_string(),
-                };
-                self.say_once(MessageType::WARNING, &message).await;
-                self.suggestions.lock().readings.remove(&open.uri);
+                self.give_up(open, &error).await;
                 None
             }
         }
+    }
+
+    /// Takes back what was suggested under rules that do not hold any more, and says why.
+    async fn give_up(self: &Arc<Shared>, open: &Open, error: &RulesError) {
+        // Some editors stop at a message that is longer than a line.
+        let message = match error {
+            RulesError::NoLabels => NO_LABELS.to_owned(),
+            error => error.to_string(),
+        };
+        let before = {
+            let mut state = self.suggestions.lock();
+            // The one before was of other rules, or it is the same and said already.
+            if state
+                .failures
+                .get(&open.uri)
+                .is_some_and(|known| known.message != message)
+            {
+                state.forgive(&open.uri);
+            }
+            state.readings.remove(&open.uri)
+        };
+        let failure = Failure {
+            message: message.clone(),
+            is_of_rules: true,
+        };
+        self.suggestions.fail(&open.uri, failure);
+        self.mark(open, None).await;
+        if let Some(before) = before {
+            let mut tagged = (*before.tagged).clone();
+            tagged.tags.clear();
+            let nothing = Reading {
+                version: open.version,
+                tagged: Arc::new(tagged),
+                ..(*before).clone()
+            };
+            self.tell(&open.uri, &nothing).await;
+            self.refresh();
+        }
+        self.say_once(MessageType::WARNING, &message).await;
     }
 
     pub(super) async fn tell(&self, uri: &Uri, reading: &Reading) {
@@ -283,23 +253,20 @@ impl Shared {
         }
     }
 
-    /// Shows or clears hints at tags that are in no label set.
-    async fn mark(&self, open: &Open, rules: &Rules) {
-        let diagnostics = if rules.shown.diagnostics {
-            mark::diagnostics(open, &rules.labels, self.encoding(), self.traits().words)
-        } else {
-            Vec::new()
-        };
-        let was_marked = {
-            let mut state = self.suggestions.lock();
-            if diagnostics.is_empty() {
-                state.marked.remove(&open.uri)
-            } else {
-                state.marked.insert(open.uri.clone());
-                true
+    /// Shows or clears hints at tags that are in no label set; without rules there are none.
+    async fn mark(&self, open: &Open, rules: Option<&Rules>) {
+        let diagnostics = match rules.filter(|rules| rules.shown.diagnostics) {
+            Some(rules) => {
+                mark::diagnostics(open, &rules.labels, self.encoding(), self.traits().words)
             }
+            None => Vec::new(),
         };
-        if was_marked {
+        let has_some = !diagnostics.is_empty();
+        let had_some = {
+            let mut state = self.suggestions.lock();
+            state.marked.insert(open.uri.clone(), has_some) != Some(false)
+        };
+        if has_some || had_some {
             self.publish(open.uri.clone(), diagnostics, Some(open.version))
                 .await;
         }
