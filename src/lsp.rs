@@ -30,6 +30,7 @@ mod review;
 mod server;
 mod session;
 mod settings;
+mod spelling;
 mod suggest;
 mod traits;
 mod transport;
@@ -48,6 +49,7 @@ pub use documents::{Documents, Open};
 pub use error::REQUEST_FAILED;
 pub use message::read_message;
 pub use position::{Encoding, LineIndex};
+pub use spelling::Spellings;
 
 /// Serves one client until it leaves or `stopping` becomes true. The message `()` on `stop` says
 /// that the client wants the daemon to end.

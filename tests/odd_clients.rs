@@ -214,6 +214,28 @@ fn a_document_that_is_no_file_is_a_document() {
 }
 
 #[test]
+fn a_name_that_is_no_uri_by_the_letter_stays_as_the_client_spells_it() {
+    let home = Home::new(&LABELS);
+    let mut editor = home.editor();
+    editor.initialize(json!({ "workspace": { "applyEdit": true } }));
+    let uri = home.uri("a [1]|^.md");
+    editor.open(&uri, "---\ntags: [gardn]\n---\nRoses.\n");
+    for method in ["textDocument/publishDiagnostics", "gliznet/tagsChanged"] {
+        assert_eq!(editor.notified(method)["uri"], uri, "{method}");
+    }
+    let document = json!({ "textDocument": { "uri": uri } });
+    let lenses = editor.request("textDocument/codeLens", document).unwrap();
+    let command = &lenses[0]["command"];
+    assert_eq!(command["arguments"][0]["uri"], uri);
+    let accepted = editor.ask("workspace/executeCommand", command.clone());
+    let (id, asked) = editor.asked("workspace/applyEdit");
+    assert!(asked["edit"]["changes"][&uri].is_array(), "{asked}");
+    editor.reply(&id, json!({ "applied": true }));
+    assert_eq!(editor.answer(accepted).unwrap()["applied"], true);
+    assert_eq!(editor.quit(), 0);
+}
+
+#[test]
 fn a_client_that_vanishes_takes_its_questions_along() {
     let home = Home::new(&LABELS);
     let mut other = session(&home);

@@ -17,6 +17,7 @@ use super::error::{failed, of_desk};
 use super::lens;
 use super::reading::Reading;
 use super::session::{Session, text_of};
+use super::spelling::apply_edit;
 use super::words::Words;
 use crate::correction::{Said, Source};
 use crate::desk::protocol::DocumentName;
@@ -179,7 +180,8 @@ impl Session {
             ));
         };
         let edit = workspace_edit(open, edits, what, shared.encoding(), shared.traits());
-        match tokio::time::timeout(PATIENCE, client.apply_edit(edit)).await {
+        let edit = shared.spellings.given_back(edit);
+        match tokio::time::timeout(PATIENCE, apply_edit(client, edit)).await {
             Ok(Ok(answer)) if answer.applied => Ok(()),
             Ok(Ok(_)) => Err(failed(
                 "the editor did not take the edit; the document may have changed meanwhile, try again",

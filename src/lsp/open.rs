@@ -13,6 +13,7 @@ use tower_lsp::ls_types::Uri;
 use super::documents::{self, Open};
 use super::edits::workspace_edit;
 use super::session::Shared;
+use super::spelling::apply_edit;
 use crate::desk::editors::{Applied, Editor, OpenText};
 use crate::frontmatter::Edit;
 
@@ -68,16 +69,18 @@ impl Editor for Shared {
     fn apply(&self, path: &Path, version: i32, edits: Vec<Edit>, what: String) -> Applied {
         let open = self.open_at(path).filter(|open| open.version == version);
         let (client, traits) = (self.client.get().cloned(), self.traits());
-        let encoding = self.encoding();
+        let edit = open.as_ref().map(|open| {
+            let edit = workspace_edit(open, &edits, &what, self.encoding(), traits);
+            self.spellings.given_back(edit)
+        });
         Box::pin(async move {
-            let (Some(open), Some(client)) = (open, client) else {
+            let (Some(edit), Some(client)) = (edit, client) else {
                 return Ok(false); // It has changed, or is closed.
             };
             if !traits.applies_edits {
                 return Err("the editor applies no edits of a server".to_owned());
             }
-            let edit = workspace_edit(&open, &edits, &what, encoding, traits);
-            match tokio::time::timeout(PATIENCE, client.apply_edit(edit)).await {
+            match tokio::time::timeout(PATIENCE, apply_edit(&client, edit)).await {
                 Ok(Ok(answer)) => Ok(answer.applied),
                 Ok(Err(error)) => Err(error.message.into_owned()),
                 Err(_) => Err("the editor did not answer".to_owned()),

@@ -14,6 +14,7 @@ use tower_lsp::ls_types::Uri;
 use super::documents::path;
 use super::error::{failed, of_desk};
 use super::session::Session;
+use super::spelling::lawful;
 use crate::desk::index::documents;
 use crate::desk::protocol::review::{ReviewParams, ReviewResult};
 use crate::desk::review::Reviewable;
@@ -78,7 +79,9 @@ impl Drop for CancelOnDrop {
 
 /// A folder or file by URI or path.
 fn folder_of(named: &str) -> Result<PathBuf> {
-    let of_uri = named.parse::<Uri>().ok().filter(|_| named.contains("://"));
+    let spelt = lawful(named);
+    let of_uri = spelt.as_deref().unwrap_or(named).parse::<Uri>();
+    let of_uri = of_uri.ok().filter(|_| named.contains("://"));
     let found = match of_uri {
         Some(uri) => path(&uri),
         None => Some(PathBuf::from(named)).filter(|path| path.is_absolute()),

@@ -22,6 +22,7 @@ use tower_service::Service;
 use super::documents::{self, Documents, Open};
 use super::navigate::Navigation;
 use super::position::Encoding;
+use super::spelling::Spellings;
 use super::suggest::{PAUSE, Suggestions};
 use super::traits::Traits;
 use crate::desk::protocol::DocumentName;
@@ -43,6 +44,7 @@ pub(super) struct Shared {
     presence: Mutex<Option<Presence>>,
     pub(super) client: OnceLock<Client>,
     pub(super) suggestions: Suggestions,
+    pub(super) spellings: Spellings,
     pub(super) navigation: Navigation,
     pub(super) stop: mpsc::Sender<()>,
 }
@@ -59,6 +61,7 @@ impl Shared {
             presence: Mutex::default(),
             client: OnceLock::new(),
             suggestions: Suggestions::default(),
+            spellings: Spellings::default(),
             navigation: Navigation::default(),
             stop,
         }
@@ -255,6 +258,19 @@ const UNASKED: [&str; 5] = [
     "shutdown",
 ];
 
+/// These need no parameters, and any client may say so in its own way.
+const LENIENT: [&str; 9] = [
+    "gliznet/status",
+    "gliznet/labelsets",
+    "gliznet/review",
+    "gliznet/stop",
+    "gliznet/refresh",
+    "gliznet/watch",
+    "gliznet/find",
+    "gliznet/tags",
+    "gliznet/train",
+];
+
 /// The service of one client; whatever must keep its order happens in `call`.
 pub(super) struct Ordered {
     inner: LspService<Session>,
@@ -264,6 +280,27 @@ pub(super) struct Ordered {
 impl Ordered {
     pub(super) fn new(inner: LspService<Session>, shared: Arc<Shared>) -> Ordered {
         Ordered { inner, shared }
+    }
+
+    /// A request as we read it: with parameters where there may be none, and lawful URIs.
+    fn understood(&self, request: Request) -> Request {
+        let (method, id, params) = request.into_parts();
+        let is_bare = params.as_ref().is_none_or(Value::is_null);
+        let mut params = match is_bare && LENIENT.contains(&&*method) {
+            true => Some(json!({})),
+            false => params,
+        };
+        if let Some(params) = &mut params {
+            self.shared.spellings.take_in(params);
+        }
+        let mut request = Request::build(method);
+        if let Some(params) = params {
+            request = request.params(params);
+        }
+        if let Some(id) = id {
+            request = request.id(id);
+        }
+        request.finish()
     }
 }
 
@@ -277,6 +314,7 @@ impl Service<Request> for Ordered {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
+        let request = self.understood(request);
         if !UNASKED.contains(&request.method()) {
             self.shared.desk.touch();
         }
@@ -286,29 +324,19 @@ impl Service<Request> for Ordered {
         if request.method() == "shutdown" && self.shared.serving.load(Ordering::Relaxed) {
             self.shared.end();
         }
-        // These need no parameters, and any client may say so in its own way.
-        let lenient = [
-            "gliznet/status",
-            "gliznet/labelsets",
-            "gliznet/review",
-            "gliznet/stop",
-            "gliznet/refresh",
-            "gliznet/watch",
-            "gliznet/find",
-            "gliznet/tags",
-            "gliznet/train",
-        ];
-        let is_bare = request.params().is_none_or(Value::is_null);
-        if is_bare && lenient.contains(&request.method()) {
-            let (method, id, _) = request.into_parts();
-            let filled = Request::build(method).params(json!({}));
-            let filled = match id {
-                Some(id) => filled.id(id),
-                None => filled,
-            };
-            return self.inner.call(filled.finish());
-        }
-        self.inner.call(request)
+        let answer = self.inner.call(request);
+        let shared = Arc::clone(&self.shared);
+        let spelt = async move {
+            let answer = answer.await?;
+            Ok(answer.map(|answer| {
+                let (id, mut result) = answer.into_parts();
+                if let Ok(result) = &mut result {
+                    shared.spellings.give_back(result);
+                }
+                Response::from_parts(id, result)
+            }))
+        };
+        spelt.boxed()
     }
 }
 

@@ -10,15 +10,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 use tower_lsp::ls_types::notification::Notification;
-use tower_lsp::ls_types::{MessageType, Uri};
+use tower_lsp::ls_types::{Diagnostic, MessageType, PublishDiagnosticsParams, Uri};
 
 use super::documents::Open;
 use super::mark;
 use super::reading::Reading;
 use super::session::{Shared, text_of};
 use super::settings::Sources;
+use super::spelling::PublishDiagnostics;
 use crate::desk::protocol::TagsChangedParams;
 use crate::desk::{DeskError, Rules, RulesError};
 use crate::engine::scheduler::Priority;
@@ -41,7 +43,7 @@ const NO_LABELS: &str = "no labels yet: write labelset = \"NAME\" into gliznet.t
 struct TagsChanged;
 
 impl Notification for TagsChanged {
-    type Params = TagsChangedParams;
+    type Params = Value;
     const METHOD: &'static str = "gliznet/tagsChanged";
 }
 
@@ -240,13 +242,14 @@ impl Shared {
         let Some(client) = self.client.get() else {
             return;
         };
-        let params = TagsChangedParams {
+        let told = TagsChangedParams {
             uri: uri.as_str().to_owned(),
             version: reading.version,
             tags: reading.tagged.tags.clone(),
             model: reading.tagged.answer.model.name.to_string(),
         };
-        let sent = client.send_notification::<TagsChanged>(params);
+        let told = self.spellings.given_back(told);
+        let sent = client.send_notification::<TagsChanged>(told);
         if tokio::time::timeout(PATIENCE, sent).await.is_err() {
             // It will be told again with the next change.
             self.suggestions.lock().readings.remove(uri);
@@ -275,11 +278,13 @@ impl Shared {
     pub(super) async fn publish(
         &self,
         uri: Uri,
-        diagnostics: Vec<tower_lsp::ls_types::Diagnostic>,
+        diagnostics: Vec<Diagnostic>,
         version: Option<i32>,
     ) {
         if let Some(client) = self.client.get() {
-            let sent = client.publish_diagnostics(uri, diagnostics, version);
+            let told = PublishDiagnosticsParams::new(uri, diagnostics, version);
+            let told = self.spellings.given_back(told);
+            let sent = client.send_notification::<PublishDiagnostics>(told);
             let _ = tokio::time::timeout(PATIENCE, sent).await; // The next change shows them.
         }
     }
