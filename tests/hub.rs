@@ -160,6 +160,49 @@ fn an_update_fetches_what_changed_and_a_repeated_pull_fetches_nothing() {
 }
 
 #[test]
+fn a_calibration_of_ones_own_outlives_every_pull() {
+    const SHIPPED: &str = include_str!("../train/checkpoints/gliznet-minilm-l6/calibration.json");
+    let own = SHIPPED.replace("0.11020032", "0.25");
+    let words = "bread\tflour, oven\n";
+    let mut files = tiny();
+    files.insert("calibration.json".to_owned(), SHIPPED.into());
+    let user = User::with(files.clone());
+    assert_eq!(user.run(&["pull", REPO]).code, 0);
+    let there = |name: &str| user.models().join("tiny").join(name);
+    std::fs::write(there("calibration.json"), &own).unwrap();
+    std::fs::write(there("glossary.tsv"), words).unwrap();
+    let kept = |said: &str| {
+        assert_eq!(
+            std::fs::read_to_string(there("calibration.json")).unwrap(),
+            own
+        );
+        assert_eq!(
+            std::fs::read_to_string(there("glossary.tsv")).unwrap(),
+            words
+        );
+        for name in ["calibration.json", "glossary.tsv"] {
+            let told = format!("{name} there is your own and stays");
+            assert!(said.contains(&told), "{said}");
+        }
+    };
+    let again = user.run(&["pull", REPO]).out;
+    assert!(again.contains("was here already"), "{again}");
+    kept(&again);
+    user.hub.change(REPO, |repo| repo.commit = NEWER.to_owned());
+    let update = user.run(&["pull", REPO]).out;
+    assert!(update.contains("was updated"), "{update}");
+    kept(&update);
+    std::fs::write(there(WEIGHTS), "damaged").unwrap();
+    kept(&user.run(&["pull", REPO]).out);
+
+    // What nobody could use is damage.
+    std::fs::write(there("calibration.json"), "{").unwrap();
+    std::fs::remove_file(there("glossary.tsv")).unwrap();
+    assert_eq!(user.run(&["pull", REPO]).code, 0);
+    user.check_installed("tiny", &files);
+}
+
+#[test]
 fn a_renamed_repository_is_followed() {
     let user = User::new();
     user.hub.trouble(Trouble::Renamed {

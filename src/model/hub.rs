@@ -14,6 +14,7 @@ use crate::config::Token;
 mod error;
 mod install;
 mod listing;
+mod own;
 mod repository;
 mod transfer;
 
@@ -91,6 +92,8 @@ pub struct Pulled {
     pub commit: String,
     /// What had to be done.
     pub change: Change,
+    /// Files that the user had changed or added there, and that stayed as they are.
+    pub kept: Vec<&'static str>,
 }
 
 /// What a pull had to do.
@@ -147,18 +150,21 @@ impl Pull {
             endpoint: self.endpoint.clone(),
             files: Default::default(),
         };
-        let pulled = |change| Pulled {
+        let pulled = |change, kept| Pulled {
             name: name.clone(),
             folder: installed.clone(),
             commit: listing.commit.clone(),
             change,
+            kept,
         };
+        let own = || here.as_ref().map(|here| own::files(here, &installed));
+        let kept = own().unwrap_or_default();
         if here
             .as_ref()
-            .is_some_and(|here| is_intact(here, &record.commit, &installed))
+            .is_some_and(|here| is_intact(here, &record.commit, &installed, &kept))
         {
             incoming.discard()?;
-            return Ok(pulled(Change::AlreadyHere));
+            return Ok(pulled(Change::AlreadyHere, kept));
         }
         incoming.begin(&record)?;
         let gathering = Gathering {
@@ -175,11 +181,13 @@ impl Pull {
                 let _ = incoming.discard();
             }
         })?;
-        incoming.finish(&record, &installed)?;
-        Ok(pulled(match here {
+        let kept = own().unwrap_or_default(); // Asked again: a download takes its time.
+        incoming.finish(&record, &installed, &kept)?;
+        let change = match here {
             Some(_) => Change::Updated,
             None => Change::Installed,
-        }))
+        };
+        Ok(pulled(change, kept))
     }
 
     fn local_name(&self) -> Result<String, HubError> {
@@ -218,14 +226,16 @@ impl Pull {
     }
 }
 
-/// Whether `folder` holds `commit` with every byte that was verified when it came.
-fn is_intact(here: &Record, commit: &str, folder: &Path) -> bool {
+/// Whether `folder` holds `commit` with every byte that was verified when it came, but for what is
+/// the user's `own`.
+fn is_intact(here: &Record, commit: &str, folder: &Path, own: &[&str]) -> bool {
     here.commit == commit
         && !here.files.is_empty()
         && here.files.iter().all(|(name, checksum)| {
-            Checksum::parse(checksum).is_some_and(|expected| {
-                expected.of_same_kind(&folder.join(name)).ok().as_ref() == Some(&expected)
-            })
+            own.contains(&name.as_str())
+                || Checksum::parse(checksum).is_some_and(|expected| {
+                    expected.of_same_kind(&folder.join(name)).ok().as_ref() == Some(&expected)
+                })
         })
 }
 

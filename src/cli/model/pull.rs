@@ -51,6 +51,12 @@ pub(super) fn run(args: &Args, here: &Here) -> anyhow::Result<Outcome> {
         pulled.name,
         pulled.folder.display()
     )?;
+    for name in &pulled.kept {
+        writeln!(
+            out,
+            "{name} there is your own and stays; delete it and pull again to have the shipped one"
+        )?;
+    }
     if pulled.change == Change::Installed {
         writeln!(out, "`gliznet model use {}` lets it tag", pulled.name)?;
     }

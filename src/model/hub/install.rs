@@ -64,8 +64,14 @@ impl Incoming {
         Ok(())
     }
 
-    /// Makes the gathered files the model at `target`, in place of an older one.
-    pub(super) fn finish(&self, record: &Record, target: &Path) -> Result<(), HubError> {
+    /// Makes the gathered files the model at `target`, in place of an older one; the files `kept`
+    /// stay as the older one has them.
+    pub(super) fn finish(
+        &self,
+        record: &Record,
+        target: &Path,
+        kept: &[&str],
+    ) -> Result<(), HubError> {
         record.write(&self.folder).map_err(at(&self.folder))?;
         for entry in fs::read_dir(&self.folder).map_err(at(&self.folder))? {
             let entry = entry.map_err(at(&self.folder))?;
@@ -73,6 +79,10 @@ impl Incoming {
             if name != RECORD_FILE && !record.files.contains_key(&name) {
                 fs::remove_file(entry.path()).map_err(at(&entry.path()))?;
             }
+        }
+        for name in kept {
+            let new = self.folder.join(name);
+            fs::copy(target.join(name), &new).map_err(at(&new))?;
         }
         let aside = &self.aside;
         if aside.exists() {
