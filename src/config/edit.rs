@@ -3,6 +3,7 @@
 //! Input: a key's new value. Output: the file, replaced as a whole or not at all.
 //! Invariant: comments, order and unknown lines survive; a file with faults is not touched.
 
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -55,34 +56,54 @@ fn with_model(text: &str, value: &str) -> Result<String, toml_edit::TomlError> {
 }
 
 /// Replaces the content of `path`, durably, as a whole or not at all; makes its folder if needed.
-/// A symbolic link stays a link, and the file keeps its permissions.
+/// A symbolic link stays a link, and the file keeps its permissions. A pipe or a device is written
+/// to: a rename would put a file in its place.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let target = path
+        .canonicalize()
+        .unwrap_or_else(|_| match (path.parent(), path.read_link()) {
+            (Some(folder), Ok(to)) => folder.join(to),
+            _ => path.to_path_buf(),
+        });
+    let old = std::fs::metadata(&target);
+    if old.as_ref().is_ok_and(|old| !old.is_file()) {
+        return File::options()
+            .write(true)
+            .open(&target)?
+            .write_all(content);
+    }
     let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".gliznet-")
-        .tempfile_in(folder)?;
+    let mut file = new_file(folder)?;
     file.write_all(content)?;
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(&target).map_or(0o644, |m| m.permissions().mode());
-        file.as_file()
-            .set_permissions(std::fs::Permissions::from_mode(mode & 0o7777))?;
+    if let Ok(old) = old {
+        file.as_file().set_permissions(old.permissions())?;
     }
     file.as_file().sync_all()?;
     file.persist(&target)?;
     sync_folder(folder)
 }
 
+/// A temporary file that others may read, as they may a file that was simply created.
+fn new_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".gliznet-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(std::fs::Permissions::from_mode(0o666)); // The umask takes its part.
+    }
+    builder.tempfile_in(folder)
+}
+
 /// Makes a rename in `folder` durable.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    std::fs::File::open(folder)?.sync_all()
+    File::open(folder)?.sync_all()
 }
 
 /// Makes a rename in `folder` durable: here the system does so by itself.
@@ -215,5 +236,35 @@ mod tests {
         assert_eq!(std::fs::read(&target).unwrap(), b"new");
         let mode = target.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o640);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_file_that_is_not_there_yet_makes_that_file() {
+        let root = tempfile::tempdir().unwrap();
+        let link = root.path().join("gliznet.toml");
+        std::os::unix::fs::symlink("dotfiles.toml", &link).unwrap();
+        replace(&link, b"new").unwrap();
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        let target = root.path().join("dotfiles.toml");
+        assert_eq!(std::fs::read(target).unwrap(), b"new");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pipe_stays_a_pipe_and_gets_the_content() {
+        use std::io::Read as _;
+        use std::os::unix::fs::FileTypeExt as _;
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("pipe");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        // Open at both ends, so that nobody waits for the other.
+        let mut reader = File::options().read(true).write(true).open(&path).unwrap();
+        replace(&path, b"new").unwrap();
+        assert!(path.symlink_metadata().unwrap().file_type().is_fifo());
+        let mut got = [0; 3];
+        reader.read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"new");
     }
 }

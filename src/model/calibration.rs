@@ -259,35 +259,14 @@ impl Calibration {
 
     /// Writes the file in one step: a reader sees the old record or the new one, never half of one.
     pub fn write(&self, path: &Path) -> Result<(), CalibrationError> {
-        let attempt = || -> std::io::Result<()> {
-            let folder = match path.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => parent,
-                _ => Path::new("."),
-            };
-            let mut file = plain_file(folder)?;
-            std::io::Write::write_all(&mut file, self.to_json().as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(path)?;
-            Ok(())
-        };
-        attempt().map_err(|source| CalibrationError::Io {
-            path: path.to_owned(),
-            action: "write",
-            source,
+        crate::config::replace(path, self.to_json().as_bytes()).map_err(|source| {
+            CalibrationError::Io {
+                path: path.to_owned(),
+                action: "write",
+                source,
+            }
         })
     }
-}
-
-/// A new temporary file that others may read, as they may a file that was simply created.
-fn plain_file(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "permissions are of Unix"))]
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666)); // The umask takes its part.
-    }
-    builder.tempfile_in(folder)
 }
 
 #[cfg(test)]
