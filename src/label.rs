@@ -25,10 +25,11 @@ mod write;
 
 pub use bundled::bundled;
 pub use edit::{Change, ChangeError, changed};
+pub(crate) use fault::shown;
 pub use fault::{LabelSetFault, LabelSetProblem, NameFault};
 pub use glossary::{Glossary, GlossaryFault, meanings};
 pub use read::MAX_NAME_CHARS;
-pub(crate) use spelling::nearest;
+pub(crate) use spelling::{lower, nearest};
 
 /// Index of a label in its set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -216,7 +216,7 @@ fn circle(labels: &[String]) -> String {
 const MOST_SHOWN: usize = 60;
 
 /// A text of the user's as a message may repeat it: short, and nothing in it moves the cursor.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut shown = String::new();
     for (n, c) in text.chars().enumerate() {
         if n == MOST_SHOWN {

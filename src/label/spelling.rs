@@ -7,7 +7,7 @@
 const LONGEST_COMPARED: usize = 200;
 
 /// The key under which a name is unique in its set: case does not count.
-pub(super) fn lower(text: &str) -> String {
+pub(crate) fn lower(text: &str) -> String {
     text.to_lowercase()
 }
 

@@ -1,7 +1,8 @@
 //! The label list of a data set: a JSON file in, names with their indices out.
 //!
-//! Invariant: names are not empty and unique to the letter; their order is the file's, because some
-//! models' scores depend on it. Knows nothing of label sets for users, which have more rules.
+//! Invariant: names are not empty, and no two differ in case alone, as in a label set; their order is
+//! the file's, because some models' scores depend on it. Knows nothing of the other rules that label
+//! sets for users have.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,13 +12,20 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::DatasetError;
+use crate::label::lower;
 
 /// The labels that a data set is scored against.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelList {
     names: Vec<String>,
     descriptions: Vec<Option<String>>,
+    /// By `key`.
     indices: HashMap<String, u32>,
+}
+
+/// What makes two names one label: a label set scores them as one.
+pub(super) fn key(name: &str) -> String {
+    lower(name.trim())
 }
 
 impl LabelList {
@@ -37,10 +45,16 @@ impl LabelList {
                     "label {} has no name; give it one or remove it",
                     at + 1
                 ));
-            } else if list.indices.contains_key(&name) {
-                faults.push(format!("label `{name}` is there twice; remove one"));
+            } else if let Some(first) = list.index(&name) {
+                let first = &list.names[first as usize];
+                faults.push(match *first == name {
+                    true => format!("label `{name}` is there twice; remove one"),
+                    false => format!(
+                        "label `{name}` is there twice, the first time as `{first}`; remove one"
+                    ),
+                });
             } else {
-                list.indices.insert(name.clone(), list.names.len() as u32);
+                list.indices.insert(key(&name), list.names.len() as u32);
                 list.names.push(name);
                 list.descriptions.push(description);
             }
@@ -65,9 +79,9 @@ impl LabelList {
         &self.descriptions
     }
 
-    /// The place of a label.
+    /// The place of a label, in whatever case it is written.
     pub fn index(&self, name: &str) -> Option<u32> {
-        self.indices.get(name).copied()
+        self.indices.get(&key(name)).copied()
     }
 
     /// The label that is spelled most like `name`, if any is close.
@@ -187,7 +201,8 @@ mod tests {
         assert_eq!(
             read(r#"["a", "", "b", "a", "A"]"#).unwrap_err(),
             "FILE: label 2 has no name; give it one or remove it; \
-             label `a` is there twice; remove one"
+             label `a` is there twice; remove one; \
+             label `A` is there twice, the first time as `a`; remove one"
         );
         assert_eq!(
             read("[]").unwrap_err(),

@@ -93,9 +93,18 @@ fn incomplete(found: &BTreeMap<String, Found>) -> Vec<String> {
             )),
             (1, None, _) => faults.push(format!("{name} has no labels; add {name}{LABELS}")),
             (1, Some(_), _) => {}
-            _ => faults.push(format!(
-                "{name}.jsonl and {name}.jsonl.gz are both there; remove one"
-            )),
+            _ => {
+                let mut names: Vec<&str> = files
+                    .data
+                    .iter()
+                    .filter_map(|path| file_name(path))
+                    .collect();
+                names.sort_unstable();
+                faults.push(format!(
+                    "rows of {name} are in {}; keep one",
+                    names.join(" and in ")
+                ));
+            }
         }
     }
     faults
@@ -147,14 +156,14 @@ mod tests {
             ("b.labels.json", "[]"),
             ("c.sites.json", "{}"),
             ("d.jsonl", ""),
-            ("d.jsonl.gz", ""),
+            ("d.parquet", ""),
         ]);
         assert_eq!(
             message,
             "DIR: a has no labels; add a.labels.json; \
              b.labels.json has no rows; add b.jsonl or b.jsonl.gz; \
              c.sites.json is alone; add c.jsonl and c.labels.json; \
-             d.jsonl and d.jsonl.gz are both there; remove one"
+             rows of d are in d.jsonl and in d.parquet; keep one"
         );
         assert!(open_error(&[("README.md", "")]).starts_with("DIR: no data sets"));
     }
