@@ -73,16 +73,8 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Opens a file. Whether it is gzipped is told by its first bytes, not by its name.
-    pub fn open(path: &Path) -> Result<Rows, DatasetError> {
-        let open = || Rows::from_reader(File::open(path)?, path);
-        open().map_err(|source| DatasetError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })
-    }
-
-    /// Reads from anywhere (standard input, say); `name` is what faults call it.
+    /// Reads from anywhere; `name` is what faults call it. Whether it is gzipped is told by its first
+    /// bytes.
     pub fn from_reader(reader: impl Read + Send + 'static, name: &Path) -> std::io::Result<Rows> {
         Ok(Rows {
             reader: plain(reader)?,
@@ -229,7 +221,7 @@ mod tests {
     fn a_file_that_cannot_be_read_is_named() {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path().to_owned(), folder.path().join("none.jsonl")] {
-            let Err(error) = Rows::open(&path) else {
+            let Err(error) = open_any(&path) else {
                 panic!("{} was opened", path.display())
             };
             let message = error.to_string();

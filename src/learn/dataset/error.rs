@@ -98,6 +98,9 @@ pub enum RowProblem {
         /// The label of the list that is spelled most like it.
         nearest: Option<String>,
     },
+    /// A row that says of no label whether it fits, or only of such as cannot be scored.
+    #[error("no label to measure it by; say which label fits or does not, or remove the row")]
+    NothingJudged,
     /// A true label that this site does not use.
     #[error(
         "label `{label}` is not among those of site `{site}`; add it in the sites file, or correct the row"

@@ -1,32 +1,86 @@
 //! Rows of Parquet files, and the one door for files of either kind.
 //!
 //! In: a path. Out: the same rows and faults as from JSON Lines; the "line" is the row's number.
+//! What comes out of a pipe is put into a temporary file first: a Parquet reader jumps about.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 use parquet::file::reader::SerializedFileReader;
 use parquet::record::{Field, Row as Record};
 use serde_json::{Map, Value};
+use tempfile::NamedTempFile;
 
 use super::{DatasetError, GZIP_MAGIC, Row, RowFault, RowProblem, Rows, parse};
 
 /// What a Parquet file begins with.
 const MAGIC: [u8; 4] = *b"PAR1";
 
+/// The rows of a file, in order.
+type AnyRows = Box<dyn Iterator<Item = Result<Row, RowFault>>>;
+
 /// Opens Parquet or JSON Lines, gzipped or not, all told by content.
-pub fn open_any(
-    path: &Path,
-) -> Result<Box<dyn Iterator<Item = Result<Row, RowFault>>>, DatasetError> {
-    let unreadable = |source| DatasetError::Unreadable {
+pub fn open_any(path: &Path) -> Result<AnyRows, DatasetError> {
+    Source::open(path)?.rows()
+}
+
+/// A file whose rows can be read as often as need be.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    path: PathBuf,
+    /// What came out of it, where it is a pipe and gives its bytes once.
+    spool: Option<Arc<NamedTempFile>>,
+}
+
+impl Source {
+    /// Opens a file; what is a pipe is read here.
+    pub(super) fn open(path: &Path) -> Result<Source, DatasetError> {
+        Ok(Source {
+            path: path.to_owned(),
+            spool: spool(path).map_err(unreadable(path))?.map(Arc::new),
+        })
+    }
+
+    /// All rows, from the first.
+    pub(super) fn rows(&self) -> Result<AnyRows, DatasetError> {
+        let file = match &self.spool {
+            Some(spool) => spool.reopen(),
+            None => File::open(&self.path),
+        };
+        rows(file.map_err(unreadable(&self.path))?, &self.path)
+    }
+}
+
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> DatasetError + '_ {
+    move |source| DatasetError::Unreadable {
         path: path.to_owned(),
         source,
-    };
-    match parquet_file(path).map_err(unreadable)? {
-        None => Ok(Box::new(Rows::open(path)?)),
-        Some(file) => {
+    }
+}
+
+/// The bytes of what cannot be read twice; `None` where it is a file, or where opening tells better
+/// what it is.
+fn spool(path: &Path) -> io::Result<Option<NamedTempFile>> {
+    let found = std::fs::metadata(path)?;
+    if found.is_file() || found.is_dir() {
+        return Ok(None);
+    }
+    let mut spool = NamedTempFile::new()?;
+    io::copy(&mut File::open(path)?, &mut spool)?;
+    Ok(Some(spool))
+}
+
+fn rows(file: File, path: &Path) -> Result<AnyRows, DatasetError> {
+    let unreadable = unreadable(path);
+    match parquet_file(file).map_err(&unreadable)? {
+        Found::Lines(file) => {
+            let rows = Rows::from_reader(file, path).map_err(unreadable)?;
+            Ok(Box::new(rows))
+        }
+        Found::Parquet(file) => {
             let reader = SerializedFileReader::new(file)
                 .map_err(|error| unreadable(io::Error::other(error)))?;
             let file = path.to_owned();
@@ -88,34 +142,40 @@ fn field_value(name: &str, field: &Field) -> Result<Value, RowProblem> {
     }
 }
 
-/// The file if it is Parquet, unpacked if need be: its reader jumps about.
-fn parquet_file(path: &Path) -> io::Result<Option<File>> {
-    let mut file = File::open(path)?;
+/// A file at its beginning, and how its rows are written.
+enum Found {
+    Parquet(File),
+    Lines(File),
+}
+
+/// What a file is; Parquet is unpacked if need be.
+fn parquet_file(mut file: File) -> io::Result<Found> {
     let mut start = Vec::new();
     file.by_ref().take(4).read_to_end(&mut start)?;
     file.rewind()?;
     if start == MAGIC {
-        return Ok(Some(file));
+        return Ok(Found::Parquet(file));
     }
     if !start.starts_with(&GZIP_MAGIC) {
-        return Ok(None);
+        return Ok(Found::Lines(file));
     }
     let mut decoder = MultiGzDecoder::new(&file);
     let mut inner = [0; 4];
     if decoder.read_exact(&mut inner).is_err() || inner != MAGIC {
-        return Ok(None); // Whatever is wrong with the archive, the other reader says it better.
+        // Whatever is wrong with the archive, the other reader says it better.
+        file.rewind()?;
+        return Ok(Found::Lines(file));
     }
     let mut unpacked = tempfile::tempfile()?;
     io::Write::write_all(&mut unpacked, &inner)?;
     io::copy(&mut decoder, &mut unpacked)?;
     unpacked.rewind()?;
-    Ok(Some(unpacked))
+    Ok(Found::Parquet(unpacked))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
     use parquet::data_type::{ByteArray, ByteArrayType};
@@ -190,6 +250,32 @@ mod tests {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         io::Write::write_all(&mut packed, &bytes()).unwrap();
         assert_eq!(shown(&packed.finish().unwrap()), shown(&bytes()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_comes_out_of_a_pipe_is_read_twice() {
+        for content in [
+            bytes(),
+            b"{\"text\": \"a\", \"labels\": [\"x\"]}\n".to_vec(),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("pipe");
+            let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+            rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0)
+                .unwrap();
+            let expected = shown(&content).len();
+            let other_end = path.clone();
+            let writer = std::thread::spawn(move || {
+                let mut pipe = File::options().write(true).open(other_end).unwrap();
+                io::Write::write_all(&mut pipe, &content).unwrap();
+            });
+            let source = Source::open(&path).unwrap();
+            writer.join().unwrap();
+            for _ in 0..2 {
+                assert_eq!(source.rows().unwrap().count(), expected);
+            }
+        }
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! Data with what it is scored against: rows and a label list in, cases ready to be scored out.
 //!
 //! Where a sites file is beside the labels, a row's candidates are those of its site: the other sites'
-//! authors never had the rest. Invariant: every true label of a case is among its candidates, and those
+//! authors never had the rest. A row of GLiClass and a correction bring their own: nobody offered or
+//! judged the rest. Invariant: every true label of a case is among its candidates, and those
 //! are in the order of the list. Knows nothing of models.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::labels::read_json;
-use super::{DatasetError, LabelList, Row, RowFault, RowProblem, open_any, read_labels};
+use super::labels::{key, read_json};
+use super::parquet::Source;
+use super::{DatasetError, LabelList, Row, RowFault, RowKind, RowProblem, read_labels};
+use crate::label::LabelSet;
 
 /// The ending of a label list's file name.
 pub(super) const LABELS: &str = ".labels.json";
@@ -23,10 +26,13 @@ pub struct DataSet {
     pub name: String,
     /// Where the rows are.
     pub data: PathBuf,
+    source: Source,
     /// All labels.
     pub labels: LabelList,
     all: Arc<[u32]>,
     sites: Option<BTreeMap<String, Arc<[u32]>>>,
+    /// Every row is against all labels, whatever it says.
+    against_all: bool,
 }
 
 /// A row with its candidates, ready to be scored.
@@ -54,9 +60,11 @@ impl DataSet {
         Ok(DataSet {
             name: name.to_owned(),
             data: data.to_owned(),
+            source: Source::open(data)?,
             all: (0..list.names().len() as u32).collect(),
             labels: list,
             sites,
+            against_all: false,
         })
     }
 
@@ -66,9 +74,10 @@ impl DataSet {
     pub fn gather(data: &Path) -> Result<DataSet, DatasetError> {
         let mut seen = BTreeSet::new();
         let mut labels = Vec::new();
-        for row in open_any(data)?.flatten() {
+        let source = Source::open(data)?;
+        for row in source.rows()?.flatten() {
             for (label, _) in row.candidates() {
-                if seen.insert(label.to_owned()) {
+                if seen.insert(key(label)) {
                     labels.push((label.to_owned(), None));
                 }
             }
@@ -81,15 +90,18 @@ impl DataSet {
         Ok(DataSet {
             name: name.to_owned(),
             data: data.to_owned(),
+            source,
             all: (0..labels.names().len() as u32).collect(),
             labels,
             sites: None,
+            against_all: false,
         })
     }
 
-    /// Scores every row against all labels, whichever site it is from.
-    pub fn ignore_sites(&mut self) {
+    /// Scores every row against all labels, whichever site it is from and whatever it offers itself.
+    pub fn score_all_labels(&mut self) {
         self.sites = None;
+        self.against_all = true;
     }
 
     /// Whether rows of different sites have different candidates.
@@ -99,11 +111,12 @@ impl DataSet {
 
     /// All rows of its file, each with its candidates.
     pub fn cases(&self) -> Result<impl Iterator<Item = Result<Case, RowFault>> + '_, DatasetError> {
-        let rows = open_any(&self.data)?;
+        let rows = self.source.rows()?;
         Ok(rows.map(|row| self.case(row?)))
     }
 
-    /// A row with its candidates: its site's labels where there are sites, else all.
+    /// A row with its candidates: those that it brings, else its site's labels where there are sites,
+    /// else all.
     pub fn case(&self, row: Row) -> Result<Case, RowFault> {
         let fault = |problem| RowFault {
             file: self.data.clone(),
@@ -113,13 +126,7 @@ impl DataSet {
         let candidates = self.candidates(&row).map_err(fault)?;
         let mut truth = vec![false; candidates.len()];
         for label in &row.labels {
-            let known = self.labels.index(label).ok_or_else(|| {
-                let nearest = self.labels.nearest(label).map(str::to_owned);
-                fault(RowProblem::UnknownLabel {
-                    label: label.clone(),
-                    nearest,
-                })
-            })?;
+            let known = self.known(label).map_err(fault)?;
             // Candidates are in ascending order: that of the list.
             let at = candidates.binary_search(&known).map_err(|_| {
                 fault(RowProblem::NotOfSite {
@@ -130,15 +137,18 @@ impl DataSet {
             truth[at] = true;
         }
         Ok(Case {
-            candidates: Arc::clone(candidates),
+            candidates,
             truth,
             row,
         })
     }
 
-    fn candidates(&self, row: &Row) -> Result<&Arc<[u32]>, RowProblem> {
+    fn candidates(&self, row: &Row) -> Result<Arc<[u32]>, RowProblem> {
+        if row.kind != RowKind::Plain && !self.against_all {
+            return self.judged(row);
+        }
         let Some(sites) = &self.sites else {
-            return Ok(&self.all);
+            return Ok(Arc::clone(&self.all));
         };
         let site = row.source.as_ref().ok_or(RowProblem::Missing {
             field: "site",
@@ -146,7 +156,35 @@ impl DataSet {
         })?;
         sites
             .get(site)
+            .cloned()
             .ok_or_else(|| RowProblem::UnknownSite { site: site.clone() })
+    }
+
+    fn known(&self, label: &str) -> Result<u32, RowProblem> {
+        self.labels
+            .index(label)
+            .ok_or_else(|| RowProblem::UnknownLabel {
+                label: label.to_owned(),
+                nearest: self.labels.nearest(label).map(str::to_owned),
+            })
+    }
+
+    /// The labels of the list that the row itself says something of.
+    fn judged(&self, row: &Row) -> Result<Arc<[u32]>, RowProblem> {
+        let mut judged = BTreeSet::new();
+        for (label, fits) in row.candidates() {
+            match fits {
+                true => judged.extend([self.known(label)?]),
+                // What does not fit need not be in the list: a label that is no longer used, say.
+                false => judged.extend(self.labels.index(label)),
+            }
+        }
+        let names = judged.iter().map(|at| &self.labels.names()[*at as usize]);
+        // Labels that are none cannot be scored, and would stop the rest.
+        match LabelSet::from_names_lenient(names) {
+            (Some(_), _) => Ok(judged.into_iter().collect()),
+            (None, _) => Err(RowProblem::NothingJudged),
+        }
     }
 }
 
@@ -273,6 +311,49 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_brings_its_candidates_is_measured_by_them_alone() {
+        let rows = "{\"text\": \"a\", \"accepted\": [\"z\"], \"rejected\": [\"x\", \"gone\"]}\n\
+            {\"text\": \"b\", \"all_labels\": [\"x\", \"y\"], \"true_labels\": [\"Y\"]}\n\
+            {\"text\": \"c\", \"accepted\": [], \"rejected\": []}\n\
+            {\"text\": \"d\", \"labels\": [\"x\"], \"not_labels\": [\"y\"]}\n";
+        let files = [("d.jsonl", rows), ("d.labels.json", r#"["x", "y", "z"]"#)];
+        let of = |case: &Result<Case, String>| {
+            let case = case.as_ref().unwrap();
+            (case.candidates.to_vec(), case.truth.clone())
+        };
+        let cases = cases(&files);
+        assert_eq!(of(&cases[0]), (vec![0, 2], vec![false, true]));
+        assert_eq!(of(&cases[1]), (vec![0, 1], vec![false, true]));
+        assert!(
+            cases[2]
+                .as_ref()
+                .unwrap_err()
+                .contains("no label to measure it by")
+        );
+        assert_eq!(of(&cases[3]), (vec![0, 1, 2], vec![true, false, false]));
+
+        let folder = folder(&files);
+        let path = |name| folder.path().join(name);
+        let mut set = DataSet::open(&path("d.jsonl"), &path("d.labels.json")).unwrap();
+        set.score_all_labels();
+        let all = set.cases().unwrap().next().unwrap().unwrap();
+        assert_eq!(
+            (all.candidates.len(), all.truth),
+            (3, vec![false, false, true])
+        );
+    }
+
+    #[test]
+    fn names_that_differ_in_case_alone_are_one_label() {
+        let rows = "{\"text\": \"a\", \"labels\": [\"Bread\"]}\n{\"text\": \"b\", \"labels\": [\"bread\", \"milk\"]}\n";
+        let folder = folder(&[("d.jsonl", rows)]);
+        let set = DataSet::gather(&folder.path().join("d.jsonl")).unwrap();
+        assert_eq!(set.labels.names(), ["Bread", "milk"]);
+        let second = set.cases().unwrap().nth(1).unwrap().unwrap();
+        assert_eq!(second.truth, [true, true]);
+    }
+
+    #[test]
     fn without_a_list_the_labels_are_those_that_rows_name() {
         let rows = "{\"text\": \"a\", \"labels\": [\"x\"], \"not_labels\": [\"z\"]}\n{\n\
             {\"text\": \"b\", \"all_labels\": [\"y\", \"z\"], \"true_labels\": [\"z\"]}\n";
@@ -282,7 +363,9 @@ mod tests {
         let cases: Vec<_> = set.cases().unwrap().collect();
         assert_eq!(cases[0].as_ref().unwrap().truth, [true, false, false]);
         assert!(cases[1].is_err());
-        assert_eq!(cases[2].as_ref().unwrap().truth, [false, true, false]);
+        let of_gliclass = cases[2].as_ref().unwrap();
+        assert_eq!(*of_gliclass.candidates, [1, 2]);
+        assert_eq!(of_gliclass.truth, [true, false]);
 
         let error = DataSet::gather(&folder.path().join("empty.jsonl")).unwrap_err();
         assert!(
