@@ -4,11 +4,12 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::setup::{ModelArgs, Surroundings, unit_interval};
-use super::{Outcome, UsageError, complain};
+use super::{Outcome, UsageError, complain, sentence};
 use crate::engine::{Engine, EngineOptions};
 use crate::learn::dataset::{Case, DataSet, Suite};
 use crate::learn::evaluation::{Evaluation, Headline, Task, Thresholds, evaluate};
@@ -33,7 +34,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     suite: Option<PathBuf>,
 
-    /// Score every row against all labels, even where its site has a label list of its own
+    /// Score every row against all labels, even where its site has a label list of its own, or the
+    /// row brings its candidates (`all_labels`, or `accepted` and `rejected`)
     #[arg(long)]
     all_labels: bool,
 
@@ -66,7 +68,9 @@ struct Measured {
     name: String,
     evaluation: Evaluation,
     labels: Vec<String>,
-    faults: usize,
+    bad_rows: usize,
+    /// Labels that could not be scored, and count as absent.
+    unscored: Vec<String>,
     seconds: f64,
 }
 
@@ -81,10 +85,21 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         ..EngineOptions::default()
     };
     let engine = Engine::new(model, options);
-    let mut measured = Vec::new();
+    let (mut measured, mut failed) = (Vec::new(), Vec::new());
     for set in sets {
-        measured.push(measure(args, &engine, set)?);
+        match measure(args, &engine, set) {
+            Ok(one) => measured.push(one),
+            Err(error) => failed.push(error),
+        }
     }
+    let faults = failed.len();
+    if measured.is_empty()
+        && let Some(last) = failed.pop()
+    {
+        failed.iter().for_each(|error| complain(sentence(error)));
+        return Err(last);
+    }
+    failed.iter().for_each(|error| complain(sentence(error)));
     let mut out = anstream::stdout().lock();
     if args.json {
         writeln!(out, "{:#}", as_json(args, &engine, &measured))?;
@@ -95,8 +110,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
             .iter()
             .try_for_each(|one| print_one(one, &mut out))?;
     }
-    let faults: usize = measured.iter().map(|one| one.faults).sum();
-    Ok(if faults == 0 {
+    let of_sets = measured.iter().map(|one| one.bad_rows + one.unscored.len());
+    Ok(if faults + of_sets.sum::<usize>() == 0 {
         Outcome::Done
     } else {
         Outcome::SomeFailed
@@ -113,27 +128,34 @@ fn data_sets(args: &Args) -> anyhow::Result<Vec<DataSet>> {
         }
     };
     if args.all_labels {
-        sets.iter_mut().for_each(DataSet::ignore_sites);
+        sets.iter_mut().for_each(DataSet::score_all_labels);
     }
     Ok(sets)
 }
 
 fn measure(args: &Args, engine: &Engine, set: DataSet) -> anyhow::Result<Measured> {
-    let (mut cases, mut faults) = (Vec::new(), 0);
+    let (mut cases, mut bad_rows) = (Vec::new(), 0);
     for case in set.cases()?.take(args.limit.unwrap_or(usize::MAX)) {
         match case {
             Ok(case) => cases.push(case),
             Err(fault) => {
-                faults += 1;
+                bad_rows += 1;
                 complain(fault);
             }
         }
     }
     let progress = progress(&set.name, &cases);
     let start = Instant::now();
-    let rows = score(engine, &set, &cases, |n| progress.inc(n as u64))?;
+    let scores = score(engine, &set, &cases, |n| progress.inc(n as u64))
+        .with_context(|| set.data.display().to_string())?;
     let seconds = start.elapsed().as_secs_f64();
     progress.finish_and_clear();
+    for reason in scores.unscored.values() {
+        complain(format_args!(
+            "{}: not scored, so counted as absent: {reason}",
+            set.data.display()
+        ));
+    }
     let threshold = args
         .threshold
         .unwrap_or_else(|| engine.default_threshold().value());
@@ -145,7 +167,7 @@ fn measure(args: &Args, engine: &Engine, set: DataSet) -> anyhow::Result<Measure
     // Whoever asks for a threshold wants it alone.
     let margin = engine.margin().filter(|_| args.threshold.is_none());
     let thresholds = Thresholds::single(threshold).with_margin(margin);
-    let evaluation = evaluate(&rows, &thresholds, task).ok_or_else(|| {
+    let evaluation = evaluate(&scores.rows, &thresholds, task).ok_or_else(|| {
         anyhow::anyhow!(
             "{}: no usable row; see docs/evaluation.md for the format",
             set.data.display()
@@ -155,7 +177,12 @@ fn measure(args: &Args, engine: &Engine, set: DataSet) -> anyhow::Result<Measure
         name: set.name,
         evaluation,
         labels: set.labels.names().to_vec(),
-        faults,
+        bad_rows,
+        unscored: scores
+            .unscored
+            .keys()
+            .map(|label| set.labels.names()[*label as usize].clone())
+            .collect(),
         seconds,
     })
 }
@@ -186,7 +213,8 @@ fn as_json(args: &Args, engine: &Engine, measured: &[Measured]) -> serde_json::V
             engine.model().name(),
             &engine.model().fingerprint()[..8]
         ));
-        value["bad_rows"] = json!(m.faults);
+        value["bad_rows"] = json!(m.bad_rows);
+        value["unscored"] = json!(m.unscored);
         value["documents_per_second"] = json!(m.rows_per_second());
         value
     };

@@ -2,16 +2,18 @@
 //!
 //! Rows are taken in groups, so that texts of like length share batches and memory stays flat.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::dataset::{Case, DataSet, LabelList};
 use super::evaluation::{Scored, ScoredError};
 use crate::engine::{Engine, EngineError, Passage, PassageViews, Prediction, Request, Vocabulary};
-use crate::label::{Descriptions, LabelId, LabelSet, NameFault};
+use crate::label::{Descriptions, LabelId, LabelSet, NameFault, shown};
 
 /// Rows that are scored together.
 const GROUP: usize = 128;
+/// Candidate lists that are kept ready between groups: of rows that bring their own each has another.
+const MOST_READY: usize = 512;
 
 /// Why a data set cannot be scored.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,18 @@ pub(crate) struct Candidates {
     pub(crate) vocabulary: Vocabulary,
     /// The label that each candidate is; two that differ in case only are one label.
     pub(crate) labels: Vec<Option<LabelId>>,
+    /// Those that are no label, by their place in the label list, with the reason.
+    faulty: Vec<(u32, String)>,
+}
+
+/// What a model says of labelled rows.
+#[derive(Debug, Default)]
+pub struct Scores {
+    /// Every row, in order.
+    pub rows: Vec<Scored>,
+    /// Labels that some row could not be scored against, by their place in the label list, with the
+    /// reason: they count as absent there.
+    pub unscored: BTreeMap<u32, String>,
 }
 
 /// Candidate lists of one data set, each made ready once.
@@ -66,14 +80,27 @@ impl<'a> CandidateLists<'a> {
             .map(|label| self.labels.names()[*label as usize].as_str())
             .collect();
         let (set, faults) = LabelSet::from_names_lenient(&names);
-        let set = set.ok_or(ScoringError::Labels(faults))?;
+        let Some(set) = set else {
+            return Err(ScoringError::Labels(faults));
+        };
         let set = set.with_descriptions(&self.descriptions);
+        // One that repeats another has its score.
+        let faulty = faults.iter().filter(|fault| !fault.is_duplicate());
+        let faulty = faulty.filter_map(|fault| {
+            let label = list.get(fault.position()?.checked_sub(1)?)?;
+            Some((*label, fault.to_string()))
+        });
+        let faulty = faulty.collect();
         let labels = names.iter().map(|name| set.find(name)).collect();
         let mut vocabulary = self.engine.vocabulary(Arc::new(set))?;
         if self.alone {
             self.engine.read_alone(&mut vocabulary)?;
         }
-        let candidates = Arc::new(Candidates { vocabulary, labels });
+        let candidates = Arc::new(Candidates {
+            vocabulary,
+            labels,
+            faulty,
+        });
         self.ready.insert(list.clone(), candidates.clone());
         Ok(candidates)
     }
@@ -88,18 +115,21 @@ pub fn score(
     set: &DataSet,
     cases: &[Case],
     mut done: impl FnMut(usize),
-) -> Result<Vec<Scored>, ScoringError> {
+) -> Result<Scores, ScoringError> {
     let mut lists = CandidateLists::new(engine, &set.labels, false);
-    let mut scored = Vec::with_capacity(cases.len());
+    let mut scores = Scores::default();
     for group in cases.chunks(GROUP) {
         let (passages, candidates) = ready(&mut lists, group)?;
         let predictions = engine.score(&requests(&passages, &candidates))?;
         for ((case, candidates), prediction) in group.iter().zip(&candidates).zip(predictions) {
-            scored.push(row(case, candidates, &prediction)?);
+            scores.rows.push(row(case, candidates, &prediction)?);
+            for (label, reason) in unscored(case, candidates, &prediction) {
+                scores.unscored.entry(label).or_insert(reason);
+            }
         }
         done(group.len());
     }
-    Ok(scored)
+    Ok(scores)
 }
 
 /// The views of every case, before calibration, with the candidates that they are of.
@@ -124,6 +154,9 @@ pub(crate) fn views(
 type Ready = (Vec<Passage>, Vec<Arc<Candidates>>);
 
 fn ready(lists: &mut CandidateLists, group: &[Case]) -> Result<Ready, ScoringError> {
+    if lists.ready.len() > MOST_READY {
+        lists.ready.clear();
+    }
     let passages = group
         .iter()
         .map(|case| Passage::plain(case.row.text.as_str()))
@@ -163,4 +196,20 @@ fn row(
         scores.collect(),
         case.truth.clone(),
     )
+}
+
+/// The candidates of a row that have no score, with the reason. Of a text without anything to read
+/// none has, and no label is to blame.
+fn unscored(case: &Case, candidates: &Candidates, prediction: &Prediction) -> Vec<(u32, String)> {
+    if prediction.windows == 0 {
+        return candidates.faulty.clone();
+    }
+    let unscored = prediction.unscored.iter().filter_map(|unscored| {
+        let mut labels = candidates.labels.iter();
+        let at = labels.position(|label| *label == Some(unscored.label))?;
+        let name = &candidates.vocabulary.set().label(unscored.label).name;
+        let reason = format!("label `{}`: {}", shown(name), unscored.reason);
+        Some((case.candidates[at], reason))
+    });
+    candidates.faulty.iter().cloned().chain(unscored).collect()
 }
