@@ -170,6 +170,82 @@ fn bad_rows_are_named_the_others_measured_and_the_exit_code_says_so() {
 }
 
 #[test]
+fn labels_that_cannot_be_scored_are_named_once_and_the_exit_code_says_so() {
+    let long = "word ".repeat(600);
+    let rows = format!(
+        "{ROWS}{{\"text\": \"Oats.\", \"labels\": [\"oa\\u200bts\", \"{}\"]}}\n",
+        long.trim()
+    );
+    let user = Gliznet::with(&[("rows.jsonl", &rows)]);
+    let ran = eval(&user, &["rows.jsonl", "--json"]);
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    let lines: Vec<&str> = ran.err.lines().collect();
+    assert_eq!(lines.len(), 2, "{ran:#?}");
+    assert!(
+        lines.iter().all(|line| line.contains("counted as absent")),
+        "{lines:?}"
+    );
+    assert!(
+        lines[0].contains("U+200B") && lines[1].contains("tokens long"),
+        "{lines:?}"
+    );
+    let measured = json(&ran);
+    assert_eq!(measured["unscored"].as_array().unwrap().len(), 2);
+    assert_eq!(measured["bad_rows"], 0);
+    assert_eq!(
+        json(&done(&suite(), &["sets/food.jsonl", "--json"]))["unscored"],
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn one_set_without_a_usable_row_does_not_cost_the_others_their_table() {
+    let user = suite();
+    user.write("sets/bad.jsonl", b"rubbish\n");
+    user.write("sets/bad.labels.json", LABELS.as_bytes());
+    let ran = eval(&user, &["--suite", "sets"]);
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    assert!(
+        ran.err.contains("sets/bad.jsonl: no usable row"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(row(&ran.out, "food")[1], "4");
+    std::fs::remove_file(user.path("sets/food.jsonl")).unwrap();
+    std::fs::remove_file(user.path("sets/food.labels.json")).unwrap();
+    std::fs::remove_file(user.path("sets/half.jsonl")).unwrap();
+    std::fs::remove_file(user.path("sets/half.labels.json")).unwrap();
+    let ran = eval(&user, &["--suite", "sets"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+}
+
+#[test]
+fn a_calibration_goes_beside_its_model_and_of_the_bundled_one_where_one_says() {
+    let user = suite();
+    for file in std::fs::read_dir(tiny()).unwrap() {
+        let file = file.unwrap();
+        let name = format!("model/{}", file.file_name().display());
+        user.write(&name, &std::fs::read(file.path()).unwrap());
+    }
+    let calibrate = |more: &[&str]| {
+        let args = ["model", "calibrate", "sets/food.jsonl", "--threads", "1"];
+        user.run(&[&args, more].concat())
+    };
+    let ran = calibrate(&["--model", "model"]);
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    assert!(
+        ran.out.contains("written to model/calibration.json"),
+        "{}",
+        ran.out
+    );
+    assert!(user.path("model/calibration.json").exists());
+    let ran = calibrate(&[]);
+    assert_eq!(ran.code, 2, "{ran:#?}");
+    assert!(ran.err.contains("--out FILE"), "{}", ran.err);
+    assert!(!user.path("calibration.json").exists());
+}
+
+#[test]
 fn gzipped_rows_are_read() {
     let user = suite();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());

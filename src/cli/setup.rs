@@ -12,7 +12,7 @@ use crate::config::{Device as DeviceChoice, Folders, Settings};
 use crate::label::LabelSet;
 use crate::learn::versions::Versions;
 use crate::model::device;
-use crate::model::store::Store;
+use crate::model::store::{Entry, Store};
 use crate::model::{LoadOptions, Model, Precision};
 use crate::score::Score;
 
@@ -118,7 +118,18 @@ impl Surroundings {
 }
 
 impl ModelArgs {
-    /// Loads the model that the command line names, else the settings, else the bundled one.
+    /// The model that the command line names, else the settings, else the bundled one.
+    pub(crate) fn entry(&self, surroundings: &Surroundings) -> anyhow::Result<Entry> {
+        let store = Store::new(&surroundings.folders, crate::model::bundled_files());
+        Ok(match &self.model {
+            Some(name) => store
+                .find(name)
+                .map_err(|error| UsageError(error.to_string()))?,
+            None => store.current(&surroundings.settings)?,
+        })
+    }
+
+    /// Loads that model.
     pub(crate) fn load(&self, surroundings: &Surroundings) -> anyhow::Result<Arc<Model>> {
         let settings = &surroundings.settings;
         let threads = self
@@ -131,13 +142,7 @@ impl ModelArgs {
         let choice = self.device.map_or(settings.device, DeviceArg::choice);
         let chosen = device::choose(choice).map_err(|error| UsageError(error.to_string()))?;
         tracing::info!("the model runs on the {}: {}", chosen.name, chosen.why);
-        let store = Store::new(&surroundings.folders, crate::model::bundled_files());
-        let entry = match &self.model {
-            Some(name) => store
-                .find(name)
-                .map_err(|error| UsageError(error.to_string()))?,
-            None => store.current(settings)?,
-        };
+        let entry = self.entry(surroundings)?;
         let precision = self.precision.map(PrecisionArg::precision);
         let precision = precision.unwrap_or_else(|| settings.precision.into());
         let options = LoadOptions {

@@ -1,18 +1,16 @@
 //! `gliznet model calibrate`: fits what turns a checkpoint's cosines into probabilities.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-
-use crate::cli::Outcome;
-use crate::cli::setup::ModelArgs;
-use crate::cli::setup::Surroundings;
+use crate::cli::setup::{ModelArgs, Surroundings};
+use crate::cli::{Outcome, UsageError};
 use crate::engine::{Engine, EngineOptions};
 use crate::learn::calibrate::{Draw, draw, samples};
 use crate::learn::dataset::DataSet;
 use crate::model::calibration::FILE_NAME;
 use crate::model::calibration::fit::{Options, Report, Views, calibrate};
+use crate::model::store::{Entry, ModelSource};
 
 /// Fits a model's calibration on labelled data that it was not trained on, and stores it beside it.
 #[derive(Debug, clap::Args)]
@@ -26,9 +24,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "DATA")]
     level: Vec<PathBuf>,
 
-    /// Where the calibration goes
-    #[arg(long, value_name = "FILE", default_value = FILE_NAME)]
-    out: PathBuf,
+    /// Where the calibration goes; `calibration.json` in the model's folder if not given
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 
     /// Most rows drawn from one file
     #[arg(long, value_name = "N", default_value_t = 300)]
@@ -55,7 +53,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let model = args.model.load(&Surroundings::here()?)?;
+    let surroundings = Surroundings::here()?;
+    let file = file(args, &args.model.entry(&surroundings)?)?;
+    let model = args.model.load(&surroundings)?;
     let before = model.calibration().clone();
     let options = EngineOptions {
         window_tokens: args.window,
@@ -103,10 +103,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         .clone()
         .unwrap_or_else(|| names.collect::<Vec<_>>().join(", "));
     let (calibration, report) = calibrate(&all, &level, &before, &fit, &note)?;
-    calibration
-        .write(&args.out)
-        .with_context(|| args.out.display().to_string())?;
-    print(&report, args)?;
+    calibration.write(&file)?;
+    print(&report, &file)?;
     Ok(if faults == 0 {
         Outcome::Done
     } else {
@@ -114,7 +112,21 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     })
 }
 
-fn print(report: &Report, args: &Args) -> anyhow::Result<()> {
+/// Where the calibration goes: beside what it calibrates, where nobody says otherwise.
+fn file(args: &Args, model: &Entry) -> anyhow::Result<PathBuf> {
+    match (&args.out, &model.source) {
+        (Some(out), _) => Ok(out.clone()),
+        (None, ModelSource::Folder(folder)) => Ok(folder.join(FILE_NAME)),
+        (None, ModelSource::Bundled) => Err(UsageError(
+            "the bundled model has no folder to store a calibration in; say where it goes with --out FILE, \
+             or calibrate a checkpoint with --model DIR"
+                .to_owned(),
+        )
+        .into()),
+    }
+}
+
+fn print(report: &Report, file: &Path) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
     let fit = &report.fit;
     writeln!(
@@ -158,6 +170,6 @@ fn print(report: &Report, args: &Args) -> anyhow::Result<()> {
         threshold.f1,
         threshold.f1_at_half
     )?;
-    writeln!(out, "written to {}", args.out.display())?;
+    writeln!(out, "written to {}", file.display())?;
     Ok(())
 }

@@ -86,6 +86,12 @@ pub enum FitError {
         /// What it is.
         value: f32,
     },
+    /// No view tells the two kinds apart.
+    #[error(
+        "on these rows labels that fit are no nearer to their texts than others, so the best \
+         calibration gives every label one score: check the rows' labels, add rows, or use another model"
+    )]
+    SaysNothing,
     /// The best fit breaks a calibration's rules.
     #[error(transparent)]
     Calibration(#[from] CalibrationError),

@@ -119,6 +119,15 @@ pub fn calibrate(
     fitted_on: &str,
 ) -> Result<(Calibration, Report), FitError> {
     let fit = levelled(fit(samples, options)?, samples, level, options)?;
+    let Coefficients {
+        joint,
+        embed,
+        tokens,
+        ..
+    } = fit.coefficients();
+    if [joint, embed, tokens].iter().all(|x| *x == 0.0) {
+        return Err(FitError::SaysNothing);
+    }
     let odds = |s: &Sample| newton::log_odds(&fit.point(), s);
     let after = quality(samples, odds);
     let threshold = default_threshold(&[samples, level].concat(), odds);
@@ -317,6 +326,8 @@ pub(super) mod tests {
         let samples = drawn_from(-4.0, -2.0, -1.0, 0);
         let nothing = fit(&samples, &Options::default()).unwrap();
         assert_eq!((nothing.joint, nothing.embed), (0.0, 0.0));
+        let refused = calibrate(&samples, &[], &before, &Options::default(), "").unwrap_err();
+        assert!(matches!(refused, FitError::SaysNothing), "{refused}");
     }
 
     #[test]
