@@ -203,6 +203,17 @@ fn a_calibration_of_ones_own_outlives_every_pull() {
 }
 
 #[test]
+fn a_model_that_does_not_load_is_not_chosen() {
+    let user = User::new();
+    assert_eq!(user.run(&["pull", REPO]).code, 0);
+    std::fs::write(user.models().join("tiny").join(WEIGHTS), "damaged").unwrap();
+    let ran = user.run(&["use", "tiny"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert!(ran.err.contains("HOME/data/models/tiny"), "{}", ran.err);
+    assert!(!user.home.path().join("config").exists());
+}
+
+#[test]
 fn a_renamed_repository_is_followed() {
     let user = User::new();
     user.hub.trouble(Trouble::Renamed {

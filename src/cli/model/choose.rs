@@ -6,6 +6,7 @@ use super::{Here, same_model};
 use crate::cli::Outcome;
 use crate::config;
 use crate::model::store::{ModelSource, Origin};
+use crate::model::{LoadOptions, Model};
 
 /// Chooses the model that tags from now on, in the user's gliznet.toml.
 #[derive(Debug, clap::Args)]
@@ -18,6 +19,10 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, here: &Here) -> anyhow::Result<Outcome> {
     let entry = here.store.find(&args.name)?;
     here.store.summary(&entry.source)?; // A folder that holds no model of ours is no choice.
+    if let ModelSource::Folder(folder) = &entry.source {
+        // Nor is one that does not load: nothing could be tagged any more.
+        Model::load(folder, &LoadOptions::default())?;
+    }
     let value = match (&entry.origin, &entry.source) {
         // A path must mean the same from every folder.
         (Origin::Folder, ModelSource::Folder(path)) => std::path::absolute(path.canonicalize()?)?
