@@ -133,6 +133,7 @@ impl Trainee {
     ) -> Result<Trainee, CheckpointError> {
         let mut config = files.model_config()?;
         let tokenizer = files.tokenizer(&config, false)?;
+        files.glossary()?; // It is copied; what cannot be read would make the result no model.
         let device = &options.device;
         let mut weights = files.weights(&mut config, &tokenizer, device)?;
         let fail = |error| CheckpointError::Weights {
@@ -413,5 +414,24 @@ mod tests {
         assert!(is_frozen(embedding, true, 0) && is_frozen(embedding, false, 1));
         assert!(!is_frozen(embedding, false, 0));
         assert!(!is_frozen("aggregator.text_projector.0.weight", true, 99));
+    }
+
+    #[test]
+    fn a_glossary_that_cannot_be_read_is_refused_and_not_copied() {
+        let golden =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity/bert-isolated-proj");
+        let dir = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(golden).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
+        }
+        let load = || Trainee::load(dir.path(), &TraineeOptions::default());
+        assert!(load().is_ok());
+        std::fs::write(dir.path().join(GLOSSARY), "no tab").unwrap();
+        let message = load().err().unwrap().to_string();
+        assert!(
+            message.contains("glossary.tsv") && message.contains("no tab"),
+            "{message}"
+        );
     }
 }
