@@ -1,10 +1,12 @@
-//! The record of `cases.json`. Every value is optional: a file may hold fewer stages.
+//! The record of `cases.json`. Every value is optional: a file may hold fewer stages, but not none,
+//! and no key that is not known: a misspelt one would be compared with nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::VerifyError;
 
@@ -13,7 +15,23 @@ pub(super) struct Cases {
     pub(super) cases: Vec<Case>,
     #[serde(default)]
     pub(super) batches: BTreeMap<String, PaddedBatch>,
+    #[serde(flatten)]
+    others: Others,
 }
+
+/// Keys that are not read.
+type Others = BTreeMap<String, IgnoredAny>;
+
+/// Those that a file may have: where it comes from.
+const OF_FILE: [&str; 2] = ["head", "reference"];
+/// Those that a batch may have: they follow from its ids.
+const OF_BATCH: [&str; 5] = [
+    "attention_mask",
+    "batch_indices",
+    "label_ids",
+    "positions",
+    "segments",
+];
 
 /// One text with its labels, and what the reference computes for it.
 #[derive(Deserialize)]
@@ -32,6 +50,8 @@ pub(super) struct Case {
     pub(super) logits: Option<Vec<f32>>,
     pub(super) scores_multi_label: Option<Vec<f32>>,
     pub(super) scores_multi_class: Option<Vec<f32>>,
+    #[serde(flatten)]
+    others: Others,
 }
 
 /// A padded batch; `logits` run through its rows' labels.
@@ -48,6 +68,8 @@ pub(super) struct PaddedBatch {
     pub(super) bce: Option<f32>,
     pub(super) loss: Option<f32>,
     pub(super) gradients: Option<BTreeMap<String, Gradient>>,
+    #[serde(flatten)]
+    others: Others,
 }
 
 /// A gradient's norm and its first values.
@@ -68,6 +90,129 @@ impl Cases {
         if cases.cases.is_empty() && cases.batches.is_empty() {
             return Err(fault("it holds no cases".into()));
         }
+        if let Some((place, key)) = cases.unknown_key() {
+            return Err(fault(format!("{place}: no key `{key}` is known")));
+        }
+        let has_values = cases.cases.iter().any(Case::has_values)
+            || cases.batches.values().any(PaddedBatch::has_values);
+        if !has_values {
+            return Err(fault(
+                "it holds no value to compare with, such as `logits`".into(),
+            ));
+        }
         Ok(cases)
+    }
+
+    fn unknown_key(&self) -> Option<(String, &str)> {
+        let of_file = other_than(&self.others, &OF_FILE).map(|key| ("the file".to_owned(), key));
+        let mut cases = self.cases.iter().enumerate();
+        let mut batches = self.batches.iter();
+        of_file
+            .or_else(|| {
+                cases.find_map(|(i, case)| {
+                    Some((format!("case {i}"), other_than(&case.others, &[])?))
+                })
+            })
+            .or_else(|| {
+                batches.find_map(|(name, batch)| {
+                    Some((
+                        format!("batch {name}"),
+                        other_than(&batch.others, &OF_BATCH)?,
+                    ))
+                })
+            })
+    }
+}
+
+fn other_than<'a>(others: &'a Others, known: &[&str]) -> Option<&'a str> {
+    let mut names = others.keys().map(String::as_str);
+    names.find(|name| !known.contains(name))
+}
+
+fn is_there<T>(values: Option<&Vec<T>>) -> bool {
+    values.is_some_and(|values| !values.is_empty())
+}
+
+impl Case {
+    fn has_values(&self) -> bool {
+        let whole = [
+            &self.input_ids,
+            &self.lmask,
+            &self.positions,
+            &self.segments,
+            &self.label_ids,
+        ];
+        let numbers = [
+            &self.hidden_cls,
+            &self.hidden_last,
+            &self.text_embedding,
+            &self.cosines,
+            &self.logits,
+            &self.scores_multi_label,
+            &self.scores_multi_class,
+        ];
+        whole.into_iter().any(|values| is_there(values.as_ref()))
+            || numbers.into_iter().any(|values| is_there(values.as_ref()))
+    }
+}
+
+impl PaddedBatch {
+    /// Values that are compared only where there are examples.
+    fn has_values(&self) -> bool {
+        let losses = [self.supcon, self.repulsion, self.bce, self.loss];
+        let values = is_there(self.input_ids.as_ref())
+            || is_there(self.lmask.as_ref())
+            || is_there(self.logits.as_ref())
+            || losses.iter().any(Option::is_some)
+            || self.gradients.as_ref().is_some_and(|all| !all.is_empty());
+        values && !self.examples.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(json: &str) -> Option<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cases.json");
+        std::fs::write(&path, json).unwrap();
+        Cases::read(&path).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_file_that_holds_nothing_to_compare_is_refused() {
+        for (json, words) in [
+            (
+                r#"{"cases": [{"text": "a", "labels": ["b"]}]}"#,
+                "no value to compare with",
+            ),
+            (
+                r#"{"cases": [{"text": "a", "labels": [], "logits": []}]}"#,
+                "no value to compare with",
+            ),
+            (
+                r#"{"cases": [{"text": "a", "labels": ["b"], "logit": [5.0], "input_ids": [1]}]}"#,
+                "case 0: no key `logit` is known",
+            ),
+            (
+                r#"{"cases": [], "batches": {"x": {"examples": [], "loss": 1.0}}}"#,
+                "no value to compare with",
+            ),
+            (
+                r#"{"cases": [], "batches": {"x": {"examples": [], "losses": 1.0}}}"#,
+                "batch x: no key `losses` is known",
+            ),
+            (r#"{"cases": [], "batch": {}}"#, "it holds no cases"),
+        ] {
+            let message = refused(json).unwrap_or_default();
+            assert!(message.contains(words), "{json}: {message}");
+        }
+    }
+
+    #[test]
+    fn one_value_is_enough() {
+        let json = r#"{"head": "x", "cases": [{"text": "a", "labels": ["b"], "input_ids": [1]}]}"#;
+        assert_eq!(refused(json), None);
     }
 }
