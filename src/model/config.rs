@@ -8,6 +8,7 @@
 
 mod backbone;
 mod record;
+mod sizes;
 
 pub use backbone::{
     Activation, BackboneConfig, BertConfig, BertFamily, DebertaConfig, ModernBertConfig,

@@ -188,6 +188,15 @@ impl BackboneConfig {
         }
     }
 
+    /// Width between the two halves of a layer's feed-forward part.
+    pub fn intermediate_size(&self) -> usize {
+        match self {
+            BackboneConfig::Bert(c) => c.intermediate_size,
+            BackboneConfig::ModernBert(c) => c.intermediate_size,
+            BackboneConfig::Deberta(c) => c.intermediate_size,
+        }
+    }
+
     /// Attention heads of a layer.
     pub fn heads(&self) -> usize {
         match self {

@@ -12,10 +12,15 @@ use super::backbone::{
     Activation, BackboneConfig, BertConfig, BertFamily, DebertaConfig, ModernBertConfig,
     RelativeAttention, RotaryAttention,
 };
+use super::sizes;
 
 /// Reads `backbone_config`; faults are added to `faults` and give `None`.
 pub(super) fn read_backbone(value: &Value, faults: &mut Vec<String>) -> Option<BackboneConfig> {
     let before = faults.len();
+    sizes::check_written(value, faults);
+    if faults.len() > before {
+        return None;
+    }
     let config = match value.get("model_type").and_then(Value::as_str) {
         Some("bert") => read::<BertRecord>(value, faults)?.build(BertFamily::Bert),
         Some("roberta" | "xlm-roberta" | "camembert") => {
@@ -42,34 +47,8 @@ pub(super) fn read_backbone(value: &Value, faults: &mut Vec<String>) -> Option<B
             return None;
         }
     };
-    check(&config, faults);
+    sizes::check(&config, faults);
     (faults.len() == before).then_some(config)
-}
-
-fn check(config: &BackboneConfig, faults: &mut Vec<String>) {
-    let (hidden, heads) = (config.hidden_size(), config.heads());
-    if heads == 0 || hidden == 0 || !hidden.is_multiple_of(heads) {
-        faults.push(format!(
-            "`backbone_config`: hidden size {hidden} cannot be split over {heads} heads"
-        ));
-    } else if matches!(config, BackboneConfig::ModernBert(_)) && !(hidden / heads).is_multiple_of(2)
-    {
-        faults.push(format!(
-            "`backbone_config`: heads of {} dimensions cannot be rotated; the number must be even",
-            hidden / heads
-        ));
-    }
-    for (name, value) in [
-        ("vocab_size", config.vocab_size()),
-        ("num_hidden_layers", config.layers()),
-        ("max_position_embeddings", config.max_tokens()),
-    ] {
-        if value == 0 {
-            faults.push(format!(
-                "`backbone_config.{name}` leaves nothing to work with"
-            ));
-        }
-    }
 }
 
 fn read<T: DeserializeOwned>(value: &Value, faults: &mut Vec<String>) -> Option<T> {
@@ -538,6 +517,24 @@ mod tests {
             (
                 with(bert("roberta"), json!({"max_position_embeddings": 2})),
                 "`backbone_config.max_position_embeddings` leaves nothing",
+            ),
+            (
+                with(bert("bert"), json!({"intermediate_size": 0})),
+                "`backbone_config.intermediate_size` leaves nothing",
+            ),
+            (
+                with(
+                    modernbert(),
+                    json!({"num_hidden_layers": 1_000_000_000_000_000_u64}),
+                ),
+                "`backbone_config.num_hidden_layers` is 1000000000000000; no encoder has more than 1024",
+            ),
+            (
+                with(
+                    bert("bert"),
+                    json!({"hidden_size": 1_000_000_000_000_000_u64}),
+                ),
+                "`backbone_config.hidden_size` is 1000000000000000",
             ),
             (
                 with(bert("deberta-v2"), json!({"conv_kernel_size": 3})),
