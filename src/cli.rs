@@ -136,6 +136,7 @@ pub fn main() -> ExitCode {
         _ => telemetry::init(cli.loudness.verbosity()),
     }
     choose_tag_keys();
+    survive_size_limits();
     let outcome = match &cli.command {
         Command::Tag(args) => tag::run(args),
         Command::Correct(args) => correct::run(args),
@@ -169,6 +170,25 @@ pub fn main() -> ExitCode {
         }
     }
 }
+
+/// Makes a file that may not grow (`ulimit -f`) an error with a sentence, and not the end of the process.
+#[cfg(unix)]
+fn survive_size_limits() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build();
+    if let Ok(runtime) = runtime {
+        let _inside = runtime.enter();
+        // Whoever listens once has taken the signal's default away for good. Where that fails, the
+        // system ends the process, as it did.
+        let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
+    }
+}
+
+/// Other systems have no such signal.
+#[cfg(not(unix))]
+fn survive_size_limits() {}
 
 /// Which keys hold tags holds for all documents of this process. What is wrong with the settings,
 /// whoever needs them says.

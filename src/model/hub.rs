@@ -136,6 +136,14 @@ impl Pull {
                 repository: self.repository.to_string(),
             });
         }
+        if let Some(token) = &self.token
+            && !token.secret.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            return Err(HubError::BadToken {
+                endpoint: self.endpoint.clone(),
+                origin: token.origin.clone(),
+            });
+        }
         let incoming = Incoming::open(store, &name)?;
         let installed = store.folder().join(&name);
         let here = Record::read(&installed);

@@ -92,6 +92,10 @@ fn what_the_hub_refuses_is_said_plainly() {
             "gliznet: HUB does not accept the token of HF_TOKEN; make a new one at HUB/settings/tokens, or unset it for a public model"
         ],
     );
+    user.fails_with(&["pull", REPO], &[("HF_TOKEN", "two\nlines")], expect![
+            "gliznet: the token of HF_TOKEN holds a blank, a line break or another character that no token has; copy it anew from HUB/settings/tokens, or unset it for a public model"
+        ],
+    );
     user.hub.fail("/api/", 502, "", 9);
     user.fails(
         &["pull", REPO],

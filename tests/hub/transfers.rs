@@ -198,3 +198,31 @@ fn skip(reason: &str) {
         reason.trim()
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_may_not_grow_so_large_is_told_and_goes_on_later() {
+    let user = User::new();
+    let ran = user.run_limited("400", &["pull", REPO]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let said = ran.err.lines().last().unwrap();
+    assert!(said.contains("may not grow so large here"), "{said}");
+    assert!(std::fs::metadata(user.part()).unwrap().len() > 100_000);
+    assert_eq!(user.run(&["pull", REPO]).code, 0);
+    user.check_installed("tiny", &tiny());
+}
+
+#[cfg(unix)]
+#[test]
+fn of_a_file_that_does_not_end_no_more_is_taken_than_there_should_be() {
+    let user = User::new();
+    user.hub.trouble(Trouble::Longer {
+        file: WEIGHTS,
+        by: 16 << 20,
+    });
+    // All of it would not go into 4 MB.
+    let ran = user.run_limited("4000", &["pull", REPO]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let said = ran.err.lines().last().unwrap();
+    assert!(said.contains("the checksum is"), "{said}");
+}

@@ -220,11 +220,15 @@ fn send_file(
         return Plain::of(416, "").send(stream);
     }
     let status = if range.is_some() { 206 } else { 200 };
-    write!(
-        stream,
-        "HTTP/1.1 {status} x\r\nConnection: close\r\nContent-Length: {}\r\n",
-        whole - from
-    )?;
+    write!(stream, "HTTP/1.1 {status} x\r\nConnection: close\r\n")?;
+    let longer = state.lock().unwrap().troubles.iter().find_map(|t| match t {
+        Trouble::Longer { file, by } if *file == name => Some(*by),
+        _ => None,
+    });
+    match longer {
+        Some(by) => content.resize(whole + by, 0),
+        None => write!(stream, "Content-Length: {}\r\n", whole - from)?,
+    }
     if range.is_some() {
         write!(
             stream,
@@ -236,7 +240,7 @@ fn send_file(
         write!(stream, "{name}: {value}\r\n")?;
     }
     write!(stream, "\r\n")?;
-    let (mut end, mut piece, mut pause) = (whole, whole.max(1), Duration::ZERO);
+    let (mut end, mut piece, mut pause) = (content.len(), whole.max(1), Duration::ZERO);
     for trouble in &mut state.lock().unwrap().troubles {
         match trouble {
             Trouble::Cut { file, at, times } if *file == name && *times > 0 => {

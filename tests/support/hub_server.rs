@@ -51,6 +51,8 @@ pub(crate) enum Trouble {
         bytes: usize,
         pause: Duration,
     },
+    /// So many bytes more than the file has, and no word of how many come.
+    Longer { file: &'static str, by: usize },
     /// Range headers are not understood.
     NoRanges,
     /// The listing names files, and neither sizes nor checksums.

@@ -80,6 +80,16 @@ impl User {
         self.ran(command.envs(env.iter().copied()).output().unwrap())
     }
 
+    /// The same, where no file may grow beyond so many blocks (of 512 or 1,024 bytes).
+    #[cfg(unix)]
+    pub(crate) fn run_limited(&self, blocks: &str, args: &[&str]) -> Ran {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -f $0; exec \"$@\"", blocks]);
+        command.arg(env!("CARGO_BIN_EXE_gliznet"));
+        self.environment(command.arg("model").args(args));
+        self.ran(command.output().unwrap())
+    }
+
     pub(crate) fn start(&self, args: &[&str]) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gliznet"));
         self.environment(command.arg("model").args(args));

@@ -83,6 +83,16 @@ pub enum HubError {
         /// Whether a token was sent.
         with_token: bool,
     },
+    /// The token cannot be sent.
+    #[error(
+        "the token of {origin} holds a blank, a line break or another character that no token has; copy it anew from {endpoint}/settings/tokens, or unset it for a public model"
+    )]
+    BadToken {
+        /// Where tokens are made.
+        endpoint: String,
+        /// Where the token was found.
+        origin: String,
+    },
     /// The token means nothing to the Hub.
     #[error(
         "{endpoint} does not accept the token of {origin}; make a new one at {endpoint}/settings/tokens, or unset it for a public model"

@@ -255,6 +255,9 @@ impl Client {
             }
             progress.have += n as u64;
             report(Event::Received(n as u64));
+            if progress.bytes.is_some_and(|bytes| progress.have > bytes) {
+                break; // This is not the file; what it is, the checksum says.
+            }
         }
         match progress.bytes {
             Some(bytes) if progress.have < bytes => {
