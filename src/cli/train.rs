@@ -94,7 +94,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let choice = args
         .device
         .map_or(crate::config::Device::Auto, DeviceArg::choice);
-    let device = choose(choice)?;
+    let device = choose(choice).map_err(|error| UsageError(error.to_string()))?;
     let bar = ProgressBar::new(recipe.schedule.steps as u64);
     let style = "{bar:24} {pos}/{len} {msg} {eta} left";
     bar.set_style(
