@@ -2,17 +2,22 @@
 //!
 //! Of the preamble only the title is kept; comments, citations, labels and long formulas go;
 //! commands go and the text in their arguments stays. `braces` finds partners, `commands` knows
-//! names. An unclosed group or environment is text.
+//! names. An unclosed group, environment or `\iffalse` is text.
 
 mod braces;
 mod commands;
+mod conditionals;
 mod environments;
+mod formulas;
+#[cfg(test)]
+mod tests;
 
-use super::builder::{Builder, MATH_LIMIT};
+use super::builder::Builder;
 use super::inline::Closers;
 use super::{BlockKind, Span, prefix};
 use braces::Braces;
 use commands::Command;
+use conditionals::Conditionals;
 
 pub(super) fn parse(builder: &mut Builder<'_>, body: Span) {
     let source = builder.source();
@@ -24,6 +29,7 @@ pub(super) fn parse(builder: &mut Builder<'_>, body: Span) {
         source,
         end: end.unwrap_or(body.end),
         braces: Braces::new(source, body),
+        conditionals: Conditionals::new(source, body),
         closers: Closers::default(),
         kind: BlockKind::Paragraph,
         n_lists: 0,
@@ -47,6 +53,8 @@ enum Close {
     Heading(u8),
     /// End the block, as the title.
     Title,
+    /// Separate what was said from the text beside it.
+    Aside,
 }
 
 struct Reader<'b, 's> {
@@ -54,6 +62,7 @@ struct Reader<'b, 's> {
     source: &'s str,
     end: usize,
     braces: Braces,
+    conditionals: Conditionals,
     closers: Closers,
     kind: BlockKind,
     n_lists: usize,
@@ -72,6 +81,7 @@ impl Reader<'_, '_> {
             let is_comment = self.source[line_start..at].contains('%');
             if let Some(close) = self.group(at)
                 && !is_comment
+                && !self.conditionals.are_around(at)
                 && !self.builder.has_title()
             {
                 let body_end = std::mem::replace(&mut self.end, close);
@@ -120,6 +130,7 @@ impl Reader<'_, '_> {
                     match close {
                         Close::Heading(level) => self.builder.end(BlockKind::Heading(level)),
                         Close::Title => self.builder.end_title(),
+                        Close::Aside => self.builder.gap(),
                     }
                 }
                 at + 1
@@ -179,6 +190,10 @@ impl Reader<'_, '_> {
                 self.flush();
                 self.open(behind, Close::Title)
             }
+            Command::Aside => {
+                self.builder.gap();
+                self.open(behind, Close::Aside)
+            }
             Command::Item => {
                 self.flush();
                 self.kind = BlockKind::ListItem;
@@ -199,6 +214,7 @@ impl Reader<'_, '_> {
                 self.builder.decoded(text, at..behind);
                 next
             }
+            Command::False => self.skip_false(at, behind),
             Command::Verb => self.verb(behind),
             Command::Dropped(n_arguments) => self.skip_arguments(behind, n_arguments),
             Command::Kept => {
@@ -261,47 +277,7 @@ impl Reader<'_, '_> {
         end
     }
 
-    /// `$…$` and `$$…$$`.
-    fn formula(&mut self, at: usize) -> usize {
-        let mark = match self.source[at..self.end].starts_with("$$") {
-            true => "$$",
-            false => "$",
-        };
-        let start = at + mark.len();
-        let source = self.source;
-        let close = self.closers.find_if(source, (start, self.end), mark, |at| {
-            !source[..at].ends_with('\\')
-        });
-        match close {
-            // A formula has no blank line: without its partner, the sign is a price's.
-            Some(close) if mark == "$$" || !has_blank_line(&source[start..close]) => {
-                self.math(start, close);
-                close + mark.len()
-            }
-            _ => {
-                self.builder.copy(at..start);
-                start
-            }
-        }
-    }
-
-    fn delimited(&mut self, start: usize, mark: &'static str) -> usize {
-        match self.closers.find(self.source, (start, self.end), mark) {
-            Some(close) => {
-                self.math(start, close);
-                close + mark.len()
-            }
-            None => start,
-        }
-    }
-
-    fn math(&mut self, start: usize, close: usize) {
-        if close - start <= MATH_LIMIT {
-            self.builder.copy(start..close);
-        }
-    }
-
-    /// Goes into the group behind a heading command.
+    /// Goes into the group behind a command that means something where it closes.
     fn open(&mut self, behind: usize, close: Close) -> usize {
         let at = self.skip_optional(behind);
         match self.group(at) {

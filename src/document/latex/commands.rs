@@ -10,6 +10,10 @@ pub(super) enum Command {
     Item,
     Paragraph,
     Verb,
+    /// Its argument is said beside the text: a note.
+    Aside,
+    /// Takes out all up to its `\fi`.
+    False,
     /// Puts an accent on the next letter.
     Accent(char),
     /// Stands for this text.
@@ -22,7 +26,8 @@ pub(super) enum Command {
 
 pub(super) fn lookup(name: &str) -> Command {
     use Command::{
-        Accent, Begin, Dropped, End, Heading, Item, Kept, Paragraph, Spelled, Title, Verb,
+        Accent, Aside, Begin, Dropped, End, False, Heading, Item, Kept, Paragraph, Spelled, Title,
+        Verb,
     };
     match name {
         "begin" => Begin,
@@ -37,6 +42,8 @@ pub(super) fn lookup(name: &str) -> Command {
         "item" | "bibitem" => Item,
         "par" | "newpage" | "clearpage" | "maketitle" | "hline" | "caption" => Paragraph,
         "verb" | "lstinline" => Verb,
+        "footnote" | "footnotetext" | "marginpar" | "sidenote" | "todo" => Aside,
+        "iffalse" => False,
         "c" | "v" | "u" | "H" | "k" | "r" => Accent(name.chars().next().unwrap_or('c')),
         "ss" => Spelled("ß"),
         "ae" => Spelled("æ"),
