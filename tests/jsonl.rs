@@ -107,11 +107,11 @@ fn a_bad_line_gives_its_error_in_its_place_and_the_rest_goes_on() {
     expect![[r#"
         {"id":null,"line":2,"error":"not JSON: expected ident (column 2); each line is an object {\"id\", \"text\", \"labels\"?}"}
         {"id":null,"line":3,"error":"an empty line; each line is an object {\"id\", \"text\"}"}
-        {"id":null,"line":4,"error":"missing field `text` (column 9); each line is an object {\"id\", \"text\", \"labels\"?}"}
-        {"id":null,"line":5,"error":"half of a surrogate pair (column 31); write the character itself, or both halves as in \\ud83d\\ude00"}
-        {"id":null,"line":6,"error":"invalid type: integer `7`, expected a string (column 19); each line is an object {\"id\", \"text\", \"labels\"?}"}
-        {"id":null,"line":7,"error":"no labels; name at least one"}
-        {"id":null,"line":8,"error":"label 1 is empty; remove it or give it a name"}"#]]
+        {"id":4,"line":4,"error":"no `text`; each line is an object {\"id\", \"text\", \"labels\"?}"}
+        {"id":5,"line":5,"error":"half of a surrogate pair (column 31); write the character itself, or both halves as in \\ud83d\\ude00"}
+        {"id":6,"line":6,"error":"`text` is a number; it must be a string"}
+        {"id":7,"line":7,"error":"no labels; name at least one"}
+        {"id":8,"line":8,"error":"label 1 is empty; remove it or give it a name"}"#]]
     .assert_eq(&lines[1..].join("\n"));
     assert_eq!((ran.code, ran.err.as_str()), (1, ""));
 }

@@ -20,6 +20,7 @@ use flate2::bufread::MultiGzDecoder;
 pub use error::{DatasetError, RowFault, RowProblem};
 pub use labels::{LabelList, read_labels};
 pub use parquet::open_any;
+pub(crate) use parse::kind;
 pub use set::{Case, DataSet};
 pub use suite::Suite;
 

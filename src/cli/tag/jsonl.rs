@@ -4,6 +4,7 @@
 //! is read; and whoever writes a line and waits has the answer before another line is waited for.
 
 mod lines;
+mod row;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -11,7 +12,6 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::setup::{io_fact, shown};
@@ -22,6 +22,7 @@ use crate::engine::kept::Kept;
 use crate::engine::{Passage, Vocabulary};
 use crate::label::{LabelSet, NameFault};
 use lines::{Line, Lines};
+use row::BadRow;
 
 /// A group is tagged when it has so many lines or bytes of text.
 const GROUP_LINES: usize = 64;
@@ -29,18 +30,10 @@ const GROUP_BYTES: usize = 128 << 10;
 /// Labels of all the sets that are kept for further rows.
 const MOST_LABELS: usize = 4_000;
 
-#[derive(Deserialize)]
-struct Row {
-    #[serde(default)]
-    id: Value,
-    text: String,
-    labels: Option<Vec<String>>,
-}
-
 /// A line made ready, or its error.
 enum Prepared {
     Ready(Ready),
-    Bad { number: usize, error: String },
+    Bad { number: usize, row: BadRow },
 }
 
 struct Ready {
@@ -117,13 +110,15 @@ impl Filter<'_> {
                 Ok(Line::TooLong(number)) => {
                     let most = lines::LONGEST >> 20;
                     let error = format!("longer than {most} MiB; split the text");
-                    self.group.push(Prepared::Bad { number, error });
+                    let id = Value::Null; // Its beginning is not held either.
+                    let row = BadRow { id, error };
+                    self.group.push(Prepared::Bad { number, row });
                 }
                 Ok(Line::Whole(number)) => {
                     let prepared = self.prepare(number, lines.line());
                     self.group.push(match prepared {
                         Ok(ready) => Prepared::Ready(ready),
-                        Err(error) => Prepared::Bad { number, error },
+                        Err(row) => Prepared::Bad { number, row },
                     });
                 }
                 Err(error) => return Ok(Err(error)),
@@ -136,23 +131,21 @@ impl Filter<'_> {
         }
     }
 
-    fn prepare(&mut self, number: usize, line: &[u8]) -> Result<Ready, String> {
-        if line.trim_ascii().is_empty() {
-            return Err("an empty line; each line is an object {\"id\", \"text\"}".into());
-        }
-        let text = std::str::from_utf8(line).map_err(|e| {
-            let column = e.valid_up_to() + 1;
-            format!("not UTF-8 (column {column}); convert the file to UTF-8")
-        })?;
-        let row: Row = serde_json::from_str(text).map_err(|e| explained(&e))?;
-        let (vocabulary, left_out) = match row.labels {
+    fn prepare(&mut self, number: usize, line: &[u8]) -> Result<Ready, BadRow> {
+        let row = row::read(line)?;
+        let chosen = match row.labels {
+            Some(labels) => self.vocabulary(labels),
             None => {
-                let default = self.default.clone();
-                let missing =
-                    "no labels; add \"labels\" to the line, or give --labels or --labelset";
-                (default.ok_or(missing)?, Vec::new())
+                let default = self.default.clone().map(|default| (default, Vec::new()));
+                default.ok_or_else(|| {
+                    "no labels; add \"labels\" to the line, or give --labels or --labelset"
+                        .to_owned()
+                })
             }
-            Some(labels) => self.vocabulary(labels)?,
+        };
+        let (vocabulary, left_out) = match chosen {
+            Ok(chosen) => chosen,
+            Err(error) => return Err(BadRow { id: row.id, error }),
         };
         Ok(Ready {
             number,
@@ -203,8 +196,8 @@ impl Filter<'_> {
             .collect();
         let mut outlines = self.tagger.tag(&ready).into_iter();
         for line in &group {
-            let (number, error) = match line {
-                Prepared::Bad { number, error } => (*number, error.clone()),
+            let (number, id, error) = match line {
+                Prepared::Bad { number, row } => (*number, &row.id, row.error.clone()),
                 Prepared::Ready(ready) => match outlines.next() {
                     Some(Ok(outline)) => {
                         let mut tagged = Tagged::new(
@@ -219,13 +212,13 @@ impl Filter<'_> {
                         self.write(&serde_json::to_string(&tagged)?)?;
                         continue;
                     }
-                    Some(Err(error)) => (ready.number, error.to_string()),
+                    Some(Err(error)) => (ready.number, &ready.id, error.to_string()),
                     None => continue,
                 },
             };
             self.outcome = Outcome::SomeFailed;
             let failed = FailedLine {
-                id: None,
+                id,
                 line: number,
                 error: &error,
             };
@@ -263,22 +256,6 @@ fn left_out(labels: &[String], set: &LabelSet, faults: &[NameFault]) -> Vec<Stri
         .collect()
 }
 
-/// serde's message counts lines of the one line we gave it: only the column says something.
-fn explained(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    let fact = message.split(" at line ").next().unwrap_or(&message);
-    let column = error.column();
-    // It says of a half pair what it expected, not what it found.
-    let is_half_pair = fact.contains("surrogate") || fact == "unexpected end of hex escape";
-    if is_half_pair {
-        let cure = "write the character itself, or both halves as in \\ud83d\\ude00";
-        return format!("half of a surrogate pair (column {column}); {cure}");
-    }
-    let kind = if error.is_data() { "" } else { "not JSON: " };
-    let cure = "each line is an object {\"id\", \"text\", \"labels\"?}";
-    format!("{kind}{fact} (column {column}); {cure}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,18 +266,5 @@ mod tests {
         let (set, faults) = LabelSet::from_names_lenient(&labels);
         let left_out = left_out(&labels, &set.unwrap(), &faults);
         assert_eq!(left_out, ["us", " ", "b\u{7}"]);
-    }
-
-    #[test]
-    fn a_fault_of_json_has_a_column_and_a_cure() {
-        let explain = |line: &str| explained(&serde_json::from_str::<Row>(line).err().unwrap());
-        assert_eq!(
-            explain("{\"id\": 1}"),
-            "missing field `text` (column 9); each line is an object {\"id\", \"text\", \"labels\"?}"
-        );
-        assert_eq!(
-            explain(r#"{"text": "\ud83d!"}"#),
-            r"half of a surrogate pair (column 17); write the character itself, or both halves as in \ud83d\ude00"
-        );
     }
 }

@@ -96,7 +96,8 @@ pub(super) struct FailedFile<'a> {
 /// A line that could not be tagged.
 #[derive(Serialize)]
 pub(super) struct FailedLine<'a> {
-    pub(super) id: Option<()>,
+    /// Null where it could not be read.
+    pub(super) id: &'a Value,
     pub(super) line: usize,
     pub(super) error: &'a str,
 }

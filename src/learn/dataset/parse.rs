@@ -214,7 +214,8 @@ fn strings(field: &'static str, value: Value) -> Result<Vec<String>, RowProblem>
     Ok(labels)
 }
 
-fn kind(value: &Value) -> &'static str {
+/// What a value is, in plain words.
+pub(crate) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a truth value",
