@@ -81,6 +81,16 @@ struct Source {
     toml: String,
 }
 
+/// A label set's file is no text from this line on.
+#[derive(Debug, thiserror::Error)]
+#[error("{}:{line}: {NOT_UTF8}", .path.display())]
+struct NotUtf8 {
+    path: PathBuf,
+    line: usize,
+}
+
+const NOT_UTF8: &str = "not UTF-8; save the file as UTF-8";
+
 impl Source {
     fn read(path: &Path) -> anyhow::Result<Source> {
         let bytes = read_small(path).with_context(|| path.display().to_string())?;
@@ -92,10 +102,8 @@ impl Source {
         let toml = String::from_utf8(bytes).map_err(|error| {
             let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;
-            anyhow::anyhow!(
-                "{}:{line}: not UTF-8; save the file as UTF-8",
-                path.display()
-            )
+            let path = path.to_path_buf();
+            NotUtf8 { path, line }
         })?;
         Ok(Source {
             name,

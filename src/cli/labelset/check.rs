@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::{Outcome, Source, counted};
+use super::{NOT_UTF8, NotUtf8, Outcome, Source, counted};
 use crate::label::LabelSet;
 
 /// Says all that is wrong with label set files, each fault with its line and its cure.
@@ -24,7 +24,7 @@ pub(super) struct Args {
 #[derive(Serialize)]
 struct Row {
     path: String,
-    /// Absent where the file could not be read.
+    /// Absent where the file as a whole could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
     message: String,
@@ -39,11 +39,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         let before = rows.len();
         let n_labels = match Source::read(file) {
             Err(error) => {
-                rows.push(Row {
-                    path: path.clone(),
-                    line: None,
-                    message: unplaced(&error, &path),
-                });
+                rows.push(unreadable(&error, path.clone()));
                 0
             }
             Ok(source) => match LabelSet::parse(&source.toml) {
@@ -84,24 +80,35 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     })
 }
 
-/// The message without the path that it begins with: a row has that already.
-fn unplaced(error: &anyhow::Error, path: &str) -> String {
+/// The fault of a file that could not be read. Its message begins with the path, which a row has
+/// already.
+fn unreadable(error: &anyhow::Error, path: String) -> Row {
+    if let Some(error) = error.downcast_ref::<NotUtf8>() {
+        return Row {
+            path,
+            line: Some(error.line),
+            message: NOT_UTF8.to_owned(),
+        };
+    }
     let message = format!("{error:#}");
-    let rest = message
-        .strip_prefix(path)
-        .map(|rest| rest.trim_start_matches([':', ' ']));
-    rest.unwrap_or(&message).to_owned()
+    let rest = message.strip_prefix(&path);
+    let rest = rest.map(|rest| rest.trim_start_matches([':', ' ']));
+    Row {
+        line: None,
+        message: rest.unwrap_or(&message).to_owned(),
+        path,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn checked(files: &[(&str, &str)], json: bool) -> (Outcome, String) {
+    fn checked(files: &[(&str, &[u8])], json: bool) -> (Outcome, String) {
         let dir = tempfile::tempdir().unwrap();
         for (name, toml) in files {
             let mut file = std::fs::File::create(dir.path().join(name)).unwrap();
-            file.write_all(toml.as_bytes()).unwrap();
+            file.write_all(toml).unwrap();
         }
         let mut names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
         names.push("missing.toml");
@@ -119,9 +126,10 @@ mod tests {
         )
     }
 
-    const FILES: [(&str, &str); 2] = [
-        ("good.toml", "[[label]]\nname = 'a'\n"),
-        ("bad.toml", "x = 1\n\n[[label]]\nname = ''\n"),
+    const FILES: [(&str, &[u8]); 3] = [
+        ("good.toml", b"[[label]]\nname = 'a'\n"),
+        ("bad.toml", b"x = 1\n\n[[label]]\nname = ''\n"),
+        ("latin.toml", b"[[label]]\nname = 'caf\xe9'\n"),
     ];
 
     #[test]
@@ -135,8 +143,9 @@ mod tests {
             "{out}"
         );
         assert_eq!(lines[2], "bad.toml:4: `name` is empty; give it a name");
-        assert!(lines[3].starts_with("missing.toml: no such file"), "{out}");
-        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[3], "latin.toml:2: not UTF-8; save the file as UTF-8");
+        assert!(lines[4].starts_with("missing.toml: no such file"), "{out}");
+        assert_eq!(lines.len(), 5);
     }
 
     #[test]
@@ -151,6 +160,7 @@ mod tests {
             [
                 (Some("bad.toml"), Some(1)),
                 (Some("bad.toml"), Some(4)),
+                (Some("latin.toml"), Some(2)),
                 (Some("missing.toml"), None)
             ]
         );
