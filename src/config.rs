@@ -16,6 +16,7 @@ mod folders;
 mod options;
 mod runtime;
 mod sink;
+mod syntax;
 
 pub use edit::{replace, set_model};
 pub use env::{
@@ -29,6 +30,7 @@ pub use runtime::{
     runtime_folder, temporary_folder, user_number,
 };
 pub use sink::{Sink, UnknownSink};
+pub use syntax::toml_fault;
 
 /// The name of the settings file, in the user's folder and in workspaces.
 pub const FILE_NAME: &str = "gliznet.toml";

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::syntax::{line_of, plain, toml_fault};
 use super::{Fault, Sink, nearest};
 
 /// What one `gliznet.toml` says. An absent key leaves the choice to the user's file or the default.
@@ -250,7 +251,7 @@ pub const OPTIONS: [OptionText; 15] = [
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Options, Vec<Fault>> {
     let fault = |offset: usize, message: String| Fault {
         path: path.to_path_buf(),
-        line: 1 + bytes[..offset].iter().filter(|b| **b == b'\n').count(),
+        line: line_of(bytes, offset),
         message,
     };
     let text = match std::str::from_utf8(bytes) {
@@ -264,12 +265,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Options, Vec<Fault>> {
     let span = table.span();
     let mut faults: Vec<Fault> = errors
         .iter()
-        .map(|e| {
-            fault(
-                e.span().map_or(0, |s| s.start),
-                format!("not TOML: {}", e.message()),
-            )
-        })
+        .map(|error| toml_fault(path, text, error, "write each line as `key = value`"))
         .collect();
     let mut good = DeTable::new();
     for (key, value) in table.into_inner() {
@@ -286,7 +282,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Options, Vec<Fault>> {
                 good.insert(key, value);
             }
             Err(error) => {
-                let fact = error.message().trim();
+                let fact = plain(error.message());
                 let message = format!("`{name}`: {fact}; write for example `{example}`");
                 faults.push(fault(place, message));
             }
@@ -383,6 +379,19 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_value_of_the_wrong_kind_is_named_in_plain_words() {
+        check(
+            b"idle_minutes = -1\ntag_keys = \"x\"\nthreads = \"all\"\ntag_spaces = 1\nmodel = []\n",
+            expect![[r#"
+                gliznet.toml:1: `idle_minutes`: -1 is not a whole number of 0 or more; write for example `idle_minutes = 30`
+                gliznet.toml:2: `tag_keys`: "x" is not a list; write for example `tag_keys = ["keywords"]`
+                gliznet.toml:3: `threads`: "all" is not a whole number; write for example `threads = 4`
+                gliznet.toml:4: `tag_spaces`: 1 is not true or false; write for example `tag_spaces = false`
+                gliznet.toml:5: `model`: a list is not a text in quotes; write for example `model = "gliznet-minilm-l6"`"#]],
+        );
+    }
+
     proptest::proptest! {
         #[test]
         fn any_bytes_are_options_or_faults_on_lines_of_the_file(bytes: Vec<u8>) {
@@ -406,8 +415,8 @@ mod tests {
         check(
             b"threads = 2\nmodel = \"open\nthreads = 3\n",
             expect![[r#"
-                gliznet.toml:2: not TOML: invalid basic string, expected `"`
-                gliznet.toml:3: not TOML: duplicate key"#]],
+                gliznet.toml:2: `model`: not TOML: invalid basic string, expected `"`; close the quotes on the line that opens them
+                gliznet.toml:3: `threads`: not TOML: duplicate key; keep one of the two"#]],
         );
         check(
             b"threads = 2\n\xff\n",

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::quiet::QuietHours;
-use crate::config::replace;
+use crate::config::{Fault, replace, toml_fault};
 use crate::document::Format;
 use crate::sink::Sink;
 
@@ -105,6 +105,9 @@ struct File {
 /// Why the folders are not known, or not changed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RootsError {
+    /// The file is not what it should be.
+    #[error("{0}")]
+    Syntax(Fault),
     /// The file means nothing.
     #[error("{path}: {fact}; mend the file, or remove it and add the folders again")]
     File {
@@ -162,9 +165,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<Folder>, RootsError> {
         }
     };
     let parsed: Result<File, _> = toml::from_str(&text);
-    let file = parsed.map_err(|error| RootsError::File {
-        path: path.to_path_buf(),
-        fact: error.to_string().trim().replace('\n', " "),
+    let file = parsed.map_err(|error| {
+        let cure = "mend the line, or take the folder out and add it again";
+        RootsError::Syntax(toml_fault(path, &text, &error, cure))
     })?;
     let mut folders = Vec::new();
     for folder in file.folder {
@@ -324,17 +327,24 @@ mod tests {
     fn a_file_that_means_nothing_says_so() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join(FILE_NAME);
-        for text in [
-            "[[folder]]\n",
-            "[[folder]]\npath = '/a'\nsinc = 'x'\n",
-            "\u{0}",
+        for (text, said) in [
+            ("[[folder]]\n", ":1: missing field `path`; mend the line"),
+            (
+                "[[folder]]\npath = '/a'\nsinc = 'x'\n",
+                ":3: unknown field `sinc`, expected one of ",
+            ),
+            (
+                "[[folder]]\npath = \"/a\n",
+                ":2: `path`: not TOML: invalid basic string, expected `\"`; close the quotes",
+            ),
+            ("[[folder]]\npath = 7\n", ":2: 7 is not a text in quotes; "),
+            ("\u{0}", ":1: "),
         ] {
             std::fs::write(&file, text).unwrap();
             let error = read(&file).unwrap_err().to_string();
-            assert!(
-                error.contains(FILE_NAME) && !error.contains('\n'),
-                "{error}"
-            );
+            let place = format!("{}{said}", file.display());
+            assert!(error.starts_with(&place), "{error}");
+            assert!(!error.contains('\n') && error.contains("; "), "{error}");
         }
     }
 
