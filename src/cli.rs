@@ -241,11 +241,16 @@ fn block_on<T, E: From<crate::daemon::DaemonError>>(
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<io::Error>()
-            .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
-    })
+    let kind = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {
+        Some(error) => Some(io::Error::kind(error)),
+        // Who wrote JSON keeps to itself what the system said.
+        None => cause
+            .downcast_ref::<serde_json::Error>()
+            .and_then(serde_json::Error::io_error_kind),
+    };
+    error
+        .chain()
+        .any(|cause| kind(cause) == Some(io::ErrorKind::BrokenPipe))
 }
 
 #[cfg(test)]
@@ -322,5 +327,17 @@ mod tests {
             &anyhow::Error::from(broken).context("writing")
         ));
         assert!(!is_broken_pipe(&anyhow::anyhow!("broken pipe")));
+
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let of_json = serde_json::to_writer(Gone, &[1]).unwrap_err();
+        assert!(is_broken_pipe(&of_json.into()));
     }
 }
