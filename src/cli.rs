@@ -313,6 +313,27 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_may_be_given_with_its_sign() {
+        let shown = |line: &str| {
+            let words = ["gliznet"].into_iter().chain(line.split(' '));
+            format!("{:?}", Cli::try_parse_from(words).unwrap().command)
+        };
+        for (signed, plain) in [
+            ("find #pets --not #old", "find pets --not old"),
+            (
+                "correct x --add #a,#b --remove #c",
+                "correct x --add a,b --remove c",
+            ),
+            ("labelset add s #a", "labelset add s a"),
+            ("labelset rename s #a #b", "labelset rename s a b"),
+            ("labelset merge s #a #b", "labelset merge s a b"),
+            ("labelset drop s #a", "labelset drop s a"),
+        ] {
+            assert_eq!(shown(signed), shown(plain));
+        }
+    }
+
+    #[test]
     fn a_cause_is_said_once() {
         let error = anyhow::anyhow!("gone").context("a.md: gone; look elsewhere");
         assert_eq!(sentence(&error), "a.md: gone; look elsewhere");

@@ -14,7 +14,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::setup::{LabelArgs, Surroundings, io_fact, read_up_to, shown};
+use super::setup::{LabelArgs, Surroundings, io_fact, read_up_to, shown, tag, tag_name};
 use super::tag::inputs::{Input, expand};
 use super::{Outcome, UsageError, complain, remark};
 use crate::daemon::{Control, DaemonError, Place, find_or_start};
@@ -49,11 +49,11 @@ pub(crate) struct Args {
     paths: Vec<OsString>,
 
     /// A label that fits; may be given more than once
-    #[arg(short, long, value_name = "LABEL", value_delimiter = ',')]
+    #[arg(short, long, value_name = "LABEL", value_parser = tag, value_delimiter = ',')]
     add: Vec<String>,
 
     /// A label that does not fit; may be given more than once
-    #[arg(short, long, value_name = "LABEL", value_delimiter = ',')]
+    #[arg(short, long, value_name = "LABEL", value_parser = tag, value_delimiter = ',')]
     remove: Vec<String>,
 
     /// What stands in each front matter is right: what is suggested besides is wrong
@@ -248,7 +248,7 @@ impl Note {
         surroundings: &Surroundings,
     ) -> CorrectParams {
         let labels = args.labels.labels.as_ref();
-        let names = |list: &str| list.split(',').map(|name| name.trim().to_owned()).collect();
+        let names = |list: &str| list.split(',').map(tag_name).collect();
         // A file's own folder says what its labels are; a text without one is of this folder.
         let of_here = surroundings.settings.labelset.as_ref();
         let of_here = of_here.filter(|_| self.uri.is_none() && labels.is_none());

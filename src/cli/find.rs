@@ -7,7 +7,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 
-use super::setup::shown;
+use super::setup::{shown, tag};
 use super::watch::absolute;
 use super::{Outcome, complain};
 use crate::daemon::{Place, find_or_start};
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 A tag is found with those below it: `garden` finds `garden/roses`.")]
 pub(crate) struct Args {
     /// The tags
-    #[arg(value_name = "TAG", required_unless_present = "not")]
+    #[arg(value_name = "TAG", value_parser = tag, required_unless_present = "not")]
     tags: Vec<String>,
 
     /// One of the tags is enough
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     any: bool,
 
     /// A tag that the notes do not have; may be given several times
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, value_name = "TAG", value_parser = tag)]
     not: Vec<String>,
 
     /// Only notes below this folder

@@ -1,5 +1,6 @@
 //! What commands that run a model have in common: which model, on which device, with which labels.
 
+use std::convert::Infallible;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -222,7 +223,7 @@ impl LabelArgs {
 
 /// The set of `--labels a,b,c`: repeated and empty names are left out with a warning.
 fn named(names: &str) -> anyhow::Result<LabelSet> {
-    let (set, faults) = LabelSet::from_names_lenient(names.split(','));
+    let (set, faults) = LabelSet::from_names_lenient(names.split(',').map(tag_name));
     let serious: Vec<String> = faults
         .iter()
         .filter(|fault| !fault.is_harmless() && fault.position().is_some())
@@ -238,6 +239,20 @@ fn named(names: &str) -> anyhow::Result<LabelSet> {
         tracing::warn!("--labels: {fault} (left out)");
     }
     Ok(set)
+}
+
+/// A tag as somebody types it, without the `#` that many write before one.
+pub(crate) fn tag_name(text: &str) -> String {
+    let text = text.trim();
+    match text.strip_prefix('#') {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+/// The same as an option's value.
+pub(crate) fn tag(text: &str) -> Result<String, Infallible> {
+    Ok(tag_name(text))
 }
 
 /// A number from 0 to 1, as an option's value.
@@ -277,4 +292,16 @@ pub(crate) fn shown(path: &Path) -> String {
         .chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sign_of_a_tag_is_no_part_of_its_name() {
+        let names = ["#pets", " #a/b ", "c#", "##x", "#"].map(tag_name);
+        assert_eq!(names, ["pets", "a/b", "c#", "#x", "#"]);
+        assert_eq!(named("#a, #b").unwrap().labels()[1].name, "b");
+    }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::{Source, find};
+use crate::cli::setup::tag;
 use crate::cli::{Outcome, UsageError, remark};
 use crate::config::replace;
 use crate::label::{Change, changed};
@@ -16,7 +17,7 @@ pub(super) struct Add {
     #[arg(value_name = "SET")]
     set: String,
     /// The new label
-    #[arg(value_name = "LABEL")]
+    #[arg(value_name = "LABEL", value_parser = tag)]
     label: String,
 }
 
@@ -27,10 +28,10 @@ pub(super) struct Rename {
     #[arg(value_name = "SET")]
     set: String,
     /// The label
-    #[arg(value_name = "OLD")]
+    #[arg(value_name = "OLD", value_parser = tag)]
     old: String,
     /// Its name from now on
-    #[arg(value_name = "NEW")]
+    #[arg(value_name = "NEW", value_parser = tag)]
     new: String,
 }
 
@@ -41,10 +42,10 @@ pub(super) struct Merge {
     #[arg(value_name = "SET")]
     set: String,
     /// The label that goes
-    #[arg(value_name = "FROM")]
+    #[arg(value_name = "FROM", value_parser = tag)]
     from: String,
     /// The label that stays
-    #[arg(value_name = "INTO")]
+    #[arg(value_name = "INTO", value_parser = tag)]
     into: String,
 }
 
@@ -55,7 +56,7 @@ pub(super) struct Drop {
     #[arg(value_name = "SET")]
     set: String,
     /// The label
-    #[arg(value_name = "LABEL")]
+    #[arg(value_name = "LABEL", value_parser = tag)]
     label: String,
 }
 
