@@ -313,6 +313,29 @@ mod tests {
     }
 
     #[test]
+    fn a_number_out_of_its_range_is_told_the_range() {
+        for (line, fact) in [
+            ("tag --threshold -0.5", "not from 0 to 1"),
+            ("tag --top 0", "not a whole number of 1 or more"),
+            ("tag --top -3", "not a whole number of 1 or more"),
+            ("tag --threads -1", "1..=1024"),
+            ("watch add x --threshold -1", "not from 0 to 1"),
+            (
+                "watch add x --concurrency -1",
+                "not a whole number of 1 or more",
+            ),
+            ("review --count -1", "1..=200"),
+            ("journal show --last 0", "not a whole number of 1 or more"),
+        ] {
+            let words = ["gliznet"].into_iter().chain(line.split(' '));
+            let error = Cli::try_parse_from(words).unwrap_err().to_string();
+            assert!(error.contains(fact), "{line}: {error}");
+        }
+        // Its range is the daemon's to know.
+        assert!(Cli::try_parse_from(["gliznet", "watch", "add", "x", "--settle", "-1"]).is_ok());
+    }
+
+    #[test]
     fn a_tag_may_be_given_with_its_sign() {
         let shown = |line: &str| {
             let words = ["gliznet"].into_iter().chain(line.split(' '));

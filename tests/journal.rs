@@ -26,6 +26,17 @@ fn note(home: &Home, name: &str, text: &str) -> String {
     format!("file://{}", path.canonicalize().unwrap().display())
 }
 
+#[test]
+fn a_file_of_which_nothing_was_said_is_named() {
+    let home = Home::new(&LABELS);
+    note(&home, "a.md", "Roses.");
+    let (shown, code) = home.run(&["journal", "show", "a.md"]);
+    assert!(shown.starts_with("nothing was said of a.md; "), "{shown}");
+    assert_eq!(code, 0);
+    let (shown, _) = home.run(&["journal", "show"]);
+    assert!(shown.starts_with("nothing was corrected yet; "), "{shown}");
+}
+
 fn session(home: &Home) -> Editor {
     let mut editor = home.editor();
     editor.initialize(json!({}));

@@ -118,6 +118,9 @@ fn tags_are_written_listed_and_taken_back() {
             there is nothing to take back; `gliznet log` lists the runs
         "#]],
     );
+    assert_eq!(user.run(&["log", "--prune", "2999-01-01"]).code, 0);
+    let log = user.run(&["log"]).out;
+    assert!(log.starts_with("no run is on record; "), "{log}");
 }
 
 #[test]
@@ -183,7 +186,7 @@ fn a_dry_run_shows_a_diff_that_patch_takes_and_writes_nothing() {
     assert_eq!(text, "---\ntags: [mine, garden] # why\n---\nMore text\n");
     assert_eq!(
         user.run(&["log"]).out,
-        "nothing was ever written; `gliznet tag --write` does that\n"
+        "nothing was ever written; `gliznet tag --write` writes tags\n"
     );
 }
 

@@ -15,7 +15,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::json;
 
-use super::setup::{Surroundings, shown};
+use super::setup::{Surroundings, count, shown};
 use super::{Outcome, UsageError, block_on, complain, moment};
 use crate::daemon::{DaemonError, Place, find};
 use crate::desk::name::{path_of, uri_of};
@@ -58,7 +58,7 @@ struct Show {
     document: Option<String>,
 
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 50)]
     last: usize,
 
     /// Form of the output
@@ -149,10 +149,13 @@ fn show(args: &Show, data: &Path) -> anyhow::Result<Outcome> {
             let records: Vec<EntryRecord> = entries.iter().map(EntryRecord::from).collect();
             writeln!(out, "{}", serde_json::to_string_pretty(&records)?)?;
         }
-        Format::Text if entries.is_empty() => writeln!(
-            out,
-            "nothing was corrected yet; `gliznet correct` and editors do that"
-        )?,
+        Format::Text if entries.is_empty() => {
+            let whose = match &args.document {
+                Some(document) => format!("nothing was said of {}", shown(Path::new(document))),
+                None => "nothing was corrected yet".to_owned(),
+            };
+            writeln!(out, "{whose}; `gliznet correct` and editors do that")?;
+        }
         Format::Text => {
             let now = moment::now();
             for entry in &entries {

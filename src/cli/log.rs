@@ -71,10 +71,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
             writeln!(out, "{}", serde_json::to_string_pretty(&records)?)?;
         }
         Format::Text if runs.is_empty() => {
-            writeln!(
-                out,
-                "nothing was ever written; `gliznet tag --write` does that"
-            )?;
+            let fact = match Ledger::is_in(&surroundings.folders.data) {
+                // There may have been runs that were forgotten.
+                true => "no run is on record",
+                false => "nothing was ever written",
+            };
+            writeln!(out, "{fact}; `gliznet tag --write` writes tags")?;
         }
         Format::Text => write!(out, "{}", table(&runs, &moment::now()))?,
     }

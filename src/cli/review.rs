@@ -51,7 +51,7 @@ pub(crate) struct Args {
     paths: Vec<OsString>,
 
     /// How many documents to look at
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200), allow_negative_numbers = true)]
     count: u16,
 
     /// The label set: a name from `gliznet labelset list`, or a file

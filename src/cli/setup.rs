@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use super::{UsageError, complain, labelset};
 use crate::config::{Device as DeviceChoice, Folders, Settings};
 use crate::label::LabelSet;
-use crate::learn::versions::Versions;
+use crate::learn::versions::{LoadError, Versions};
 use crate::model::device;
 use crate::model::store::{Entry, Store};
 use crate::model::{LoadOptions, Model, Precision};
@@ -26,7 +26,12 @@ pub(crate) struct ModelArgs {
 
     /// The version of the model that `gliznet model history` lists, 0 for the shipped one; what
     /// serves if not given
-    #[arg(long, value_name = "N", help_heading = "Model")]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        help_heading = "Model"
+    )]
     pub(crate) model_version: Option<u32>,
 
     /// Where the model runs
@@ -39,7 +44,7 @@ pub(crate) struct ModelArgs {
     pub(crate) precision: Option<PrecisionArg>,
 
     /// Threads that the model may use; all cores if not given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Model")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true, help_heading = "Model")]
     pub(crate) threads: Option<u16>,
 
     /// Cut and score texts exactly as the reference implementation does: one window, no calibration
@@ -162,7 +167,13 @@ impl ModelArgs {
         }
         let versions = Versions::new(&surroundings.folders);
         let loaded = match self.model_version {
-            Some(number) => versions.load_number(&entry.source, number, &options)?,
+            Some(number) => {
+                let loaded = versions.load_number(&entry.source, number, &options);
+                loaded.map_err(|error| match error {
+                    LoadError::Number(error) => UsageError(error.to_string()).into(),
+                    other => anyhow::Error::from(other),
+                })?
+            }
             None => versions.load(&entry.source, &options)?,
         };
         for note in &loaded.notes {
@@ -255,6 +266,12 @@ pub(crate) fn tag(text: &str) -> Result<String, Infallible> {
     Ok(tag_name(text))
 }
 
+/// A number of things, as an option's value: none is no number that somebody means.
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "not a whole number of 1 or more".to_owned())
+}
+
 /// A number from 0 to 1, as an option's value.
 pub(crate) fn unit_interval(text: &str) -> Result<f32, String> {
     let value: f32 = text
@@ -303,5 +320,13 @@ mod tests {
         let names = ["#pets", " #a/b ", "c#", "##x", "#"].map(tag_name);
         assert_eq!(names, ["pets", "a/b", "c#", "#x", "#"]);
         assert_eq!(named("#a, #b").unwrap().labels()[1].name, "b");
+    }
+
+    #[test]
+    fn a_count_is_one_or_more() {
+        assert_eq!(count("12"), Ok(12));
+        for text in ["0", "-3", "1.5", "", "many"] {
+            assert_eq!(count(text).unwrap_err(), "not a whole number of 1 or more");
+        }
     }
 }

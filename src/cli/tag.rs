@@ -12,12 +12,11 @@ mod write;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use clap::ValueEnum;
 
-use super::setup::{LabelArgs, ModelArgs, Surroundings, unit_interval};
+use super::setup::{LabelArgs, ModelArgs, Surroundings, count, unit_interval};
 use super::{Outcome, UsageError};
 use crate::desk::decision::{Decision, Facts, decide};
 use crate::engine::{Engine, EngineError, EngineOptions, Passage, Prediction, Request, Vocabulary};
@@ -46,12 +45,12 @@ pub(crate) struct Args {
     labels: LabelArgs,
 
     /// Take labels from this score on, 0 to 1; if not given, what the label set says, else the model
-    #[arg(long, value_name = "SCORE", value_parser = unit_interval, help_heading = "Tags")]
+    #[arg(long, value_name = "SCORE", value_parser = unit_interval, allow_negative_numbers = true, help_heading = "Tags")]
     threshold: Option<f32>,
 
     /// Give each document at most so many tags
-    #[arg(long, value_name = "N", help_heading = "Tags")]
-    top: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, help_heading = "Tags")]
+    top: Option<usize>,
 
     /// Let labels exclude each other: scores add up to 1, the best label is the tag
     #[arg(long, help_heading = "Tags")]
@@ -180,7 +179,7 @@ impl Tagger {
                 .and_then(Score::new),
             default_threshold: engine.default_threshold(),
             margin: engine.margin(),
-            top: args.top.map(NonZeroUsize::get),
+            top: args.top,
             multi_class: args.multi_class,
         };
         let mut remembered = Remembered::of_documents(&entries);

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::setup::unit_interval;
+use super::setup::{count, unit_interval};
 use super::{Outcome, UsageError};
 use crate::daemon::{DaemonError, Place, find_or_start};
 use crate::desk::protocol::{FolderRecord, WatchAction, WatchParams, WatchResult};
@@ -79,7 +79,7 @@ struct Add {
     labelset: Option<String>,
 
     /// The lowest score, from 0 to 1, that makes a label a tag
-    #[arg(long, value_name = "SCORE", value_parser = unit_interval)]
+    #[arg(long, value_name = "SCORE", value_parser = unit_interval, allow_negative_numbers = true)]
     threshold: Option<f32>,
 
     /// Where tags are put: suggest (nowhere), frontmatter, xattr or sidecar
@@ -95,11 +95,11 @@ struct Add {
     quiet_hours: Option<QuietHours>,
 
     /// How many notes are worked at at once
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     concurrency: Option<usize>,
 
     /// How many seconds a note must be quiet before it is read; 2 where it is not given
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     settle: Option<f32>,
 
     /// Look for changes every few seconds, where the system does not tell of them

@@ -5,7 +5,7 @@
 use candle_core::Device;
 use sha2::{Digest, Sha256};
 
-use super::{DELTA, Manifest, Versions, hexadecimal};
+use super::{DELTA, Manifest, VersionError, Versions, hexadecimal};
 use crate::model::checkpoint::CheckpointError;
 use crate::model::delta::Delta;
 use crate::model::store::ModelSource;
@@ -31,6 +31,9 @@ pub enum LoadError {
     /// The checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// There is no such version, or none that could serve.
+    #[error(transparent)]
+    Number(#[from] VersionError),
     /// What was learnt on top.
     #[error("{0}; choose another version from `gliznet model history`")]
     Version(String),
@@ -50,7 +53,10 @@ impl Versions {
         let base = Model::fingerprint_of(source)?;
         let version = match number {
             0 => None,
-            n => Some((n, self.delta(&base, n).map_err(LoadError::Version)?.0)),
+            n => {
+                self.loadable(&base, n)?;
+                Some((n, self.delta(&base, n).map_err(LoadError::Version)?.0))
+            }
         };
         Ok(Loaded {
             model: Model::with_version(source, version, options)?,
