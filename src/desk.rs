@@ -53,7 +53,7 @@ use protocol::{Origin, ScoreRecord, TagRecord, TagResult};
 use shelf::Shelf;
 use watching::Watching;
 
-pub use labelsets::{Choice, Listed, Rules, RulesError, Shown};
+pub use labelsets::{Choice, Listed, Rules, RulesError, Shown, read_rules};
 pub use written::{Unsaid, Written};
 
 /// So many corrections are kept for a client that is slow to hear of them.

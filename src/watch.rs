@@ -220,6 +220,21 @@ impl Watch {
     }
 }
 
+/// How many folders are watched, and what their files say of why one would not be: known without a
+/// daemon. Reads files.
+///
+/// # Errors
+/// What is wrong with the file that names the folders, and the cure.
+pub fn check(folders: &Folders) -> Result<(usize, Vec<String>), String> {
+    let watched = roots::read(&folders.config.join(roots::FILE_NAME));
+    let watched = watched.map_err(|error| error.to_string())?;
+    let faults = watched.iter().filter_map(|folder| {
+        let fault = rules::read(folders, folder).err()?;
+        Some(format!("{}: {fault}", folder.path.display()))
+    });
+    Ok((watched.len(), faults.collect()))
+}
+
 /// The folder that `gliznet/watch` asks for.
 fn folder_of(path: PathBuf, asked: &WatchParams) -> Result<Folder, RootsError> {
     let value = |error: String| RootsError::Value(error);

@@ -71,6 +71,59 @@ fn doctor_names_the_problem_and_its_cure() {
 }
 
 #[test]
+fn doctor_reads_what_the_current_folder_and_the_watched_ones_say() {
+    let home = Home::new(&LABELS);
+    let (shown, code) = home.run(&["doctor"]);
+    assert_eq!(code, 0, "{shown}");
+    let config = home.path("config").display().to_string();
+    assert!(shown.contains(&format!("settings in {config}")), "{shown}");
+    assert!(shown.contains("label set set in this folder"), "{shown}");
+
+    let write = |name: &str, text: &str| std::fs::write(home.path(name), text).unwrap();
+    write("notes/labels.toml", "[[label]]\nname = 7\n");
+    write("notes/gliznet.toml", "labelset = 'labels.toml'\n");
+    let (shown, code) = home.run(&["doctor"]);
+    assert_eq!(code, 1, "{shown}");
+    let is_told = |shown: &str, fact: &str| {
+        let lines: Vec<&str> = shown.lines().collect();
+        lines.iter().any(|line| line.contains(fact))
+    };
+    assert!(
+        is_told(&shown, "labels.toml:2: `name` is a number"),
+        "{shown}"
+    );
+
+    write("notes/gliznet.toml", "labelset = 'set'\nthreshold = 7\n");
+    let (shown, code) = home.run(&["doctor"]);
+    assert_eq!(code, 1, "{shown}");
+    assert!(
+        is_told(&shown, "gliznet.toml:2: `threshold`: 7 is not"),
+        "{shown}"
+    );
+    std::fs::remove_file(home.path("notes/gliznet.toml")).unwrap();
+
+    let notes = home.path("notes").display().to_string();
+    let folder = format!("[[folder]]\npath = '{notes}'\n");
+    write("config/watch.toml", &folder);
+    let (shown, code) = home.run(&["doctor"]);
+    assert_eq!(code, 0, "{shown}");
+    assert!(is_told(&shown, "1 folder is watched"), "{shown}");
+    write(
+        "config/watch.toml",
+        &format!("{folder}labelset = 'no-such-set'\n"),
+    );
+    let (shown, code) = home.run(&["doctor"]);
+    assert_eq!(code, 1, "{shown}");
+    let fact = format!("{notes}: no label set is called `no-such-set`");
+    assert!(is_told(&shown, &fact), "{shown}");
+    write("config/watch.toml", "[[folder]\n");
+    let (shown, code) = home.run(&["doctor"]);
+    assert_eq!(code, 1, "{shown}");
+    assert!(is_told(&shown, "watch.toml:1: not TOML: "), "{shown}");
+    assert_eq!(home.status(), Value::Null);
+}
+
+#[test]
 fn many_editors_at_once_start_one_daemon() {
     let home = Home::new(&LABELS);
     let mut editors: Vec<_> = (0..6).map(|_| home.editor()).collect();

@@ -4,13 +4,14 @@ use std::fmt;
 use std::io::Write;
 use std::path::Path;
 
+use super::setup::{LabelArgs, Surroundings};
 use super::{Outcome, sentence, status};
-use crate::config::{Folders, Settings};
+use crate::config::Folders;
 use crate::daemon::Place;
 use crate::learn::journal;
 use crate::model::store::Store;
 
-/// Checks socket, settings, model, journal, limits and editors; exit code 1 where something is wrong.
+/// Checks socket, settings, model, labels, watched folders, journal, limits and editors; exit code 1 where something is wrong.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -25,11 +26,12 @@ enum Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Finding::Good(fact) => write!(f, "ok       {fact}"),
-            Finding::Poor(fact) => write!(f, "notice   {fact}"),
-            Finding::Bad(fact) => write!(f, "problem  {fact}"),
-        }
+        let (kind, fact) = match self {
+            Finding::Good(fact) => ("ok", fact),
+            Finding::Poor(fact) => ("notice", fact),
+            Finding::Bad(fact) => ("problem", fact),
+        };
+        write!(f, "{kind:<9}{}", fact.replace('\n', "\n         "))
     }
 }
 
@@ -38,7 +40,8 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<Outcome> {
     match Folders::of_this_user() {
         Err(error) => findings.push(Finding::Bad(sentence(&error.into()))),
         Ok(folders) => {
-            findings.push(settings(&folders));
+            findings.extend(here(&folders));
+            findings.extend(watched(&folders));
             findings.push(writable("cache", &folders.cache));
             findings.push(writable("corrections", &folders.data));
             findings.extend(journal_file(&folders.data));
@@ -93,16 +96,58 @@ fn socket() -> Finding {
     }
 }
 
-fn settings(folders: &Folders) -> Finding {
-    let settings = match Settings::load(folders, &folders.config) {
-        Ok(settings) => settings,
-        Err(error) => return Finding::Bad(sentence(&error.into())),
+/// What holds in the current folder, as `gliznet tag` finds it.
+fn here(folders: &Folders) -> Vec<Finding> {
+    let mut findings = vec![Finding::Good(format!(
+        "settings in {}",
+        folders.config.display()
+    ))];
+    let surroundings = match Surroundings::here() {
+        Ok(surroundings) => surroundings,
+        Err(error) => {
+            findings.push(Finding::Bad(sentence(&error)));
+            return findings;
+        }
     };
     let store = Store::new(folders, crate::model::bundled_files());
-    match store.current(&settings) {
+    findings.push(match store.current(&surroundings.settings) {
         Err(error) => Finding::Bad(sentence(&error.into())),
         Ok(entry) => Finding::Good(format!("model {}", entry.name)),
+    });
+    let nobody_else = LabelArgs {
+        labels: None,
+        labelset: None,
+    };
+    findings.push(match nobody_else.resolve(&surroundings) {
+        Err(error) => Finding::Bad(sentence(&error)),
+        Ok(Some(set)) => Finding::Good(format!("label set {} in this folder", set.name)),
+        Ok(None) => Finding::Poor(
+            "no label set is chosen for this folder; write `labelset = \"NAME\"` into gliznet.toml \
+             (`gliznet labelset list` shows the bundled sets)"
+                .to_owned(),
+        ),
+    });
+    findings
+}
+
+/// What stands in the way of watched folders: as the files say, and as a running daemon does.
+fn watched(folders: &Folders) -> Vec<Finding> {
+    let (n_folders, faults) = match crate::watch::check(folders) {
+        Ok(checked) => checked,
+        Err(fault) => (0, vec![fault]),
+    };
+    let running = Place::of_this_build().and_then(|place| status::ask(&place));
+    let record = running.ok().flatten().and_then(|status| status.watch);
+    let mut seen = record.map_or_else(Vec::new, |record| record.faults);
+    seen.retain(|fault| !faults.contains(fault));
+    if n_folders > 0 && faults.is_empty() && seen.is_empty() {
+        return vec![Finding::Good(match n_folders {
+            1 => "1 folder is watched".to_owned(),
+            n => format!("{n} folders are watched"),
+        })];
     }
+    let faults = faults.into_iter().map(Finding::Bad);
+    faults.chain(seen.into_iter().map(Finding::Poor)).collect()
 }
 
 fn writable(what: &str, folder: &Path) -> Finding {

@@ -102,6 +102,18 @@ pub(super) fn rules(
     })
 }
 
+/// The same for whoever has no desk, and asks once.
+///
+/// # Errors
+/// As of a desk.
+pub fn read_rules(
+    folders: &Folders,
+    dir: Option<&Path>,
+    choice: &Choice,
+) -> Result<Rules, RulesError> {
+    rules(folders, &Shelf::default(), dir, choice)
+}
+
 /// The files that the rules of a document in folder `dir` come from, whether they are there or not.
 pub(super) fn files(folders: &Folders, dir: &Path, choice: &Choice) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = dir.ancestors().map(|dir| dir.join(FILE_NAME)).collect();

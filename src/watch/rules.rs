@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::roots::Folder;
 use crate::config::{FILE_NAME, Folders, Settings};
-use crate::desk::{Choice, Desk, Rules};
+use crate::desk::{Choice, Desk, Rules, read_rules};
 use crate::score::Score;
 use crate::sink::Sink;
 
@@ -60,7 +60,7 @@ impl RuleBook {
         if let Some(known) = self.lock().known.get(&key) {
             return known.clone();
         }
-        let choice = self.choice(folder, dir);
+        let choice = choice(&self.folders, folder, dir);
         let mut sources = BTreeMap::new();
         let read = choice.and_then(|choice| {
             // Looked at before they are read, so that no change falls between.
@@ -82,20 +82,6 @@ impl RuleBook {
         state.sources.extend(sources);
         state.known.insert(key, read.clone());
         read
-    }
-
-    fn choice(&self, folder: &Folder, dir: &Path) -> Result<Choice, String> {
-        let settings = Settings::load(&self.folders, dir).map_err(|error| error.to_string())?;
-        let of_user = self.folders.config.join(FILE_NAME);
-        let of_workspace = settings.labelset.filter(|chosen| chosen.file != of_user);
-        Ok(Choice {
-            labelset: match of_workspace {
-                Some(_) => None,
-                None => folder.labelset.clone(),
-            },
-            threshold: folder.threshold.and_then(Score::new),
-            ..Choice::default()
-        })
     }
 
     /// Reads all rules again when they are asked for.
@@ -136,6 +122,26 @@ impl RuleBook {
         }
         labels
     }
+}
+
+/// What holds for notes directly in a watched folder, read without a desk; or why nothing does.
+pub(super) fn read(folders: &Folders, folder: &Folder) -> Result<Rules, String> {
+    let choice = choice(folders, folder, &folder.path)?;
+    read_rules(folders, Some(&folder.path), &choice).map_err(|error| error.to_string())
+}
+
+fn choice(folders: &Folders, folder: &Folder, dir: &Path) -> Result<Choice, String> {
+    let settings = Settings::load(folders, dir).map_err(|error| error.to_string())?;
+    let of_user = folders.config.join(FILE_NAME);
+    let of_workspace = settings.labelset.filter(|chosen| chosen.file != of_user);
+    Ok(Choice {
+        labelset: match of_workspace {
+            Some(_) => None,
+            None => folder.labelset.clone(),
+        },
+        threshold: folder.threshold.and_then(Score::new),
+        ..Choice::default()
+    })
 }
 
 fn look(file: &Path) -> Option<(SystemTime, u64)> {
