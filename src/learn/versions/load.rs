@@ -219,4 +219,19 @@ mod tests {
         assert_eq!((loaded.number, loaded.notes.len()), (0, 1));
         assert_eq!(loaded.model.fingerprint(), shipped.model.fingerprint());
     }
+
+    #[test]
+    fn a_version_that_is_not_there_is_named_with_one_cure() {
+        let dir = tempfile::tempdir().unwrap();
+        let versions = Versions {
+            folder: dir.path().join("versions"),
+        };
+        let error = versions.load_number(&source(), 9, &LoadOptions::default());
+        let Err(LoadError::Number(error)) = error else {
+            panic!("it is loaded, or something else is wrong");
+        };
+        let said = error.to_string();
+        assert!(said.starts_with("there is no version 9"), "{said}");
+        assert_eq!(said.matches("gliznet model history").count(), 1, "{said}");
+    }
 }
