@@ -21,7 +21,7 @@ pub(crate) use fused::FusedEncoder;
 pub use late::{LabelStates, token_cosines};
 pub(crate) use late::{NEAR, TEMPERATURE};
 pub(crate) use mask::{AttentionMask, PADDING, TEXT};
-pub(crate) use ops::{Dropout, LayerNorm, Linear, linear};
+pub(crate) use ops::{Dropout, LayerNorm, LinearByRow, affine, linear};
 
 use crate::model::config::BackboneConfig;
 use crate::model::weights::Reader;

@@ -1,6 +1,7 @@
 //! The scoring head: hidden states in, one similarity a label out.
 //!
 //! Port of the reference's `LabelAggregator` and `SimilarityHead`.
+//! Invariant: on a CPU a label's similarity has the same bits whatever labels and texts are beside it.
 //!
 //! Length: every formula has a case worked out by hand at the foot.
 
@@ -10,7 +11,7 @@ use candle_core::{D, Device, Result, Tensor};
 
 use self::gather::Gather;
 use super::config::{ModelConfig, Similarity};
-use super::encoder::{Dropout, LayerNorm, Linear, linear};
+use super::encoder::{Dropout, LayerNorm, LinearByRow, affine, linear};
 use super::sequence::Sequence;
 use super::weights::Reader;
 
@@ -32,7 +33,7 @@ pub(crate) struct ScoringHead {
 /// Linear, then LayerNorm.
 #[derive(Debug)]
 struct Projector {
-    linear: Linear,
+    linear: LinearByRow,
     norm: LayerNorm,
 }
 
@@ -41,7 +42,7 @@ enum SimilarityHead {
     /// `exp(logit_scale) · cos(text, label)`.
     Cosine { scale: f32 },
     /// `w · (text ∘ label) + b`.
-    Dot(Linear),
+    Dot(LinearByRow),
     /// `textᵀ W label + b`; `weight` is `[1, size, size]`, `bias` `[1]`.
     Bilinear { weight: Tensor, bias: Tensor },
 }
@@ -156,7 +157,7 @@ impl ScoringHead {
             };
             let weights = weights.part(name);
             Ok(Some(Projector {
-                linear: linear(hidden, size, true, &weights.part(0))?,
+                linear: LinearByRow::new(linear(hidden, size, true, &weights.part(0))?)?,
                 norm: LayerNorm::new(size, PROJECTOR_EPS, true, &weights.part(1))?,
             }))
         };
@@ -181,7 +182,8 @@ impl ScoringHead {
             similarity: match config.similarity {
                 Similarity::Cosine => SimilarityHead::Cosine { scale: scale.exp() },
                 Similarity::Dot => {
-                    SimilarityHead::Dot(linear(size, 1, true, &similarity.part("classifier"))?)
+                    let map = linear(size, 1, true, &similarity.part("classifier"))?;
+                    SimilarityHead::Dot(LinearByRow::new(map)?)
                 }
                 Similarity::Bilinear => SimilarityHead::Bilinear {
                     weight: similarity.get("classifier.weight", &[1, size, size])?,
@@ -240,7 +242,8 @@ impl ScoringHead {
                 classifier.forward(&(text_of_label * &label)?)?.squeeze(1)?
             }
             SimilarityHead::Bilinear { weight, bias } => {
-                let turned = text_of_label.matmul(&weight.squeeze(0)?)?; // [label, size]
+                let weight = weight.squeeze(0)?.t()?.contiguous()?;
+                let turned = affine(&text_of_label, &weight, None)?; // [label, size]
                 (turned * &label)?.sum(D::Minus1)?.broadcast_add(bias)?
             }
         };

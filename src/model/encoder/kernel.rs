@@ -13,7 +13,9 @@ mod processor;
 mod tile;
 
 pub(super) use bytes::{BytePanels, ByteRows};
-pub(super) use dense::{Matrix, product, product_of_transposed, product_with_transposed};
+pub(super) use dense::{
+    Matrix, product, product_of_transposed, product_with_panels, product_with_transposed,
+};
 pub(super) use panels::Panels;
 pub(super) use processor::Processor;
 pub(super) use tile::{Product, Rows, Start};

@@ -5,6 +5,7 @@
 
 mod affine;
 mod attend;
+mod by_row;
 mod dropout;
 mod gelu;
 #[cfg(test)]
@@ -15,6 +16,8 @@ mod values;
 
 use candle_core::{D, Result, Tensor};
 
+pub(crate) use affine::affine;
+pub(crate) use by_row::LinearByRow;
 pub(crate) use dropout::Dropout;
 pub(super) use values::values;
 

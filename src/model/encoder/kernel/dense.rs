@@ -63,10 +63,18 @@ pub(in crate::model::encoder) fn product_with_transposed(
     b: Matrix,
     bias: Option<&[f32]>,
 ) -> Vec<f32> {
-    assert_eq!(a.columns, b.columns, "a matrix cannot be multiplied");
-    let processor = Processor::here();
+    product_with_panels(a, &b.transposed_panels(Processor::here()), bias)
+}
+
+/// `a panels + bias`, `[a.rows, panels.columns]`.
+pub(in crate::model::encoder) fn product_with_panels(
+    a: Matrix,
+    panels: &Panels,
+    bias: Option<&[f32]>,
+) -> Vec<f32> {
+    assert_eq!(a.columns, panels.depth, "a matrix cannot be multiplied");
     let start = bias.map_or(Start::Zero, Start::Bias);
-    rows_times_panels(processor, a, &b.transposed_panels(processor), start)
+    rows_times_panels(Processor::here(), a, panels, start)
 }
 
 fn rows_times_panels(processor: Processor, a: Matrix, panels: &Panels, start: Start) -> Vec<f32> {

@@ -17,7 +17,7 @@ use crate::model::encoder::kernel::{
 const ROWS: usize = 64;
 
 /// `[.., input]` -> `[.., output]`; `weight` is `[output, input]`, `bias` `[output]`.
-pub(super) fn affine(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+pub(crate) fn affine(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     if is_ours(x) {
         let x = x.contiguous()?;
         return apply(&x, weight, bias, Affine { of_gelu: false });
