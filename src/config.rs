@@ -45,7 +45,7 @@ pub struct Settings {
     /// Overrides every threshold of label sets and models.
     pub threshold: Option<f32>,
     /// Where tags are put; who asks for writing decides where `None`.
-    pub sink: Option<Sink>,
+    pub sink: Option<Choice<Sink>>,
     /// Keys of the front matter that hold tags besides the usual ones.
     pub tag_keys: Vec<String>,
     /// Whether `tags: a b` are two tags.
@@ -92,11 +92,11 @@ impl Default for Settings {
     }
 }
 
-/// A name or a path, and the file that chose it.
+/// A name, a path or another value, and the file that chose it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
+pub struct Choice<T = String> {
     /// A name; or a path, made absolute where the file gave a relative one.
-    pub value: String,
+    pub value: T,
     /// The `gliznet.toml` that says so.
     pub file: PathBuf,
 }
@@ -194,7 +194,11 @@ impl Settings {
         self.model = options.model.map(choice).or(self.model.take());
         self.labelset = options.labelset.map(choice).or(self.labelset.take());
         self.threshold = options.threshold.or(self.threshold);
-        self.sink = options.sink.or(self.sink);
+        let sink = options.sink.map(|value| Choice {
+            value,
+            file: file.to_path_buf(),
+        });
+        self.sink = sink.or(self.sink.take());
         self.tag_keys = options
             .tag_keys
             .unwrap_or(std::mem::take(&mut self.tag_keys));

@@ -147,7 +147,7 @@ pub const OPTIONS: [OptionText; 15] = [
         kind: "string",
         default: "null",
         example: "sink = \"frontmatter\"",
-        text: "Where tags are put: `suggest` (nowhere), `frontmatter`, `xattr`, `sidecar` or `stdout`. Without it `gliznet tag --write` writes into the front matter, and watched folders only suggest.",
+        text: "Where tags are put: `suggest` (nowhere), `frontmatter`, `xattr`, `sidecar` or `stdout`. Without it `gliznet tag --write` writes into the front matter. A watched folder puts them where `gliznet watch add --sink` says; if that writes, a `gliznet.toml` further down may name another place for its notes, or none.",
     },
     OptionText {
         key: "tag_keys",

@@ -3,7 +3,8 @@
 //! Input: a watched folder and a folder in it. Output: rules, and a number that is another one as
 //! soon as they mean something else.
 //! Invariant: a `gliznet.toml` in or above a note's folder goes before what was said when the
-//! folder was added, and that before the user's own. Blocks.
+//! folder was added, and that before the user's own; but where tags are put only one below the
+//! watched folder may change, and none makes a folder be written that only suggests. Blocks.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use super::roots::Folder;
-use crate::config::{FILE_NAME, Folders, Settings};
+use crate::config::{self, FILE_NAME, Folders, Settings};
 use crate::desk::{Choice, Desk, Rules, read_rules};
 use crate::score::Score;
 use crate::sink::Sink;
@@ -22,6 +23,8 @@ use crate::sink::Sink;
 #[derive(Debug)]
 pub(super) struct InForce {
     pub(super) rules: Rules,
+    /// Where tags are put.
+    pub(super) sink: Sink,
     /// Tells labels, thresholds and sink from others.
     pub(super) print: u64,
 }
@@ -62,7 +65,7 @@ impl RuleBook {
         }
         let choice = choice(&self.folders, folder, dir);
         let mut sources = BTreeMap::new();
-        let read = choice.and_then(|choice| {
+        let read = choice.and_then(|(choice, sink)| {
             // Looked at before they are read, so that no change falls between.
             for file in self.desk.settings_files(dir, &choice) {
                 // The system tells of those in the folder.
@@ -72,11 +75,9 @@ impl RuleBook {
                 }
             }
             let rules = self.desk.rules(Some(dir), &choice);
-            rules.map_err(|error| error.to_string())
-        });
-        let read = read.map(|rules| {
-            let print = print(&rules, folder.sink);
-            Arc::new(InForce { rules, print })
+            let rules = rules.map_err(|error| error.to_string())?;
+            let print = print(&rules, sink);
+            Ok(Arc::new(InForce { rules, sink, print }))
         });
         let state = &mut *self.lock();
         state.sources.extend(sources);
@@ -126,27 +127,40 @@ impl RuleBook {
 
 /// What holds for notes directly in a watched folder, read without a desk; or why nothing does.
 pub(super) fn read(folders: &Folders, folder: &Folder) -> Result<Rules, String> {
-    let choice = choice(folders, folder, &folder.path)?;
+    let (choice, _) = choice(folders, folder, &folder.path)?;
     read_rules(folders, Some(&folder.path), &choice).map_err(|error| error.to_string())
 }
 
-fn choice(folders: &Folders, folder: &Folder, dir: &Path) -> Result<Choice, String> {
+fn choice(folders: &Folders, folder: &Folder, dir: &Path) -> Result<(Choice, Sink), String> {
     let settings = Settings::load(folders, dir).map_err(|error| error.to_string())?;
     let of_user = folders.config.join(FILE_NAME);
     let of_workspace = settings.labelset.filter(|chosen| chosen.file != of_user);
-    Ok(Choice {
+    let choice = Choice {
         labelset: match of_workspace {
             Some(_) => None,
             None => folder.labelset.clone(),
         },
         threshold: folder.threshold.and_then(Score::new),
         ..Choice::default()
-    })
+    };
+    Ok((choice, sink(folder, settings.sink)))
 }
 
 fn look(file: &Path) -> Option<(SystemTime, u64)> {
     let metadata = std::fs::metadata(file).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
+}
+
+/// Where the tags of a folder's notes are put, of which the settings that hold there say this.
+fn sink(folder: &Folder, chosen: Option<config::Choice<Sink>>) -> Sink {
+    let is_below = |file: &Path| {
+        let dir = file.parent();
+        dir.is_some_and(|dir| dir != folder.path && dir.starts_with(&folder.path))
+    };
+    match chosen {
+        Some(chosen) if folder.sink.writes() && is_below(&chosen.file) => chosen.value,
+        _ => folder.sink,
+    }
 }
 
 fn print(rules: &Rules, sink: Sink) -> u64 {
@@ -163,4 +177,33 @@ pub(super) fn number(text: &str) -> u64 {
     let (head, _) = digest.split_at(8);
     head.iter()
         .fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_below_a_watched_folder_say_where_its_tags_go_but_never_that_it_is_written() {
+        let folder = |sink| Folder {
+            sink,
+            ..Folder::new("/n".into())
+        };
+        let chosen = |file: &str, value| {
+            let file = file.into();
+            Some(config::Choice { value, file })
+        };
+        let written = folder(Sink::Frontmatter);
+        let below = "/n/private/gliznet.toml";
+        assert_eq!(sink(&written, chosen(below, Sink::Suggest)), Sink::Suggest);
+        assert_eq!(sink(&written, chosen(below, Sink::Xattr)), Sink::Xattr);
+        for file in ["/n/gliznet.toml", "/gliznet.toml", "/home/gliznet.toml"] {
+            let other = chosen(file, Sink::Suggest);
+            assert_eq!(sink(&written, other), Sink::Frontmatter, "{file}");
+        }
+        let suggested = folder(Sink::Suggest);
+        let written = chosen(below, Sink::Frontmatter);
+        assert_eq!(sink(&suggested, written), Sink::Suggest);
+        assert_eq!(sink(&suggested, None), Sink::Suggest);
+    }
 }
