@@ -20,9 +20,12 @@ mod replace;
 mod sidecar;
 mod store;
 mod undo;
+mod writer;
 
 use std::path::Path;
 use std::sync::OnceLock;
+
+use crate::label::LabelSet;
 
 pub use crate::config::Sink;
 pub use error::SinkError;
@@ -81,6 +84,10 @@ pub struct Wish<'a> {
     /// The labels that were asked about: tags of the machine that are none of these stay as they
     /// are. Where it is `None`, all that do not fit are taken out.
     pub labels: Option<&'a [String]>,
+    /// The set that they are of: an alias is another spelling of the same tag.
+    pub set: Option<&'a LabelSet>,
+    /// Many files changed together with it, so that no person took out what is gone.
+    pub in_crowd: bool,
 }
 
 /// The hash and the bytes of a file, where it is small enough to be written.

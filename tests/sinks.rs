@@ -5,6 +5,7 @@
 mod sinks {
     mod bad_files;
     mod ledger;
+    mod losses;
     mod undo;
 }
 
@@ -70,6 +71,8 @@ impl Vault {
             seen: gliznet::sink::read(&path)?.1,
             tags: &tags,
             labels: None,
+            set: None,
+            in_crowd: false,
         };
         self.ledger.write(run, &wish)
     }
@@ -98,6 +101,7 @@ fn wishes(tags: &[&str]) -> Vec<TagWish> {
     let wish = |tag: &&str| TagWish {
         name: (*tag).to_owned(),
         score: Some(0.75),
+        by_person: false,
     };
     tags.iter().map(wish).collect()
 }

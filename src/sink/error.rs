@@ -33,6 +33,16 @@ pub enum SinkError {
     /// The file is not the one that the tags were found for.
     #[error("{0}: it changed while it was tagged, and was left alone; tag it again")]
     Changed(String),
+    /// A rename would take the file from under the program that writes it.
+    #[error(
+        "{path}: {program} has it open for writing, and what that writes next would be lost; close it there, then tag it again"
+    )]
+    InUse {
+        /// The file.
+        path: String,
+        /// The program.
+        program: String,
+    },
     /// There is no such file any more.
     #[error("{0}: it is gone; check the path")]
     Gone(String),

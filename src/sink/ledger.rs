@@ -5,6 +5,7 @@
 //! writer died, is settled by what the file holds, before anything else is done. All processes of
 //! a user share one ledger and write one after the other. Reads no clock.
 
+mod names;
 mod open;
 
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use super::error::shown;
 use super::past::{Past, Provenance, RunSummary};
 use super::plan::key;
-use super::record::{Lossless, Record};
+use super::record::Record;
 use super::store::Held;
 use super::{ContentHash, Run, Sink, SinkError, Wish, replace};
 use crate::frontmatter::Edit;
@@ -138,7 +139,7 @@ impl Ledger {
                     after = ContentHash::of(&wanted.edited.after);
                 }
             } else {
-                open.withdraw(&path, run.sink, &wanted.withdrawn)?;
+                open.settle(&path, run.sink, &wanted)?;
             }
             Ok(Written {
                 added: wanted.added.into_iter().map(|added| added.tag).collect(),
@@ -226,12 +227,17 @@ impl Ledger {
         let path = canonical(path);
         self.locked(|open| {
             let mut all = open.past.provenance(&path, None);
+            all.machine.clear();
             for sink in open.past.sinks_of(&path) {
-                let (standing, _) = Held::read(&path, sink)?.standing()?;
-                let is_gone = |tag: &String| standing.iter().all(|other| key(other) != key(tag));
+                let held = Held::read(&path, sink)?;
+                let (standing, _) = held.standing()?;
+                let stands = |tag: &String| standing.iter().any(|other| key(other) == key(tag));
                 let machine = open.past.provenance(&path, Some(sink)).machine;
-                let gone = machine.into_iter().filter(is_gone);
-                all.withdrawn.extend(gone);
+                let (stands, gone): (Vec<_>, Vec<_>) = machine.into_iter().partition(stands);
+                all.machine.extend(stands);
+                if !held.is_bare()? {
+                    all.withdrawn.extend(gone);
+                }
             }
             let withdrawn = all.withdrawn.iter().map(|tag| key(tag));
             let withdrawn: Vec<String> = withdrawn.collect();
@@ -261,24 +267,6 @@ impl Ledger {
     /// The ledger cannot be read.
     pub fn machine_tags(&self) -> Result<HashMap<PathBuf, Vec<String>>, SinkError> {
         self.locked(|open| Ok(open.past.machine_tags()))
-    }
-
-    /// A file or a folder has another name now: what is known of it follows.
-    ///
-    /// # Errors
-    /// It cannot be recorded.
-    pub fn moved(&self, from: &Path, to: &Path) -> Result<(), SinkError> {
-        let (from, to) = (canonical(from), canonical(to));
-        self.locked(|open| match open.past.knows(&from) {
-            true => {
-                let moved = Record::Moved {
-                    from: Lossless::of_path(&from),
-                    to: Lossless::of_path(&to),
-                };
-                open.append(vec![moved], Durability::Synced)
-            }
-            false => Ok(()),
-        })
     }
 
     /// All runs that wrote something, the first one first.

@@ -32,6 +32,12 @@ pub(super) fn standing(path: &Path, bytes: &[u8]) -> Result<(Vec<String>, Vec<St
     Ok((settings, body.collect()))
 }
 
+/// Whether the file has no settings at all.
+pub(super) fn is_bare(path: &Path, bytes: &[u8]) -> Result<bool, SinkError> {
+    let text = text(path, bytes)?;
+    Ok(frontmatter::read(&text, Format::from_path(path)).is_none())
+}
+
 /// The places that change where tags go and come.
 pub(super) fn edited(
     path: &Path,

@@ -145,6 +145,20 @@ impl Past {
                     self.files[file].withdraw(tag, sink);
                 }
             }
+            Record::Lost { path, sink, tags } => {
+                let file = self.file(&path.into_path());
+                for tag in &tags {
+                    self.files[file].forget(tag, sink);
+                }
+            }
+            Record::Gone { path } => {
+                if let Some(file) = self.by_path.get(&path.into_path()) {
+                    let file = &mut self.files[*file];
+                    file.machine.clear();
+                    file.withdrawn.clear();
+                    file.undone.clear();
+                }
+            }
             Record::Moved { from, to } => self.moved(&from.into_path(), to.into_path()),
             Record::Pruned { run, write } => {
                 self.last_run = self.last_run.max(run);

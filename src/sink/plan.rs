@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 
+use super::Wish;
 use super::record::Cause;
+use crate::label::LabelSet;
 
 /// A tag that fits a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +17,8 @@ pub struct TagWish {
     pub name: String,
     /// How sure the model is, where a model says it.
     pub score: Option<f32>,
+    /// A person said that it fits, which counts for more than what was done to the file before.
+    pub by_person: bool,
 }
 
 /// What is known of a file.
@@ -30,6 +34,8 @@ pub(super) struct Known {
     pub(super) withdrawn: Vec<String>,
     /// Tags that were taken back by an undo.
     pub(super) undone: Vec<String>,
+    /// There is nothing left that tags could stand in.
+    pub(super) is_bare: bool,
 }
 
 /// What is to be done.
@@ -39,6 +45,8 @@ pub(super) struct Plan {
     pub(super) remove: Vec<String>,
     /// Tags that a person has taken out since, which is to be remembered.
     pub(super) withdrawn: Vec<String>,
+    /// Tags that are gone though no person took them out: they may be written again.
+    pub(super) lost: Vec<String>,
 }
 
 /// How two spellings of a tag are compared: case and separators do not count.
@@ -47,48 +55,68 @@ pub(super) fn key(tag: &str) -> String {
     tag.to_lowercase().replace([' ', '-'], "_")
 }
 
-fn keys<'a>(tags: impl IntoIterator<Item = &'a String>) -> BTreeSet<String> {
-    tags.into_iter().map(|tag| key(tag)).collect()
+/// The same, with an alias taken for the label that it is of.
+fn meaning(tag: &str, set: Option<&LabelSet>) -> String {
+    let bare = tag.trim().trim_start_matches('#');
+    match set.and_then(|set| Some(set.label(set.find(bare)?))) {
+        Some(label) => key(&label.name),
+        None => key(tag),
+    }
 }
 
-/// The plan for a file. `labels` are those that were asked about: other tags of the machine stay;
-/// with `None` all were.
-pub(super) fn plan(
-    known: &Known,
-    wanted: &[TagWish],
-    labels: Option<&[String]>,
-    cause: Cause,
-) -> Plan {
-    let standing = keys(&known.standing);
-    let mut taken = keys(known.standing.iter().chain(&known.elsewhere));
-    let gone = |tag: &&String| !standing.contains(&key(tag));
-    let withdrawn: Vec<String> = known.machine.iter().filter(gone).cloned().collect();
-    taken.extend(keys(known.withdrawn.iter().chain(&withdrawn)));
+/// The plan for a file. Tags of the machine that are of none of the labels that were asked about
+/// stay; where the wish names none, all were.
+pub(super) fn plan(known: &Known, wish: &Wish<'_>, cause: Cause) -> Plan {
+    let means = |tag: &String| meaning(tag, wish.set);
+    let meanings = |tags: &[String]| -> BTreeSet<String> { tags.iter().map(means).collect() };
+    let wanted: BTreeSet<String> = wish.tags.iter().map(|tag| means(&tag.name)).collect();
+    let said = wish.tags.iter().filter(|tag| tag.by_person);
+    let said: BTreeSet<String> = said.map(|tag| means(&tag.name)).collect();
+
+    let standing = meanings(&known.standing);
+    let gone = known.machine.iter();
+    let gone = gone.filter(|tag| !standing.contains(&means(tag))).cloned();
+    let is_lost = |tag: &String| known.is_bare || wish.in_crowd || said.contains(&means(tag));
+    let (lost, withdrawn): (Vec<String>, Vec<String>) = gone.partition(is_lost);
+
+    let machine: BTreeSet<String> = known.machine.iter().map(|tag| key(tag)).collect();
+    let asked = wish.labels.map(meanings);
+    let goes = |tag: &String| {
+        let meaning = means(tag);
+        let is_asked = asked.as_ref().is_none_or(|asked| asked.contains(&meaning));
+        // By another name than its label's it was written when the label was called that.
+        let is_current = wanted.contains(&meaning) && key(tag) == meaning;
+        machine.contains(&key(tag)) && is_asked && !is_current
+    };
+    let (remove, stays): (Vec<String>, Vec<String>) =
+        known.standing.iter().cloned().partition(goes);
+
+    let mut barred = meanings(&known.withdrawn);
+    barred.extend(meanings(&withdrawn));
     if cause == Cause::Watch {
         // What a person took back does not come again by itself.
-        taken.extend(keys(&known.undone));
+        barred.extend(meanings(&known.undone));
     }
-    let add = wanted.iter().filter(|wish| taken.insert(key(&wish.name)));
-    let add = add.cloned().collect();
-    let wanted = keys(wanted.iter().map(|wish| &wish.name));
-    let asked = labels.map(keys);
-    let machine = keys(&known.machine);
-    let goes = |tag: &&String| {
-        let key = key(tag);
-        let is_asked = asked.as_ref().is_none_or(|asked| asked.contains(&key));
-        machine.contains(&key) && !wanted.contains(&key) && is_asked
+    let mut taken = meanings(&stays);
+    taken.extend(meanings(&known.elsewhere));
+    let is_free = |tag: &&TagWish| {
+        let meaning = means(&tag.name);
+        (tag.by_person || !barred.contains(&meaning)) && taken.insert(meaning)
     };
     Plan {
-        add,
-        remove: known.standing.iter().filter(goes).cloned().collect(),
+        add: wish.tags.iter().filter(is_free).cloned().collect(),
+        remove,
         withdrawn,
+        lost,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::ContentHash;
     use proptest::prelude::*;
+    use std::path::Path;
 
     fn strings(tags: &[&str]) -> Vec<String> {
         tags.iter().map(|tag| (*tag).to_owned()).collect()
@@ -98,8 +126,20 @@ mod tests {
         let wish = |tag: &&str| TagWish {
             name: (*tag).to_owned(),
             score: None,
+            by_person: false,
         };
         tags.iter().map(wish).collect()
+    }
+
+    fn wish(tags: &[TagWish]) -> Wish<'_> {
+        Wish {
+            path: Path::new("a.md"),
+            seen: ContentHash::of(b""),
+            tags,
+            labels: None,
+            set: None,
+            in_crowd: false,
+        }
     }
 
     fn known(standing: &[&str], machine: &[&str], withdrawn: &[&str], undone: &[&str]) -> Known {
@@ -109,6 +149,7 @@ mod tests {
             machine: strings(machine),
             withdrawn: strings(withdrawn),
             undone: strings(undone),
+            is_bare: false,
         }
     }
 
@@ -116,12 +157,14 @@ mod tests {
         let add = plan.add.iter().map(|wish| format!("+{}", wish.name));
         let remove = plan.remove.iter().map(|tag| format!("-{tag}"));
         let gone = plan.withdrawn.iter().map(|tag| format!("!{tag}"));
-        add.chain(remove).chain(gone).collect::<Vec<_>>().join(" ")
+        let lost = plan.lost.iter().map(|tag| format!("?{tag}"));
+        let all = add.chain(remove).chain(gone).chain(lost);
+        all.collect::<Vec<_>>().join(" ")
     }
 
     #[track_caller]
     fn check(known: &Known, wanted: &[&str], cause: Cause, expected: &str) {
-        assert_eq!(shown(&plan(known, &wishes(wanted), None, cause)), expected);
+        assert_eq!(shown(&plan(known, &wish(&wishes(wanted)), cause)), expected);
     }
 
     #[test]
@@ -153,8 +196,69 @@ mod tests {
     #[test]
     fn tags_that_were_not_asked_about_stay() {
         let known = known(&["a", "b"], &["a", "b"], &[], &[]);
-        let plan = plan(&known, &[], Some(&strings(&["b", "c"])), Cause::Person);
-        assert_eq!(shown(&plan), "-b");
+        let labels = strings(&["b", "c"]);
+        let wish = Wish {
+            labels: Some(&labels),
+            ..wish(&[])
+        };
+        assert_eq!(shown(&plan(&known, &wish, Cause::Person)), "-b");
+    }
+
+    #[test]
+    fn what_nobody_took_out_is_written_again() {
+        let gone = known(&["b"], &["a"], &[], &["c"]);
+        let wanted = wishes(&["a", "c"]);
+        let crowd = Wish {
+            in_crowd: true,
+            ..wish(&wanted)
+        };
+        assert_eq!(shown(&plan(&gone, &crowd, Cause::Watch)), "+a ?a");
+        let bare = Known {
+            is_bare: true,
+            ..known(&[], &["a", "b"], &["c"], &[])
+        };
+        check(&bare, &["a", "c"], Cause::Watch, "+a ?a ?b");
+    }
+
+    #[test]
+    fn what_a_person_said_fits_is_written_whatever_was_before() {
+        let mut wanted = wishes(&["a", "b", "c", "d"]);
+        for tag in &mut wanted[..3] {
+            tag.by_person = true;
+        }
+        let known = known(&[], &["c"], &["a", "d"], &["b"]);
+        let plan = plan(&known, &wish(&wanted), Cause::Watch);
+        assert_eq!(shown(&plan), "+a +b +c ?c");
+    }
+
+    #[test]
+    fn an_alias_is_the_same_tag_and_the_machines_own_gives_way_to_the_name() {
+        let set = "[[label]]\nname = 'garden'\naliases = ['gardening', 'beds']\n";
+        let set = LabelSet::parse(set).unwrap();
+        let labels = strings(&["garden"]);
+        let check = |known: &Known, wanted: &[&str], expected: &str| {
+            let wanted = wishes(wanted);
+            let wish = Wish {
+                set: Some(&set),
+                labels: Some(&labels),
+                ..wish(&wanted)
+            };
+            assert_eq!(shown(&plan(known, &wish, Cause::Watch)), expected);
+        };
+        check(&known(&["Gardening"], &[], &[], &[]), &["garden"], "");
+        let in_text = Known {
+            elsewhere: strings(&["gardening"]),
+            ..Known::default()
+        };
+        check(&in_text, &["garden"], "");
+        let renamed = known(&["beds"], &["beds"], &[], &[]);
+        check(&renamed, &["garden"], "+garden -beds");
+        check(&renamed, &[], "-beds");
+        let both = known(&["beds", "garden"], &["beds", "garden"], &[], &[]);
+        check(&both, &["garden"], "-beds");
+        // A person wrote it as they spell it, and what was taken out by its old name stays out.
+        check(&known(&["beds"], &["garden"], &[], &[]), &["garden"], "");
+        check(&known(&[], &[], &["beds"], &[]), &["garden"], "");
     }
 
     #[test]
@@ -178,25 +282,29 @@ mod tests {
         #[test]
         fn no_plan_touches_what_a_person_did_and_a_second_one_is_empty(
             standing in tags(), elsewhere in tags(), machine in tags(), withdrawn in tags(),
-            undone in tags(), wanted in tags(),
+            undone in tags(), wanted in tags(), is_bare: bool, in_crowd: bool,
         ) {
-            let mut known = Known { standing, elsewhere, machine, withdrawn, undone };
-            let wanted: Vec<TagWish> =
-                wanted.into_iter().map(|name| TagWish { name, score: None }).collect();
-            let first = plan(&known, &wanted, None, Cause::Watch);
+            let mut known = Known { standing, elsewhere, machine, withdrawn, undone, is_bare };
+            let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
+            let wanted = wishes(&names);
+            let wish = Wish { in_crowd, ..wish(&wanted) };
+            let keys = |tags: &[String]| -> BTreeSet<String> {
+                tags.iter().map(|tag| key(tag)).collect()
+            };
+            let first = plan(&known, &wish, Cause::Watch);
             let machine = keys(&known.machine);
-            let held = keys(known.withdrawn.iter().chain(&known.undone).chain(&known.standing));
+            let held = keys(&[&known.withdrawn[..], &known.undone, &known.standing].concat());
             prop_assert!(first.remove.iter().all(|tag| machine.contains(&key(tag))));
             prop_assert!(first.add.iter().all(|wish| !held.contains(&key(&wish.name))));
             known.standing.retain(|tag| !first.remove.contains(tag));
-            let out = keys(first.remove.iter().chain(&first.withdrawn));
+            let out = keys(&[&first.remove[..], &first.withdrawn, &first.lost].concat());
             known.machine.retain(|tag| !out.contains(&key(tag)));
             for wish in &first.add {
                 known.standing.push(wish.name.clone());
                 known.machine.push(wish.name.clone());
             }
             known.withdrawn.extend(first.withdrawn);
-            let second = plan(&known, &wanted, None, Cause::Watch);
+            let second = plan(&known, &wish, Cause::Watch);
             prop_assert_eq!(second, Plan::default());
         }
     }

@@ -13,6 +13,8 @@ use super::{ContentHash, Sink};
 pub(super) const VERSION: u32 = 1;
 /// The version of records that stand for others which are not there any more.
 const SUMMARY_VERSION: u32 = 2;
+/// The version of records of what is gone though nobody took it out; the newest.
+const LOSS_VERSION: u32 = 3;
 
 /// Who wanted a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +55,14 @@ pub(super) enum Record {
         sink: Sink,
         tags: Vec<String>,
     },
+    /// These tags are gone from a file, and nobody took them out.
+    Lost {
+        path: Lossless,
+        sink: Sink,
+        tags: Vec<String>,
+    },
+    /// There is no such file any more: what comes under its name is another.
+    Gone { path: Lossless },
     /// A file or folder has another name now.
     Moved { from: Lossless, to: Lossless },
     /// Runs and writes up to these were forgotten.
@@ -191,6 +201,7 @@ impl Record {
     pub(super) fn line(&self) -> Vec<u8> {
         let version = match self {
             Record::Pruned { .. } | Record::File(_) => SUMMARY_VERSION,
+            Record::Lost { .. } | Record::Gone { .. } => LOSS_VERSION,
             _ => VERSION,
         };
         let line = Line {
@@ -210,11 +221,11 @@ pub(super) fn parse(line: &[u8]) -> Result<Record, String> {
         v: u32,
     }
     match serde_json::from_slice::<Line<Record>>(line) {
-        Ok(line) if line.v <= SUMMARY_VERSION => Ok(line.record),
+        Ok(line) if line.v <= LOSS_VERSION => Ok(line.record),
         result => {
             let version = serde_json::from_slice::<Version>(line).ok();
             Err(match (version, result) {
-                (Some(Version { v }), _) if v > SUMMARY_VERSION => {
+                (Some(Version { v }), _) if v > LOSS_VERSION => {
                     format!("written by a newer gliznet (version {v}); it is kept, but not read")
                 }
                 (_, Err(error)) => format!("not a record ({error}); it is kept, but not read"),

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::place::{Place, as_lines};
+use super::place::{Place, applied, as_lines};
 use super::plan::key;
 use super::record::Lossless;
 
@@ -39,6 +39,40 @@ pub(super) fn standing(content: &[u8], name: &OsStr) -> Vec<String> {
     of_file.next().map_or(Vec::new(), |line| line.tags)
 }
 
+/// Whether a file has a line, be it an empty one.
+pub(super) fn has_line(content: &[u8], name: &OsStr) -> bool {
+    let name = lossless(name);
+    let mut lines = content.split(|byte| *byte == b'\n').filter_map(line_of);
+    lines.any(|line| line.file == name)
+}
+
+/// The content in which a file has these tags and no others.
+pub(super) fn listing(content: &[u8], name: &OsStr, tags: &[String]) -> Vec<u8> {
+    let place = edited(content, name, &standing(content, name), tags);
+    let listing = applied(content, place.as_slice());
+    listing.unwrap_or_else(|| content.to_vec())
+}
+
+/// A place as it is for its file under another name.
+pub(super) fn named(place: &Place, name: &OsStr) -> Place {
+    let file = lossless(name);
+    let named = |bytes: &[u8]| match line_of(bytes) {
+        Some(line) if line.file != file => written(file.clone(), line.tags),
+        _ => bytes.to_vec(),
+    };
+    Place {
+        at: place.at,
+        before: named(&place.before),
+        after: named(&place.after),
+    }
+}
+
+fn written(file: Lossless, tags: Vec<String>) -> Vec<u8> {
+    let mut line = serde_json::to_vec(&Line { file, tags }).unwrap_or_default(); // Strings cannot fail.
+    line.push(b'\n');
+    line
+}
+
 /// The place that changes where tags go and come; none where nothing does.
 pub(super) fn edited(
     content: &[u8],
@@ -59,15 +93,10 @@ pub(super) fn edited(
         return None;
     }
     let file = lossless(name);
-    let mut after = Vec::new();
-    if !tags.is_empty() {
-        let line = Line {
-            file: file.clone(),
-            tags,
-        };
-        after = serde_json::to_vec(&line).unwrap_or_default(); // Strings cannot fail.
-        after.push(b'\n');
-    }
+    let mut after = match tags.is_empty() {
+        true => Vec::new(),
+        false => written(file.clone(), tags),
+    };
     let mut at = 0;
     let mut behind = None;
     for line in content.split_inclusive(|byte| *byte == b'\n') {
@@ -149,6 +178,20 @@ mod tests {
             &["x"],
             "no line\n{\"file\":\"c\",\"tags\":[\"x\"]}\n",
         );
+    }
+
+    #[test]
+    fn a_file_takes_its_line_along_to_another_name_and_it_is_taken_back_there() {
+        let (a, b) = (OsStr::new("a"), OsStr::new("b"));
+        let old = edited(b"", a, &[], &strings(&["x"])).unwrap();
+        let content = applied(b"", std::slice::from_ref(&old)).unwrap();
+        let both = listing(&content, b, &strings(&["x"]));
+        let moved = listing(&both, a, &[]);
+        assert_eq!(moved, b"{\"file\":\"b\",\"tags\":[\"x\"]}\n");
+        assert!(has_line(&moved, b) && !has_line(&moved, a));
+        assert_eq!(located(&moved, &[old.clone()]), None);
+        let found = located(&moved, &[named(&old, b)]);
+        assert_eq!(found, Some(vec![0..moved.len()]));
     }
 
     #[test]

@@ -57,6 +57,16 @@ impl Held {
         })
     }
 
+    /// The place of a file that is gone.
+    pub(super) fn nothing(path: &Path, sink: Sink) -> Held {
+        Held {
+            path: path.to_path_buf(),
+            sink,
+            content: Vec::new(),
+            exists: false,
+        }
+    }
+
     /// The same place with other bytes: a text that is open in an editor.
     pub(super) fn of_text(path: &Path, text: &str) -> Held {
         Held {
@@ -105,6 +115,21 @@ impl Held {
         }
     }
 
+    /// Whether there is nothing at all that tags could stand in: a script has written the file
+    /// anew, or a program has saved it without its attributes. Who takes out a tag leaves the rest.
+    pub(super) fn is_bare(&self) -> Result<bool, SinkError> {
+        match self.sink {
+            Sink::Frontmatter => note::is_bare(&self.path, &self.content),
+            Sink::Xattr => Ok(self.content.is_empty()),
+            _ => Ok(!sidecar::has_line(&self.content, self.name())),
+        }
+    }
+
+    /// The bytes of a sidecar in which the file has these tags and no others.
+    pub(super) fn listing(&self, tags: &[String]) -> Vec<u8> {
+        sidecar::listing(&self.content, self.name(), tags)
+    }
+
     pub(super) fn edited(&self, remove: &[String], add: &[String]) -> Result<Edited, SinkError> {
         match self.sink {
             Sink::Frontmatter => note::edited(&self.path, &self.content, remove, add),
@@ -145,9 +170,17 @@ impl Held {
         if self.hash() == after {
             return taken_back(&self.content, places);
         }
-        let ranges = match self.sink {
-            Sink::Frontmatter => note::located(&self.path, &self.content, places)?,
-            Sink::Sidecar => sidecar::located(&self.content, places)?,
+        let of_name: Vec<Place>;
+        let (ranges, places) = match self.sink {
+            Sink::Frontmatter => (note::located(&self.path, &self.content, places)?, places),
+            Sink::Sidecar => {
+                // Its line has followed the file to another name.
+                let named = places
+                    .iter()
+                    .map(|place| sidecar::named(place, self.name()));
+                of_name = named.collect();
+                (sidecar::located(&self.content, &of_name)?, &of_name[..])
+            }
             _ => return None, // An attribute is one place.
         };
         let before: Vec<&[u8]> = places.iter().map(|place| &place.before[..]).collect();

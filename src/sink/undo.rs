@@ -4,7 +4,7 @@
 //! Invariant: what a person has changed since is never overwritten; edits elsewhere in the file
 //! stay. The taking back is recorded like any write, before it is done.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::shown;
 use super::ledger::{Ledger, Open, Preview, Wanted, canonical};
@@ -161,11 +161,29 @@ fn take_back(
     file: &Chosen,
     mode: Mode,
 ) -> Result<TakenBack, SinkError> {
-    let held = Held::read(&file.path, file.sink)?;
+    let held = match Held::read(&file.path, file.sink) {
+        // Where its folder is there, it is on no disk that may come back.
+        Err(gone @ SinkError::Gone(_)) if file.path.parent().is_some_and(Path::is_dir) => {
+            conclude(
+                open,
+                taker,
+                &Held::nothing(&file.path, file.sink),
+                file,
+                mode,
+            )?;
+            return Err(gone);
+        }
+        held => held?,
+    };
+    let mut records = Vec::new();
+    for id in &file.writes {
+        records.push((*id, record(open, *id)?));
+    }
+    let written = records.iter().flat_map(|(_, record)| &record.added);
+    let written: Vec<String> = written.map(|added| added.tag.clone()).collect();
     let mut content = held.content.clone();
     let (mut removed, mut added): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
-    for id in &file.writes {
-        let record = record(open, *id)?;
+    for (id, record) in records {
         let now = held.with(content);
         let is_back = now.hash() == record.before;
         let places: Vec<Place> = record.places.into_iter().map(Place::of_record).collect();
@@ -175,7 +193,10 @@ fn take_back(
             true => Some(now.content), // A person has done it already.
             false => now.taken_back(&places, record.after),
         };
-        content = before.ok_or_else(|| refusal(open, file, *id, &removed))?;
+        match before {
+            Some(before) => content = before,
+            None => return hindered(open, taker, &held, file, id, &written, mode),
+        }
         let is_back = |tag: &String| record.removed.iter().any(|other| key(other) == key(tag));
         removed.retain(|tag| !is_back(tag));
         added.extend(record.removed);
@@ -184,37 +205,75 @@ fn take_back(
     let (standing, _) = after.standing()?;
     let stands = |tag: &String| standing.iter().any(|other| key(other) == key(tag));
     if removed.iter().any(stands) {
-        return Err(refusal(open, file, file.writes[0], &removed));
+        let newest = file.writes[0];
+        return hindered(open, taker, &held, file, newest, &written, mode);
     }
     added.retain(stands);
-    let preview = Preview {
-        target: held.target(),
-        before: held.content.clone(),
-        after: after.content.clone(),
-        added: added.clone(),
-        removed: removed.clone(),
-        unwritable: Vec::new(),
-    };
-    if mode == Mode::Do {
-        let added = added.iter().cloned();
-        let wanted = Wanted {
-            edited: Edited {
-                places: Vec::new(),
-                after: after.content,
-                edits: Vec::new(),
-                unwritable: Vec::new(),
-            },
-            added: added.map(|tag| Added { tag, score: None }).collect(),
+    let back = TakenBack {
+        preview: Preview {
+            target: held.target(),
+            before: held.content.clone(),
+            after: after.content,
+            added: added.clone(),
             removed: removed.clone(),
-            withdrawn: Vec::new(),
-        };
-        open.put(taker, &held, &wanted, file.writes.clone())?;
-    }
-    Ok(TakenBack {
+            unwritable: Vec::new(),
+        },
         removed,
         added,
-        preview,
-    })
+    };
+    if mode == Mode::Do {
+        put(open, taker, &held, file, &back)?;
+    }
+    Ok(back)
+}
+
+fn put(
+    open: &mut Open<'_>,
+    taker: &Run,
+    held: &Held,
+    file: &Chosen,
+    back: &TakenBack,
+) -> Result<(), SinkError> {
+    let added = back.added.iter().cloned();
+    let wanted = Wanted {
+        edited: Edited {
+            places: Vec::new(),
+            after: back.preview.after.clone(),
+            edits: Vec::new(),
+            unwritable: Vec::new(),
+        },
+        added: added.map(|tag| Added { tag, score: None }).collect(),
+        removed: back.removed.clone(),
+        withdrawn: Vec::new(),
+        lost: Vec::new(),
+    };
+    open.put(taker, held, &wanted, file.writes.clone())
+}
+
+/// Of these writes nothing is left that could be taken back: they stand no more.
+fn conclude(
+    open: &mut Open<'_>,
+    taker: &Run,
+    held: &Held,
+    file: &Chosen,
+    mode: Mode,
+) -> Result<TakenBack, SinkError> {
+    let back = TakenBack {
+        removed: Vec::new(),
+        added: Vec::new(),
+        preview: Preview {
+            target: held.target(),
+            before: held.content.clone(),
+            after: held.content.clone(),
+            added: Vec::new(),
+            removed: Vec::new(),
+            unwritable: Vec::new(),
+        },
+    };
+    if mode == Mode::Do {
+        put(open, taker, held, file, &back)?;
+    }
+    Ok(back)
 }
 
 /// The full record of a write, if it still stands.
@@ -224,23 +283,34 @@ fn record(open: &mut Open<'_>, id: u64) -> Result<WriteRecord, SinkError> {
     open.record_at(line)
 }
 
-/// Why a file is left as it is.
-fn refusal(open: &Open<'_>, file: &Chosen, write: u64, tags: &[String]) -> SinkError {
+/// Why a file is left as it is, of whose `written` tags some still stand.
+fn hindered(
+    open: &mut Open<'_>,
+    taker: &Run,
+    held: &Held,
+    file: &Chosen,
+    write: u64,
+    written: &[String],
+    mode: Mode,
+) -> Result<TakenBack, SinkError> {
     let path = shown(&file.path);
     let newer = open.past.standing().filter(|(path, _)| *path == file.path);
     let newer = newer.flat_map(|(_, writes)| writes);
     let newer = newer.filter(|(id, newer)| *id > write && newer.sink == file.sink);
     let newer = newer.filter(|(id, _)| !file.writes.contains(id));
-    match newer.map(|(_, write)| write.run).max() {
-        Some(run) => SinkError::Undone(format!(
+    if let Some(run) = newer.map(|(_, write)| write.run).max() {
+        return Err(SinkError::Undone(format!(
             "{path}: run {run} has written there since; undo that one first (`gliznet undo --run {run}`)"
-        )),
-        None => SinkError::Undone(format!(
+        )));
+    }
+    let (standing, _) = held.standing()?;
+    let stands = |tag: &&String| standing.iter().any(|other| key(other) == key(tag));
+    let left = written.iter().filter(stands).map(|tag| format!("`{tag}`"));
+    match left.collect::<Vec<String>>() {
+        left if left.is_empty() => conclude(open, taker, held, file, mode),
+        left => Err(SinkError::Undone(format!(
             "{path}: its tags have been changed since, and it was left alone; take {} out by hand",
-            tags.iter()
-                .map(|tag| format!("`{tag}`"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        )),
+            left.join(", ")
+        ))),
     }
 }

@@ -14,10 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use answer::{Answer, Opened, changed, desk_text, names, said, text_stamp};
+use answer::{Answer, Opened, changed, desk_text, fit, names, said, text_stamp};
 
-use super::corrections::Verdict;
-
+use super::corrections::{CROWD, Verdict};
 use super::index::Index;
 use super::note::{Basis, Note, Stamp};
 use super::queue::Job;
@@ -30,7 +29,7 @@ use crate::desk::name::uri_of;
 use crate::desk::{Desk, DeskError, Tagged};
 use crate::engine::scheduler::Priority;
 use crate::engine::worker::{Loading, WorkerError};
-use crate::sink::{Cause, Ledger, Provenance, Run, Sink, SinkError, Wish};
+use crate::sink::{Cause, Ledger, Provenance, Run, Sink, SinkError, TagWish};
 
 /// When to ask again after the queue was full.
 const RETRY: Duration = Duration::from_millis(200);
@@ -142,14 +141,10 @@ impl Tagger {
                 model: number(&tagged.answer.model.fingerprint),
                 rules: rules.print,
             }),
-            fits: tagged
-                .tags
-                .iter()
-                .map(|tag| (tag.label.clone(), tag.score))
-                .collect(),
+            fits: tagged.tags.iter().map(fit).collect(),
             fault: None,
         };
-        if !folder.sink.writes() {
+        if !rules.sink.writes() {
             let path = Arc::clone(&job.path);
             let tagger = Arc::clone(&self);
             let remembered = tokio::task::spawn_blocking(move || {
@@ -160,8 +155,8 @@ impl Tagger {
                 Err(_) => self.broken(&job.path),
             };
         }
-        let run = run.get(folder.sink, &tagged.answer.model.name);
-        if folder.sink == Sink::Frontmatter
+        let run = run.get(rules.sink, &tagged.answer.model.name);
+        if rules.sink == Sink::Frontmatter
             && let Some(editor) = self.desk.editors.of(&job.path)
         {
             return self
@@ -215,7 +210,7 @@ impl Tagger {
             .is_none_or(|known| known.content != text.content);
         let mut verdict = Verdict::default();
         if has_changed && let (Some(known), Ok(rules)) = (&known, &rules) {
-            verdict = said(folder, known, &text, &provenance, rules, job.crowd);
+            verdict = said(rules.sink, known, &text, &provenance, rules, job.crowd);
         }
         let is_up_to_date = |note: &Note| match &rules {
             Ok(rules) => note.basis.is_some() && note.basis == self.basis(rules),
@@ -232,6 +227,7 @@ impl Tagger {
             provenance,
             verdict,
             is_same,
+            in_crowd: job.crowd > CROWD,
         };
         if let (true, Some(known)) = (is_same, &opened.known) {
             // An echo of our own writing, or a file that was only touched.
@@ -239,7 +235,11 @@ impl Tagger {
             let answer = Answer {
                 basis: known.basis,
                 fits: fits
-                    .map(|fit| (fit.name.to_string(), Some(fit.score)))
+                    .map(|fit| TagWish {
+                        name: fit.name.to_string(),
+                        score: Some(fit.score),
+                        by_person: false,
+                    })
                     .collect(),
                 fault: None,
             };
@@ -334,19 +334,17 @@ impl Tagger {
     ) -> Outcome {
         let ledger = match &self.ledger {
             Ok(ledger) => ledger,
-            Err(fault) => return Outcome::Later(LATER, fault.clone()),
+            Err(fault) => return self.held_up(path, opened, answer, LATER, fault.clone()),
         };
         if let Some(lock) = locked_by(path) {
-            tracing::debug!(path = %path.display(), lock = %lock.display(), "another program has it open");
-            return Outcome::Later(LOCKED, String::new());
+            let (name, lock) = (path.display(), lock.display());
+            let fault = format!(
+                "{name}: another program has it open, as {lock} says; close it there, or remove that file where a crash has left it"
+            );
+            return self.held_up(path, opened, answer, LOCKED, fault);
         }
-        let (wishes, labels) = (answer.wishes(), names(rules));
-        let wish = Wish {
-            path,
-            seen: opened.text.content,
-            tags: &wishes,
-            labels: Some(&labels),
-        };
+        let labels = names(rules);
+        let wish = opened.wish(path, &answer, rules, &labels);
         let mut stamp = opened.text.stamp;
         let mut note = opened.note(&self.index, stamp, &answer);
         match ledger.write(run, &wish) {
@@ -367,7 +365,10 @@ impl Tagger {
             }
             Err(error) if error.is_stale() => return Outcome::Unsettled,
             Err(error @ SinkError::Ledger { .. }) => {
-                return Outcome::Later(LATER, error.to_string());
+                return self.held_up(path, opened, answer, LATER, error.to_string());
+            }
+            Err(error @ SinkError::InUse { .. }) => {
+                return self.held_up(path, opened, answer, LOCKED, error.to_string());
             }
             Err(error) => {
                 let is_passing = matches!(error, SinkError::Io { .. } | SinkError::ReadOnly(_));
@@ -401,13 +402,8 @@ impl Tagger {
         let Some(open) = editor.text(path) else {
             return Outcome::Unsettled; // It was just closed.
         };
-        let (wishes, labels) = (answer.wishes(), names(rules));
-        let wish = Wish {
-            path,
-            seen: opened.text.content,
-            tags: &wishes,
-            labels: Some(&labels),
-        };
+        let labels = names(rules);
+        let wish = opened.wish(path, &answer, rules, &labels);
         let change = match ledger.change(run, &wish, &open.text) {
             Ok(change) => change,
             Err(error) => {
@@ -423,10 +419,19 @@ impl Tagger {
             match tokio::time::timeout(EDITOR, edited).await {
                 Ok(Ok(true)) => {}
                 // Its writer goes on writing: the next save asks again.
-                Ok(Ok(false)) | Err(_) => return Outcome::Later(LOCKED, String::new()),
+                Ok(Ok(false)) | Err(_) => {
+                    let fault = format!(
+                        "{}: the editor that has it open did not take its tags; they are put in when it is saved",
+                        path.display()
+                    );
+                    return self.held_up(path, &opened, answer, LOCKED, fault);
+                }
                 Ok(Err(fault)) => {
-                    tracing::debug!(path = %path.display(), fault, "the editor takes no edits");
-                    return Outcome::Later(LATER, String::new());
+                    let fault = format!(
+                        "{}: the editor that has it open takes no tags ({fault}); close it there",
+                        path.display()
+                    );
+                    return self.held_up(path, &opened, answer, LATER, fault);
                 }
             }
             if let Err(error) = ledger.applied(run, &wish, &open.text, &change) {
@@ -436,6 +441,24 @@ impl Tagger {
         // The file is still as it was; when the editor saves it, it is read again.
         self.remember(path, &opened, opened.text.stamp, answer);
         Outcome::Done
+    }
+
+    /// Something is in the way of a note that was read. What a person said by it was heard, and is
+    /// not heard again when it is tried again.
+    fn held_up(
+        &self,
+        path: &Path,
+        opened: &Opened,
+        answer: Answer,
+        pause: Duration,
+        fault: String,
+    ) -> Outcome {
+        let answer = Answer {
+            basis: None,
+            ..answer
+        };
+        self.remember(path, opened, opened.text.stamp, answer);
+        Outcome::Later(pause, fault)
     }
 
     fn remember(&self, path: &Path, opened: &Opened, stamp: Stamp, answer: Answer) {
@@ -460,7 +483,16 @@ impl Tagger {
         if let Ok(ledger) = &self.ledger
             && let Err(error) = ledger.moved(from, to)
         {
-            tracing::warn!(%error, "that a note has another name was not recorded");
+            tracing::warn!(%error, "a note has another name, and not all that is known followed");
+        }
+    }
+
+    /// Notes are no more: what comes under their names is not what they were.
+    pub(super) fn gone(&self, paths: &[PathBuf]) {
+        if let Ok(ledger) = &self.ledger
+            && let Err(error) = ledger.gone(paths)
+        {
+            tracing::warn!(%error, "that notes are gone was not recorded");
         }
     }
 }

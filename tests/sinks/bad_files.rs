@@ -83,6 +83,8 @@ fn a_file_that_changed_since_it_was_tagged_is_left_alone() {
         seen: hash("Old text"),
         tags: &tags,
         labels: None,
+        set: None,
+        in_crowd: false,
     };
     let run = Run::new(Cause::Watch, Sink::Frontmatter, "m".to_owned(), 1);
     let error = vault.ledger.write(&run, &wish).unwrap_err();

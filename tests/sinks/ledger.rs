@@ -177,6 +177,8 @@ fn tags_of_labels_that_were_not_asked_about_stay() {
         seen: hash(std::fs::read(&path).unwrap()),
         tags: &tags,
         labels: Some(&labels),
+        set: None,
+        in_crowd: false,
     };
     let run = Run::new(Cause::Person, Sink::Frontmatter, String::new(), 1_000);
     let written = vault.ledger.write(&run, &wish).unwrap();
@@ -221,6 +223,8 @@ fn an_editor_may_make_the_change_and_it_is_known_and_undone() {
         seen: hash("whatever"),
         tags: &tags,
         labels: None,
+        set: None,
+        in_crowd: false,
     };
     let run = Run::new(Cause::Watch, Sink::Frontmatter, "m".to_owned(), 1_000);
     let change = vault.ledger.change(&run, &wish, text).unwrap();
@@ -292,6 +296,8 @@ fn a_preview_writes_nothing() {
         seen: hash("Text"),
         tags: &tags,
         labels: None,
+        set: None,
+        in_crowd: false,
     };
     let run = Run::new(Cause::Person, Sink::Frontmatter, "m".to_owned(), 1_000);
     let preview = vault.ledger.preview(&run, &wish).unwrap();

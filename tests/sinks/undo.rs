@@ -76,7 +76,7 @@ fn edits_elsewhere_stay_and_edits_there_are_left_alone() {
     }
     let text = vault.get("kept.md");
     vault.put("kept.md", text.replace("title: x", "title: y") + "More\n");
-    let changed = text.replace("- a", "- apple");
+    let changed = text.replace("- a\n", "- a\n- apple\n");
     vault.put("changed.md", &changed);
     std::fs::remove_file(vault.path("gone.md")).unwrap();
     vault.put("reverted.md", "---\ntitle: x\ntags:\n- mine\n---\nText\n");
@@ -84,7 +84,8 @@ fn edits_elsewhere_stay_and_edits_there_are_left_alone() {
     faults.sort();
     assert_eq!(faults.len(), 2, "{faults:?}");
     assert!(
-        faults[0].contains("changed.md: its tags have been changed since"),
+        faults[0].contains("changed.md: its tags have been changed since")
+            && faults[0].ends_with("take `a` out by hand"),
         "{faults:?}"
     );
     assert!(faults[1].contains("gone.md: it is gone"), "{faults:?}");
@@ -95,7 +96,7 @@ fn edits_elsewhere_stay_and_edits_there_are_left_alone() {
     assert_eq!(vault.get("changed.md"), changed);
     // What was not taken back still stands, and can be taken back when that is possible again.
     vault.put("changed.md", &text);
-    assert_eq!(vault.undo(&of_run(1)).len(), 1);
+    assert_eq!(vault.undo(&of_run(1)), [""; 0]);
     assert_eq!(
         vault.get("changed.md"),
         "---\ntitle: x\ntags:\n- mine\n---\nText\n"
@@ -167,7 +168,7 @@ fn a_forgotten_run_leaves_its_tags_with_the_machine_and_later_ones_are_taken_bac
     vault.write_in(&first, "a.md", &["a"]).unwrap();
     vault.write_in(&first, "b.md", &["a"]).unwrap();
     let one = vault.get("a.md");
-    vault.put("b.md", "Text"); // A person takes it out.
+    vault.put("b.md", "---\ntags: []\n---\nText"); // A person takes it out.
     assert_eq!(other.runs().unwrap().len(), 1);
     vault.write_in(&second, "a.md", &["a", "b"]).unwrap();
     vault.write_in(&second, "b.md", &["a", "c"]).unwrap();
@@ -179,7 +180,7 @@ fn a_forgotten_run_leaves_its_tags_with_the_machine_and_later_ones_are_taken_bac
     assert_eq!(vault.undo(&everything()), [""; 0]);
     assert_eq!(
         (vault.get("a.md"), vault.get("b.md")),
-        (one, "Text".to_owned())
+        (one, "---\ntags: []\n---\nText".to_owned())
     );
     let provenance = other.provenance(&vault.path("a.md")).unwrap();
     assert_eq!(provenance.machine, ["a"]);
@@ -187,7 +188,7 @@ fn a_forgotten_run_leaves_its_tags_with_the_machine_and_later_ones_are_taken_bac
     vault.write_in(&third, "b.md", &["a"]).unwrap();
     assert_eq!(
         vault.get("b.md"),
-        "Text",
+        "---\ntags: []\n---\nText",
         "what a person took out never returns"
     );
     vault.write_in(&third, "a.md", &["d"]).unwrap();
@@ -210,4 +211,50 @@ fn a_run_that_is_forgotten_while_it_writes_goes_on_and_is_taken_back() {
     assert_eq!((runs.len(), runs[0].id, runs[0].files), (1, RunId(1), 1));
     assert_eq!(vault.undo(&of_run(1)), [""; 0]);
     assert_eq!(vault.get("b.md"), "Text");
+}
+
+#[test]
+fn a_run_of_which_nothing_is_left_does_not_stand_before_older_ones() {
+    let vault = Vault::new();
+    for name in ["old.md", "edited.md", "gone.md"] {
+        vault.put(name, "Text");
+    }
+    vault.write(Sink::Frontmatter, "old.md", &["a"]).unwrap();
+    let run = Run::new(Cause::Watch, Sink::Frontmatter, "m".to_owned(), 2_000);
+    for name in ["edited.md", "gone.md"] {
+        vault.write_in(&run, name, &["a", "b"]).unwrap();
+    }
+    let edited = vault.get("edited.md").replace("  - a\n", "");
+    vault.put("edited.md", &edited);
+    std::fs::remove_file(vault.path("gone.md")).unwrap();
+    let latest = UndoSelection::default();
+    let mut faults = vault.undo(&latest);
+    faults.sort();
+    assert!(faults[0].ends_with("take `b` out by hand"), "{faults:?}");
+    assert!(faults[1].contains("gone.md: it is gone"), "{faults:?}");
+    let edited = edited.replace("  - b\n", "");
+    vault.put("edited.md", &edited);
+    assert_eq!(vault.undo(&latest), [""; 0], "nothing of it stands");
+    assert_eq!(vault.get("edited.md"), edited);
+    assert_eq!(vault.undo(&latest), [""; 0]);
+    assert_eq!(vault.get("old.md"), "Text");
+}
+
+#[test]
+fn a_line_of_a_sidecar_is_taken_back_under_another_name() {
+    let vault = Vault::new();
+    vault.put("a.txt", "Text");
+    vault.put("b.txt", "Text");
+    for name in ["a.txt", "b.txt"] {
+        vault.write(Sink::Sidecar, name, &["x"]).unwrap();
+    }
+    let (from, to) = (vault.path("a.txt"), vault.path("c.txt"));
+    std::fs::rename(&from, &to).unwrap();
+    vault.ledger.moved(&from, &to).unwrap();
+    let left = "{\"file\":\"b.txt\",\"tags\":[\"x\"]}\n";
+    let moved = "{\"file\":\"c.txt\",\"tags\":[\"x\"]}\n";
+    assert_eq!(vault.get(".gliznet-tags.jsonl"), format!("{left}{moved}"));
+    assert!(!vault.write(Sink::Sidecar, "c.txt", &["x"]).unwrap().changed);
+    assert_eq!(vault.undo(&of_run(1)), [""; 0]);
+    assert_eq!(vault.get(".gliznet-tags.jsonl"), left);
 }

@@ -15,6 +15,7 @@ use super::read::Text;
 use super::record::WrittenRecord;
 use super::{Format, Outline, Tagger};
 use crate::config::{Settings, Sink};
+use crate::desk::protocol::Origin;
 use crate::engine::Vocabulary;
 use crate::score::Score;
 use crate::sink::{Cause, Ledger, Run, TagWish, Wish};
@@ -80,8 +81,9 @@ impl WriteArgs {
     }
 
     fn sink(&self, settings: &Settings) -> Sink {
-        let named = self.sink.map(SinkArg::sink).or(settings.sink);
-        named.unwrap_or(Sink::Frontmatter)
+        let named = self.sink.map(SinkArg::sink);
+        let chosen = settings.sink.as_ref().map(|chosen| chosen.value);
+        named.or(chosen).unwrap_or(Sink::Frontmatter)
     }
 
     /// The form of the output: one sink has its own.
@@ -195,6 +197,7 @@ impl Writer {
         let tags = outline.tags.iter().map(|tag| TagWish {
             name: vocabulary.set().label(tag.label).name.clone(),
             score: tag.score.map(Score::value),
+            by_person: tag.origin == Origin::You,
         });
         let tags: Vec<TagWish> = tags.collect();
         let wish = Wish {
@@ -202,6 +205,8 @@ impl Writer {
             seen: *seen,
             tags: &tags,
             labels: Some(&self.labels),
+            set: Some(vocabulary.set()),
+            in_crowd: false,
         };
         if self.dry {
             let preview = self.ledger.preview(&self.run, &wish);

@@ -9,7 +9,7 @@ use super::super::past::{Past, RunId};
 use super::super::plan::{Known, Plan, key, plan};
 use super::super::record::{Added, Lossless, Record, RunRecord, WriteRecord, parse};
 use super::super::store::{Edited, Held, draft};
-use super::super::{ContentHash, Run, Sink, SinkError, Wish, replace};
+use super::super::{ContentHash, Run, Sink, SinkError, Wish, replace, writer};
 use crate::lines::{Durability, Lines};
 
 /// What is to be written into a file.
@@ -19,6 +19,7 @@ pub(in crate::sink) struct Wanted {
     pub(in crate::sink) added: Vec<Added>,
     pub(in crate::sink) removed: Vec<String>,
     pub(in crate::sink) withdrawn: Vec<String>,
+    pub(in crate::sink) lost: Vec<String>,
 }
 
 /// The ledger, locked and up to date.
@@ -100,12 +101,14 @@ impl Open<'_> {
             machine: provenance.machine,
             withdrawn: provenance.withdrawn,
             undone: provenance.undone,
+            is_bare: held.is_bare()?,
         };
         let Plan {
             add,
             remove,
             withdrawn,
-        } = plan(&known, wish.tags, wish.labels, run.cause);
+            lost,
+        } = plan(&known, wish, run.cause);
         let names: Vec<String> = add.iter().map(|wish| wish.name.clone()).collect();
         let edited = held.edited(&remove, &names)?;
         let is_written = |tag: &str| edited.unwritable.iter().all(|other| key(other) != key(tag));
@@ -119,6 +122,7 @@ impl Open<'_> {
                 .collect(),
             removed: remove.into_iter().filter(|tag| is_written(tag)).collect(),
             withdrawn,
+            lost,
             edited,
         })
     }
@@ -131,6 +135,10 @@ impl Open<'_> {
         wanted: &Wanted,
         undoes: Vec<u64>,
     ) -> Result<(), SinkError> {
+        if held.sink() == Sink::Frontmatter && wanted.edited.after != held.content {
+            // Before anything is recorded: it may be so for days.
+            writer::check(&held.path)?;
+        }
         let temporary = replace::temporary(self.past.next().1);
         let write = self.begin(run, held, wanted, undoes, temporary.clone())?;
         let put = held.put(&wanted.edited.after, &temporary);
@@ -150,10 +158,7 @@ impl Open<'_> {
     ) -> Result<u64, SinkError> {
         let (next_run, write) = self.past.next();
         let id = run.id().map_or(next_run, |id| id.0);
-        let mut records = Vec::new();
-        if !wanted.withdrawn.is_empty() {
-            records.push(withdrawn(&held.path, run.sink, &wanted.withdrawn));
-        }
+        let mut records = vanished(&held.path, run.sink, wanted);
         // A long run may be forgotten while it still writes.
         if self.past.time_of(id).is_none() {
             records.push(Record::Run(RunRecord {
@@ -191,15 +196,16 @@ impl Open<'_> {
         Ok(write)
     }
 
-    pub(super) fn withdraw(
+    /// Records what was found to be gone, where nothing is written.
+    pub(super) fn settle(
         &mut self,
         path: &Path,
         sink: Sink,
-        tags: &[String],
+        wanted: &Wanted,
     ) -> Result<(), SinkError> {
-        match tags {
-            [] => Ok(()),
-            tags => self.append(vec![withdrawn(path, sink, tags)], Durability::Synced),
+        match vanished(path, sink, wanted) {
+            records if records.is_empty() => Ok(()),
+            records => self.append(records, Durability::Synced),
         }
     }
 
@@ -239,12 +245,24 @@ impl Open<'_> {
     }
 }
 
-fn withdrawn(path: &Path, sink: Sink, tags: &[String]) -> Record {
-    Record::Withdrawn {
-        path: Lossless::of_path(path),
-        sink,
-        tags: tags.to_vec(),
+/// What is gone from a file, and whether a person took it out.
+fn vanished(path: &Path, sink: Sink, wanted: &Wanted) -> Vec<Record> {
+    let mut records = Vec::new();
+    if !wanted.lost.is_empty() {
+        records.push(Record::Lost {
+            path: Lossless::of_path(path),
+            sink,
+            tags: wanted.lost.clone(),
+        });
     }
+    if !wanted.withdrawn.is_empty() {
+        records.push(Record::Withdrawn {
+            path: Lossless::of_path(path),
+            sink,
+            tags: wanted.withdrawn.clone(),
+        });
+    }
+    records
 }
 
 /// Whether a write whose writer died was done; `None` where that cannot be told yet.

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use crate::desk;
 use crate::desk::name::uri_of;
-use crate::sink::{Provenance, TagWish};
+use crate::desk::protocol::{Origin, TagRecord};
+use crate::sink::{Provenance, Sink, TagWish, Wish};
 use crate::watch::corrections::{Change, Verdict, verdict};
 use crate::watch::index::Index;
 use crate::watch::note::{Basis, Fit, Held, Note, Stamp};
 use crate::watch::read::Text;
-use crate::watch::roots::Folder;
 use crate::watch::rules::InForce;
 use crate::watch::search::is_same;
 
@@ -27,27 +27,36 @@ pub(super) struct Opened {
     pub(super) verdict: Verdict,
     /// It is what it was when it was tagged.
     pub(super) is_same: bool,
+    /// Many notes changed together with it.
+    pub(super) in_crowd: bool,
 }
 
 /// What the model said of a note.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answer {
     pub(super) basis: Option<Basis>,
-    pub(super) fits: Vec<(String, Option<f32>)>,
+    pub(super) fits: Vec<TagWish>,
     pub(super) fault: Option<String>,
 }
 
-impl Answer {
-    pub(super) fn wishes(&self) -> Vec<TagWish> {
-        let wish = |(name, score): &(String, Option<f32>)| TagWish {
-            name: name.clone(),
-            score: *score,
-        };
-        self.fits.iter().map(wish).collect()
-    }
-}
-
 impl Opened {
+    pub(super) fn wish<'a>(
+        &self,
+        path: &'a Path,
+        answer: &'a Answer,
+        rules: &'a InForce,
+        labels: &'a [String],
+    ) -> Wish<'a> {
+        Wish {
+            path,
+            seen: self.text.content,
+            tags: &answer.fits,
+            labels: Some(labels),
+            set: Some(&rules.rules.labels),
+            in_crowd: self.in_crowd,
+        }
+    }
+
     pub(super) fn note(&self, index: &Index, stamp: Stamp, answer: &Answer) -> Note {
         let ours = &self.provenance.machine;
         let is_ours = |tag: &str| ours.iter().any(|ours| is_same(ours, tag));
@@ -60,9 +69,9 @@ impl Opened {
                 });
             }
         }
-        let fits = answer.fits.iter().map(|(name, score)| Fit {
-            name: index.name(name),
-            score: score.unwrap_or(1.0), // A person said so.
+        let fits = answer.fits.iter().map(|fit| Fit {
+            name: index.name(&fit.name),
+            score: fit.score.unwrap_or(1.0), // A person said so.
         });
         Note {
             stamp,
@@ -72,6 +81,15 @@ impl Opened {
             basis: answer.basis,
             fault: answer.fault.as_deref().map(|fault| index.name(fault)),
         }
+    }
+}
+
+/// A label that fits, as it is wished for.
+pub(super) fn fit(tag: &TagRecord) -> TagWish {
+    TagWish {
+        name: tag.label.clone(),
+        score: tag.score,
+        by_person: tag.origin == Origin::You,
     }
 }
 
@@ -91,7 +109,7 @@ pub(super) fn changed(index: &Index, note: Note, added: &[String], removed: &[St
 
 /// What a person said by changing a note.
 pub(super) fn said(
-    folder: &Folder,
+    sink: Sink,
     known: &Note,
     text: &Text,
     provenance: &Provenance,
@@ -107,7 +125,7 @@ pub(super) fn said(
     // Tags beside the file are not in its text, and nobody took them out of it.
     let mut now = text.tags.clone();
     now.extend(provenance.machine.iter().cloned());
-    let expected: Vec<String> = match folder.sink.writes() {
+    let expected: Vec<String> = match sink.writes() {
         true => known.fits.iter().map(|fit| fit.name.to_string()).collect(),
         false => Vec::new(),
     };
