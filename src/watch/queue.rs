@@ -3,7 +3,7 @@
 //! Invariant: a path is worked at once at a time; whatever is pushed while it is worked at is
 //! worked at again after that; nothing is given out before its time. Pure.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ pub(super) struct Job {
     pub(super) earliest: Moment,
     /// So many notes changed together with it, itself included.
     pub(super) crowd: usize,
+    /// It was looked at, and something stands in the way.
+    pub(super) is_held: bool,
 }
 
 /// The notes of one root that wait.
@@ -36,16 +38,23 @@ pub(super) struct Queue {
     /// Paths in the order they came; one that was taken out meanwhile is passed over.
     fresh: VecDeque<Arc<Path>>,
     behind: VecDeque<Arc<Path>>,
+    /// Those that wait until what stands in the way is gone.
+    held: HashSet<Arc<Path>>,
     /// What is worked at, and what came for it meanwhile.
     running: HashMap<Arc<Path>, Option<Job>>,
 }
 
 impl Queue {
     /// A note is to be looked at.
-    pub(super) fn push(&mut self, job: Job) {
+    pub(super) fn push(&mut self, mut job: Job) {
         if let Some(again) = self.running.get_mut(&job.path) {
+            job.crowd = job.crowd.max(again.as_ref().map_or(0, |again| again.crowd));
             *again = Some(job);
             return;
+        }
+        let was_held = !job.is_held && self.held.remove(&job.path);
+        if job.is_held && !self.waiting.contains_key(&job.path) {
+            self.held.insert(Arc::clone(&job.path));
         }
         let line = match job.urgency {
             Urgency::Fresh => &mut self.fresh,
@@ -53,8 +62,12 @@ impl Queue {
         };
         match self.waiting.get_mut(&job.path) {
             Some(known) => {
-                known.earliest = known.earliest.max(job.earliest);
-                known.crowd = job.crowd;
+                known.earliest = match was_held {
+                    true => job.earliest, // What stood in its way may be gone.
+                    false => known.earliest.max(job.earliest),
+                };
+                // Who changed in a crowd was not changed by hand, whatever it waits for besides.
+                known.crowd = known.crowd.max(job.crowd);
                 if known.urgency < job.urgency {
                     known.urgency = job.urgency;
                     line.push_back(job.path);
@@ -84,6 +97,7 @@ impl Queue {
             (None, None) => return None,
         };
         let job = self.waiting.remove(&path)?;
+        self.held.remove(&path);
         self.running.insert(path, None);
         Some(job)
     }
@@ -113,6 +127,7 @@ impl Queue {
     /// A path is gone, or has another name; what runs ends by itself.
     pub(super) fn forget(&mut self, path: &Path) {
         self.waiting.remove(path);
+        self.held.remove(path);
         if let Some(again) = self.running.get_mut(path) {
             *again = None;
         }
@@ -130,6 +145,20 @@ impl Queue {
     /// How many wait.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// How many of them were looked at already and wait for something to be out of their way.
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Those are to be looked at now.
+    pub(super) fn release(&mut self, now: Moment) {
+        for path in std::mem::take(&mut self.held) {
+            if let Some(job) = self.waiting.get_mut(&path) {
+                job.earliest = now;
+            }
+        }
     }
 
     /// How many are worked at.
@@ -168,6 +197,7 @@ mod tests {
             urgency,
             earliest: at(earliest),
             crowd: 1,
+            is_held: false,
         }
     }
 
@@ -224,6 +254,26 @@ mod tests {
         queue.forget(Path::new("b"));
         queue.done(Path::new("b"));
         assert_eq!(queue.next(), None);
+    }
+
+    #[test]
+    fn what_is_held_is_counted_until_it_is_pushed_again_or_asked_for() {
+        let mut queue = Queue::default();
+        let held = |path, crowd| Job {
+            is_held: true,
+            crowd,
+            ..job(path, Urgency::Behind, 9)
+        };
+        queue.push(held("a", 30));
+        queue.push(held("b", 1));
+        assert_eq!((queue.waiting(), queue.held()), (2, 2));
+        queue.push(job("a", Urgency::Fresh, 0));
+        assert_eq!((queue.waiting(), queue.held()), (2, 1));
+        assert_eq!(queue.pop(at(1)).map(|job| job.crowd), Some(30));
+        assert_eq!(popped(&mut queue, 1), None);
+        queue.release(at(1));
+        assert_eq!(queue.held(), 0);
+        assert_eq!(popped(&mut queue, 1).as_deref(), Some("b"));
     }
 
     #[derive(Clone, Debug)]

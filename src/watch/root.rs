@@ -3,7 +3,10 @@
 //! Input: what happened, and moments. Output: what to do next. Holds no thread and reads no file,
 //! but for the rules of what is left out.
 //! Invariant: one look at a time; a look that is asked for while one runs is had after it.
+//!
+//! Length: one folder's state with all that is asked of it, and a quarter of it is tests.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +22,8 @@ use crate::desk::ignored::{Ignored, RULE_FILES};
 
 /// So many paths are remembered; with more, all is looked at.
 const MOST_PATHS: usize = 4_096;
+/// So many reasons why notes wait are told at once.
+const MOST_HINDRANCES: usize = 20;
 /// How often a folder is looked at that the system tells nothing of.
 const POLL: Duration = Duration::from_secs(5);
 /// How often a folder is looked for that is away, or that could not be looked at.
@@ -57,8 +62,10 @@ pub(super) struct Root {
     pub(super) away: Option<&'static str>,
     pub(super) closed: Vec<String>,
     pub(super) elsewhere: usize,
-    /// What stands in the way of its notes.
-    pub(super) fault: Option<String>,
+    /// What stands in the way of some of its notes.
+    hindrances: BTreeMap<PathBuf, String>,
+    /// When notes of it were last seen to have changed.
+    recent: VecDeque<Moment>,
     /// It is worked at although it rests, until it was looked at and there is nothing to do.
     pub(super) is_once: bool,
     was_looked_at: bool,
@@ -99,7 +106,8 @@ impl Root {
             away: None,
             closed: Vec::new(),
             elsewhere: 0,
-            fault: None,
+            hindrances: BTreeMap::new(),
+            recent: VecDeque::new(),
             is_once: false,
             was_looked_at: false,
             surveys: 0,
@@ -189,13 +197,57 @@ impl Root {
             urgency,
             earliest,
             crowd,
+            is_held: false,
         });
+    }
+
+    /// A note is to be looked at again when what stands in its way may be gone.
+    pub(super) fn hold(&mut self, job: Job, earliest: Moment) {
+        self.queue.push(Job {
+            urgency: Urgency::Behind,
+            earliest,
+            is_held: true,
+            ..job
+        });
+    }
+
+    /// Something stands in the way of a note, which is said until it is done.
+    pub(super) fn hinder(&mut self, path: &Path, fact: String) {
+        if !self.hindrances.values().any(|known| *known == fact) {
+            tracing::warn!(folder = %self.folder.path.display(), "{fact}");
+        }
+        self.hindrances.insert(path.to_path_buf(), fact);
+    }
+
+    /// Nothing stands in the way of a note any more.
+    pub(super) fn clear(&mut self, path: &Path) {
+        self.hindrances.remove(path);
+    }
+
+    /// A note is gone, or has another name.
+    pub(super) fn forget(&mut self, path: &Path) {
+        self.queue.forget(path);
+        self.clear(path);
+    }
+
+    /// How many notes change together where `n` were just seen to: those that were seen a moment
+    /// ago are of them, and those that are not quiet yet.
+    pub(super) fn crowd(&mut self, n: usize, now: Moment) -> usize {
+        let since = now.saturating_sub(self.window());
+        while self.recent.front().is_some_and(|seen| *seen < since) {
+            self.recent.pop_front();
+        }
+        let crowd = n + self.recent.len() + self.events.held();
+        let room = MOST_PATHS.saturating_sub(self.recent.len());
+        self.recent.extend(std::iter::repeat_n(now, n.min(room)));
+        crowd
     }
 
     /// It is to be brought up to date now, even if it rests.
     pub(super) fn once(&mut self, now: Moment) {
         self.is_once = true;
         self.was_looked_at = false;
+        self.queue.release(now);
         let root = self.folder.path.clone();
         self.look_at(&root, now);
     }
@@ -240,7 +292,9 @@ impl Root {
     /// Whether there is anything to do.
     pub(super) fn is_idle(&self) -> bool {
         let polls = self.deaf.is_some() || self.away.is_some();
-        self.queue.waiting() + self.queue.running() + self.events.held() == 0
+        // What is held will be done when it can be, and nobody knows when.
+        let waiting = self.queue.waiting() - self.queue.held();
+        waiting + self.queue.running() + self.events.held() == 0
             && !self.is_looking()
             && self.surveys == 0
             && (!self.is_once || self.was_looked_at)
@@ -271,7 +325,8 @@ impl Root {
             format!("{fact}; what is known of it is kept, and it is looked for every few seconds")
         }));
         faults.extend(self.deaf.clone().filter(|fact| !fact.is_empty()));
-        faults.extend(self.fault.clone());
+        let hindrances: BTreeSet<&String> = self.hindrances.values().collect();
+        faults.extend(hindrances.into_iter().take(MOST_HINDRANCES).cloned());
         faults.extend(self.closed.iter().cloned());
         if self.elsewhere > 0 {
             faults.push(format!(
@@ -349,6 +404,38 @@ mod tests {
         assert!(!root.is_working(0) && root.state(0) == "paused");
         root.is_once = true;
         assert!(root.is_working(0));
+    }
+
+    #[test]
+    fn a_note_that_is_held_is_waited_for_by_nobody_until_somebody_asks_again() {
+        let mut root = root();
+        let note = path("a.md");
+        root.push(&note, Urgency::Fresh, at(0), 1);
+        assert!(!root.is_idle());
+        let job = root.queue.pop(at(0)).unwrap();
+        root.queue.done(&note);
+        root.hinder(&note, "it is open elsewhere".to_owned());
+        root.hold(job, at(5));
+        root.clear(&path("b.md"));
+        assert!(root.is_idle() && root.queue.waiting() == 1);
+        assert_eq!(root.faults(), ["it is open elsewhere"]);
+        root.once(at(1));
+        root.is_once = false;
+        assert!(!root.is_idle() && root.queue.pop(at(1)).is_some());
+        root.clear(&note);
+        assert!(root.faults().is_empty());
+    }
+
+    #[test]
+    fn notes_that_become_quiet_one_after_the_other_are_one_crowd() {
+        let mut root = root();
+        for name in ["a.md", "b.md"] {
+            root.events.touch(&path(name), at(0));
+        }
+        assert_eq!(root.crowd(3, at(1)), 5);
+        assert_eq!(root.crowd(1, at(2)), 6);
+        root.events.ready(at(99));
+        assert_eq!(root.crowd(1, at(9)), 1);
     }
 
     #[test]

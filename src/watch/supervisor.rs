@@ -22,7 +22,7 @@ use super::coalesce::Moment;
 use super::index::Index;
 use super::note::Stamp;
 use super::notifier::{Happened, Notifier};
-use super::queue::Urgency;
+use super::queue::{Job, Urgency};
 use super::root::Root;
 use super::roots::Folder;
 use super::scan::{Look, Seen};
@@ -42,7 +42,7 @@ const GULP: usize = 1_024;
 /// What a task brings back.
 enum News {
     Looked(PathBuf, Box<Seen>),
-    Ran(PathBuf, Arc<Path>, Outcome),
+    Ran(PathBuf, Job, Outcome),
     /// Notes of a folder that are to be tagged again.
     Behind(PathBuf, Vec<PathBuf>),
 }
@@ -271,9 +271,9 @@ impl Supervisor {
                 let (tagger, folder) = (Arc::clone(&self.tagger), Arc::clone(&root.folder));
                 let (run, is_network) = (Arc::clone(&root.run), root.is_network);
                 self.tasks.spawn(async move {
-                    let (root, path) = (folder.path.clone(), Arc::clone(&job.path));
-                    let outcome = tagger.run(folder, run, is_network, job).await;
-                    News::Ran(root, path, outcome)
+                    let root = folder.path.clone();
+                    let outcome = tagger.run(folder, run, is_network, job.clone()).await;
+                    News::Ran(root, job, outcome)
                 });
             }
             if root.is_idle() {
@@ -322,10 +322,9 @@ impl Supervisor {
     fn hear(&mut self, news: News) {
         match news {
             News::Looked(root, seen) => self.looked(&root, *seen),
-            News::Ran(root, path, outcome) => self.ran(&root, &path, outcome),
+            News::Ran(root, job, outcome) => self.ran(&root, job, outcome),
             News::Behind(root, paths) => {
                 let now = self.now();
-                let crowd = paths.len();
                 if let Some(root) = self
                     .roots
                     .iter_mut()
@@ -333,7 +332,8 @@ impl Supervisor {
                 {
                     root.surveys = root.surveys.saturating_sub(1);
                     for path in paths {
-                        root.push(&path, Urgency::Behind, now, crowd);
+                        // They need not have changed, so they are no crowd.
+                        root.push(&path, Urgency::Behind, now, 1);
                     }
                 }
             }
@@ -386,8 +386,9 @@ impl Supervisor {
         }
     }
 
-    fn ran(&mut self, root: &Path, path: &Path, outcome: Outcome) {
+    fn ran(&mut self, root: &Path, job: Job, outcome: Outcome) {
         let now = self.now();
+        let path = &*Arc::clone(&job.path);
         self.is_dirty = true;
         let Some(root) = self
             .roots
@@ -400,16 +401,13 @@ impl Supervisor {
         root.queue.done(path);
         root.done += 1;
         match outcome {
-            Outcome::Done => root.fault = None,
+            Outcome::Done => root.clear(path),
             Outcome::Gone => self.miss(path, now),
-            Outcome::Stuck(fault) => root.fault = Some(fault),
+            Outcome::Stuck(fault) => root.hinder(path, fault),
             Outcome::Unsettled => root.events.touch(path, now),
             Outcome::Later(pause, fault) => {
-                if !fault.is_empty() && root.fault.as_deref() != Some(fault.as_str()) {
-                    tracing::warn!(folder = %root.folder.path.display(), "{fault}");
-                    root.fault = Some(fault);
-                }
-                root.push(path, Urgency::Behind, now + pause, 1);
+                root.hinder(path, fault);
+                root.hold(job, now + pause);
             }
         }
     }
@@ -463,9 +461,10 @@ impl Supervisor {
         for root in &self.roots {
             let waiting = root.queue.waiting() + root.queue.running() + root.events.held();
             progress.waiting += waiting;
-            if !root.is_working(minute) {
-                progress.resting += waiting;
-            }
+            progress.resting += match root.is_working(minute) {
+                true => root.queue.held(),
+                false => waiting,
+            };
             progress.done += root.done;
             progress.is_searching |= root.is_looking() && (root.deaf.is_none() || root.is_once);
         }

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use super::{GRACE, Supervisor};
 use crate::desk::ignored::RULE_FILES;
 use crate::watch::coalesce::{Moment, Ready};
+use crate::watch::corrections::CROWD;
 use crate::watch::index::below;
-use crate::watch::note::Stamp;
+use crate::watch::note::{Note, Stamp};
 use crate::watch::queue::Urgency;
 use crate::watch::root::{Root, is_settings};
 use crate::watch::scan::renamed;
@@ -26,8 +27,8 @@ impl Supervisor {
             return;
         }
         for (from, to) in &ready.moves {
-            let is_moved = std::fs::symlink_metadata(from).is_err() && to.exists();
-            if is_moved {
+            let is_free = std::fs::symlink_metadata(from).is_err();
+            if (is_free && to.exists()) || self.has_made_room(from, to) {
                 self.rename_all(from, to);
             }
         }
@@ -71,6 +72,8 @@ impl Supervisor {
                         }
                     } else if known != Some(stamp) {
                         come.push((path.clone(), stamp));
+                    } else {
+                        self.missing.remove(path); // It is back as it was.
                     }
                 }
             }
@@ -109,9 +112,22 @@ impl Supervisor {
                 self.rename_all(&from, &to);
             }
         }
-        let crowd = come.len();
+        let is_echo = |(path, _): &&(PathBuf, Stamp)| {
+            let notes = self.index.notes();
+            notes
+                .get(path)
+                .is_some_and(|note| note.stamp == Stamp::default())
+        };
+        let n_echoes = come.iter().filter(is_echo).count();
+        let crowd = self.roots[at].crowd(come.len() - n_echoes, now);
         for (path, stamp) in come {
-            self.missing.remove(&path);
+            let before = self.missing.remove(&path).map(|(_, before)| before);
+            let is_other = |before: Stamp| before != Stamp::default() && before != stamp;
+            if before.is_some_and(is_other) && crowd <= CROWD {
+                // Another note has the name of one that was gone.
+                self.index.remove(&path);
+                self.tagger.gone(std::slice::from_ref(&path));
+            }
             // After a rename it may be known by its look.
             let known = self.index.notes().get(&path).map(|note| note.stamp);
             if known != Some(stamp) {
@@ -120,8 +136,22 @@ impl Supervisor {
         }
     }
 
-    /// Known notes that look like new ones and are not there any more: a note may be seen under its
-    /// new name before it is missed under the old one.
+    /// Whether a note has another name although there is a note of its old one again, as when a
+    /// diary begins a new day. Backups of editors, which are no notes, do not count.
+    fn has_made_room(&self, from: &Path, to: &Path) -> bool {
+        let known = self.index.get(from).map(|note| note.stamp.inode);
+        let inode = |path: &Path| {
+            let metadata = std::fs::symlink_metadata(path).ok();
+            metadata.map(|metadata| Stamp::of(&metadata).inode)
+        };
+        known.is_some_and(|known| known != 0)
+            && inode(to) == known
+            && inode(from) != known
+            && self.is_note(to)
+    }
+
+    /// Known notes that look like new ones and are not there any more, or another note is: a note
+    /// may be seen under its new name before it is missed under the old one.
     fn left_for(&self, new: &[(PathBuf, Stamp)]) -> Vec<PathBuf> {
         let looks: HashSet<Stamp> = new
             .iter()
@@ -133,12 +163,12 @@ impl Supervisor {
         }
         let notes = self.index.notes();
         let alike = notes.iter().filter(|(_, note)| looks.contains(&note.stamp));
-        let is_gone = |path: &&PathBuf| std::fs::symlink_metadata(path).is_err();
-        alike
-            .map(|(path, _)| path)
-            .filter(is_gone)
-            .cloned()
-            .collect()
+        let is_gone = |(path, note): &(&PathBuf, &Note)| {
+            let metadata = std::fs::symlink_metadata(path);
+            metadata.map_or(true, |now| Stamp::of(&now).inode != note.stamp.inode)
+        };
+        let gone = alike.filter(is_gone);
+        gone.map(|(path, _)| path.clone()).collect()
     }
 
     /// A path, and all that is known below it, has another name.
@@ -152,7 +182,7 @@ impl Supervisor {
             };
             self.missing.remove(old);
             if let Some(root) = self.root_of(old) {
-                root.queue.forget(old);
+                root.forget(old);
             }
             if let Some(note) = self.index.remove(old)
                 && self.root_of(&new).is_some()
@@ -176,7 +206,7 @@ impl Supervisor {
         drop(notes);
         for (path, stamp) in below {
             if let Some(root) = self.root_of(&path) {
-                root.queue.forget(&path);
+                root.forget(&path);
             }
             self.missing.entry(path).or_insert((now, stamp));
         }
@@ -199,11 +229,17 @@ impl Supervisor {
             .map(|(path, _)| path)
             .collect();
         over.sort();
-        for path in over {
-            if std::fs::symlink_metadata(&path).is_err() || !self.is_note(&path) {
-                self.index.remove(&path);
-                self.is_dirty = true;
-            }
+        let is_there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();
+        over.retain(|path| !is_there(path) || !self.is_note(path));
+        for path in &over {
+            self.index.remove(path);
+            self.is_dirty = true;
+        }
+        // A crowd may come back in another checkout, and so may a folder with what was in it.
+        let is_crowd = over.len() > CROWD;
+        over.retain(|path| !is_there(path) && path.parent().is_some_and(Path::is_dir));
+        if !is_crowd && !over.is_empty() {
+            self.tagger.gone(&over);
         }
     }
 
