@@ -139,6 +139,17 @@ test('another list keeps the ticks of documents that are as they were', () => {
   assert.equal(list.last, undefined, 'what was skipped and comes again is not past too');
 });
 
+test('what was judged while another list was on its way does not come back, and can be undone', () => {
+  const list = queue(record('a.md'), record('b.md'));
+  const [a, b] = list.entries;
+  list.leave(a, 7);
+  const { past } = list;
+  list.leave(b, 8);
+  list.fill([record('a.md'), record('b.md')], past);
+  assert.deepEqual(list.entries.map(({ record }) => record.name), ['a.md'], 'it is asked again');
+  assert.equal(list.undo().entry, b);
+});
+
 /** A program that answers as `gliznet journal forget` does, and writes down what it was asked. */
 function program(corrections) {
   const file = path.join(built, `program-${corrections.join('-')}`);

@@ -76,10 +76,19 @@ export class Queue {
     return this.#past.filter(({ sequence }) => sequence !== undefined).length;
   }
 
+  /** What has left the list until now. */
+  get past(): readonly Past[] {
+    return [...this.#past];
+  }
+
   /** Takes another list, but for documents without any label, an empty one for instance: there is
-   *  nothing to say of them. What was ticked or looked for in documents that stay is kept. */
-  fill(records: readonly ReviewRecord[]): void {
+   *  nothing to say of them. What was ticked or looked for in documents that stay is kept. What has
+   *  left the list since it was asked for, when `past` was the past, does not come back. */
+  fill(answer: readonly ReviewRecord[], past: readonly Past[] = this.#past): void {
     const before = new Map(this.#entries.map((entry) => [entry.record.uri, entry]));
+    const since = this.#past.filter((one) => !past.includes(one));
+    const gone = new Set(since.map(({ entry }) => entry.record.uri));
+    const records = answer.filter(({ uri }) => !gone.has(uri));
     const asking = records.filter(({ labels }) => labels.length > 0);
     this.#entries = asking.map((record) => {
       const known = before.get(record.uri);

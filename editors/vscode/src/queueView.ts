@@ -117,12 +117,13 @@ export class QueueView implements vscode.TreeDataProvider<Row>, vscode.Disposabl
     if (this.#queue.entries.length === 0) {
       this.#show('reading');
     }
+    const { past } = this.#queue;
     try {
       const found = await vscode.window.withProgress({ location: { viewId: VIEW } }, () =>
         client.sendRequest(protocol.review, {}, reading.token),
       );
       if (!reading.token.isCancellationRequested) {
-        this.#take(found);
+        this.#take(found, past);
       }
     } catch (error) {
       if (!reading.token.isCancellationRequested) {
@@ -224,12 +225,12 @@ export class QueueView implements vscode.TreeDataProvider<Row>, vscode.Disposabl
     }
   }
 
-  #take(found: ReviewResult): void {
+  #take(found: ReviewResult, past: readonly Past[]): void {
     this.#answer = found;
     for (const fault of found.faults ?? []) {
       this.#output.warn(`gliznet/review: ${fault}`);
     }
-    this.#queue.fill(found.queue);
+    this.#queue.fill(found.queue, past);
     const first = this.#queue.entries[0];
     if (first) {
       this.#show('list');
