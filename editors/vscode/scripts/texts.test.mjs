@@ -34,6 +34,14 @@ test('the code says nothing that has no French', () => {
   }
 });
 
+test('whatever is a note wakes the extension', () => {
+  const [list] = read('src/notes.ts').split('];');
+  const notes = [...list.matchAll(/^ {2}'(\w+)',$/gm)].map(([, language]) => `onLanguage:${language}`);
+  const { activationEvents } = JSON.parse(read('package.json'));
+  const woken = activationEvents.filter((event) => event.startsWith('onLanguage:'));
+  assert.deepEqual(woken.sort(), notes.sort());
+});
+
 test('no command of ours has a name that the server registers', () => {
   const servers = ['accept', 'acceptAll', 'reject', 'replaceTag', 'addFrontMatter', 'record'];
   const ours = JSON.parse(read('package.json')).contributes.commands.map(({ command }) => command);

@@ -79,7 +79,11 @@ export class Suggestions implements vscode.Disposable {
 
   #tell(shown: Shown): void {
     this.#shown = shown;
-    const context = { 'gliznet.view': this.#shown.kind, 'gliznet.note': activeNote() !== undefined };
+    const context = {
+      'gliznet.view': shown.kind,
+      'gliznet.note': activeNote() !== undefined,
+      'gliznet.missing': 'tags' in shown && shown.tags.some((tag) => !tag.present),
+    };
     for (const [key, value] of Object.entries(context)) {
       void vscode.commands.executeCommand('setContext', key, value);
     }
