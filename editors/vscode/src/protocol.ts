@@ -101,6 +101,8 @@ export interface CorrectResult {
 /** What the server's commands answer. */
 export interface Verdict {
   applied: boolean;
+  /** The document has no place for what was accepted. */
+  unwritten?: boolean;
   accepted: string[];
   rejected: string[];
 }

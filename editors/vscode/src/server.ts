@@ -1,15 +1,12 @@
 // The connection to `gliznet lsp`: starts, watches and ends it.
 // Output: a state for the status bar, and `ready` for whoever wants to ask something.
 import * as vscode from 'vscode';
-import type { ClientCapabilities } from 'vscode-languageclient/node';
 import {
   DidChangeConfigurationNotification,
   ExecuteCommandRequest,
-  LanguageClient,
   State as ClientState,
-  TransportKind,
 } from 'vscode-languageclient/node';
-import { activeNote, selector } from './notes';
+import { Client, tellUnwritten } from './client';
 import * as program from './program';
 import * as protocol from './protocol';
 
@@ -19,6 +16,9 @@ export type State =
   | { kind: 'ready'; model: string }
   | { kind: 'failed'; why: string };
 
+/** How long the server may take to answer for the first time, in seconds. It may have to start the
+ *  daemon, but waits for no model. */
+const GREETING = 30;
 /** How long the server may take to say goodbye. */
 const FAREWELL = 2000;
 /** How often a loading model is asked whether it is there. */
@@ -31,10 +31,12 @@ export class Server implements vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<State>();
   readonly #tags = new vscode.EventEmitter<protocol.TagsChanged>();
   readonly #settings = new vscode.EventEmitter<void>();
-  #client: LanguageClient | undefined;
+  #client: Client | undefined;
   #program: string | undefined;
   #look: NodeJS.Timeout | undefined;
   #turn: Promise<void> = Promise.resolve();
+  /** What was asked for last; aborted when something else is. */
+  #wish = new AbortController();
   #state: State = { kind: 'stopped' };
 
   /** The server was told other settings. */
@@ -53,7 +55,7 @@ export class Server implements vscode.Disposable {
   }
 
   /** The client while it can be asked something. */
-  get running(): LanguageClient | undefined {
+  get running(): Client | undefined {
     return this.#client?.state === ClientState.Running ? this.#client : undefined;
   }
 
@@ -80,17 +82,15 @@ export class Server implements vscode.Disposable {
     return verdict;
   }
 
-  /** Ends the server, if there is one, and starts it again. Calls queue up. */
+  /** Ends the server, if there is one, and starts it again. Calls queue up, and the last one counts:
+   *  a start that is under way is given up. */
   restart(): Promise<void> {
-    return this.#next(async () => {
-      await this.#end();
-      await this.#begin();
-    });
+    return this.#next((wish) => this.#begin(wish));
   }
 
   /** Ends the server. */
   stop(): Promise<void> {
-    return this.#next(() => this.#end());
+    return this.#next(() => Promise.resolve());
   }
 
   /** Tells the server the settings, which it also asks for itself. */
@@ -107,12 +107,20 @@ export class Server implements vscode.Disposable {
     this.#settings.dispose();
   }
 
-  #next(step: () => Promise<void>): Promise<void> {
+  #next(begin: (wish: AbortSignal) => Promise<void>): Promise<void> {
+    this.#wish.abort();
+    const { signal } = (this.#wish = new AbortController());
+    const step = async () => {
+      await this.#end();
+      if (!signal.aborted) {
+        await begin(signal);
+      }
+    };
     this.#turn = this.#turn.then(step, step);
     return this.#turn;
   }
 
-  async #begin(): Promise<void> {
+  async #begin(wish: AbortSignal): Promise<void> {
     this.#set({ kind: 'starting' });
     const settings = vscode.workspace.getConfiguration('gliznet');
     const found = program.find(settings.get<string | null>('server.path', null), this.#extension.fsPath);
@@ -122,36 +130,12 @@ export class Server implements vscode.Disposable {
     }
     this.#program = found;
     this.#output.info(`starting ${found} lsp`);
-    const run = { command: found, args: ['lsp'], transport: TransportKind.stdio };
-    const client = new LanguageClient('gliznet', 'GliZNet', { run, debug: run }, {
-      documentSelector: selector,
-      initializationOptions: plain(settings),
-      outputChannel: this.#output,
-      traceOutputChannel: this.#trace,
-      middleware: {
-        // Commands of the lens and the light bulb, which do not pass through `execute`.
-        executeCommand: async (command, args, next) => {
-          const verdict = (await next(command, args)) as protocol.Verdict | null;
-          tellUnwritten(verdict);
-          return verdict;
-        },
-      },
-      // A failed start is shown in the status bar with its cure; a second message would be noise.
-      initializationFailedHandler: () => false,
-    });
-    client.registerFeature({
-      // The review is a pick list here, so the server need not ask its own questions.
-      fillClientCapabilities: (capabilities: ClientCapabilities) => {
-        const others = capabilities.experimental as object | undefined;
-        capabilities.experimental = { ...others, gliznet: { review: true } };
-      },
-      initialize: () => undefined,
-      getState: () => ({ kind: 'static' }),
-      clear: () => undefined,
-    });
+    const client = new Client(found, plain(settings), { output: this.#output, trace: this.#trace });
     client.onDidChangeState(({ newState }) => {
       if (this.#client === client) {
         this.#follow(newState);
+      } else if (newState === ClientState.Running) {
+        void this.#dismiss(client); // It answered when nobody waited any more.
       }
     });
     client.onNotification(protocol.tagsChanged, (params) => {
@@ -162,10 +146,17 @@ export class Server implements vscode.Disposable {
     });
     this.#client = client;
     try {
-      await client.start();
+      await greeted(client, wish);
     } catch (error) {
-      this.#output.error(`${found} does not serve: ${message(error)}`);
-      const why = vscode.l10n.t('{0} does not serve: {1}', found, message(error));
+      this.#client = undefined;
+      const fault = await client.why(message(error));
+      client.cut();
+      if (wish.aborted) {
+        this.#set({ kind: 'stopped' });
+        return;
+      }
+      this.#output.error(`${found} does not serve: ${fault}`);
+      const why = vscode.l10n.t('{0} does not serve: {1}', found, fault);
       this.#set({ kind: 'failed', why });
     }
   }
@@ -177,12 +168,20 @@ export class Server implements vscode.Disposable {
     if (client === undefined) {
       return;
     }
+    await this.#dismiss(client);
+    this.#set({ kind: 'stopped' });
+  }
+
+  async #dismiss(client: Client): Promise<void> {
+    if (client.state !== ClientState.Running) {
+      client.cut(); // It is starting again after a crash, or has ended.
+      return;
+    }
     try {
       await client.dispose(FAREWELL);
     } catch (error) {
       this.#output.warn(`the server did not end in order: ${message(error)}`);
     }
-    this.#set({ kind: 'stopped' });
   }
 
   #follow(state: ClientState): void {
@@ -235,16 +234,15 @@ export class Server implements vscode.Disposable {
   }
 }
 
-/** A plain text has no place for tags: the verdict is kept, and the person should know where. */
-function tellUnwritten(verdict: protocol.Verdict | null): void {
-  const isPlain = activeNote()?.languageId === 'plaintext';
-  if (isPlain && verdict?.applied === false && verdict.accepted.length > 0) {
-    const said = vscode.l10n.t(
-      '{0}: remembered for this note; a plain text has no place for tags',
-      verdict.accepted.join(', '),
-    );
-    void vscode.window.showInformationMessage(`GliZNet: ${said}`);
-  }
+/** Starts a client; an error where it does not answer in time, or nobody waits for it any more. */
+async function greeted(client: Client, wish: AbortSignal): Promise<void> {
+  const limit = AbortSignal.timeout(GREETING * 1000);
+  const over = new Promise<never>((_, reject) => {
+    AbortSignal.any([wish, limit]).addEventListener('abort', () => {
+      reject(new Error(vscode.l10n.t('it has not answered for {0} seconds', GREETING)));
+    });
+  });
+  await Promise.race([client.start(), over]);
 }
 
 /** The settings' values without the methods around them. */

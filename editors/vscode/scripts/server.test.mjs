@@ -1,0 +1,115 @@
+// The server's start and end, with programs that serve, are silent, or fail.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as later } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import * as esbuild from 'esbuild';
+
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
+const built = fs.mkdtempSync(path.join(os.tmpdir(), 'gliznet-test-'));
+process.on('exit', () => fs.rmSync(built, { recursive: true, force: true }));
+const outfile = path.join(built, 'server.cjs');
+await esbuild.build({
+  stdin: {
+    contents: "export { Server } from './src/server'; export * as vscode from 'vscode';",
+    resolveDir: root,
+  },
+  outfile,
+  bundle: true,
+  format: 'cjs',
+  platform: 'node',
+  alias: { vscode: path.join(root, 'scripts', 'stand-in.cjs') },
+  logLevel: 'error',
+});
+const loaded = createRequire(import.meta.url)(outfile);
+const { vscode } = loaded;
+const options = { skip: process.platform === 'win32', timeout: 60_000 };
+
+/** A program whose lines are a script of the shell. */
+function program(name, ...lines) {
+  const file = path.join(built, name);
+  fs.writeFileSync(file, ['#!/bin/sh', ...lines, ''].join('\n'), { mode: 0o755 });
+  return file;
+}
+
+const SERVER = `
+const say = (id, result) => {
+  const text = JSON.stringify({ jsonrpc: '2.0', id, result });
+  process.stdout.write('Content-Length: ' + Buffer.byteLength(text) + '\\r\\n\\r\\n' + text);
+};
+const answers = {
+  initialize: { capabilities: { positionEncoding: 'utf-16' } },
+  'gliznet/status': { model: { state: 'ready', name: 'toy' } },
+  shutdown: null,
+};
+let unread = '';
+process.stdin.on('data', (data) => {
+  unread += data;
+  for (let end; (end = unread.indexOf('\\r\\n\\r\\n')) >= 0; ) {
+    const length = Number(/Content-Length: (\\d+)/.exec(unread)[1]);
+    if (unread.length < end + 4 + length) break;
+    const { id, method } = JSON.parse(unread.slice(end + 4, end + 4 + length));
+    unread = unread.slice(end + 4 + length);
+    if (method === 'exit') process.exit(0);
+    if (id !== undefined) say(id, answers[method] ?? null);
+  }
+});
+`;
+fs.writeFileSync(path.join(built, 'serve.cjs'), SERVER);
+const serving = program('serving', `exec '${process.execPath}' '${path.join(built, 'serve.cjs')}'`);
+
+/** The server, and a promise of each state that it will be in. */
+function server() {
+  const log = vscode.noLog();
+  const made = new loaded.Server(vscode.Uri.file(built), log, log);
+  const becomes = (kind) =>
+    new Promise((resolve) => made.onState((state) => state.kind === kind && resolve(state)));
+  return { server: made, becomes };
+}
+
+test('a program that serves is ready, and ends when it is asked to', options, async () => {
+  vscode.settings['server.path'] = serving;
+  const { server: made, becomes } = server();
+  const ready = becomes('ready');
+  await made.restart();
+  assert.deepEqual(await ready, { kind: 'ready', model: 'toy' });
+  await made.stop();
+  assert.equal(made.state.kind, 'stopped');
+});
+
+test('a silent program keeps neither a restart nor the end waiting, and is ended', options, async () => {
+  const pid = path.join(built, 'pid');
+  vscode.settings['server.path'] = program('silent', `echo $$ >'${pid}.new'`, `mv '${pid}.new' '${pid}'`, 'exec sleep 1000');
+  const { server: made, becomes } = server();
+  const first = made.restart();
+  while (!fs.existsSync(pid)) {
+    await later(10);
+  }
+  vscode.settings['server.path'] = serving;
+  const ready = becomes('ready');
+  await made.restart();
+  await first;
+  await ready;
+  assert.throws(() => process.kill(Number(fs.readFileSync(pid)), 0), { code: 'ESRCH' });
+  vscode.settings['server.path'] = path.join(built, 'silent');
+  void made.restart();
+  await made.stop();
+  assert.equal(made.state.kind, 'stopped');
+});
+
+test('a failed start shows what the program said last, and nothing over it', options, async () => {
+  vscode.shown.length = 0;
+  vscode.settings['server.path'] = program('failing', 'echo first >&2', 'echo "gliznet: no folder; name another" >&2', 'exit 1');
+  const { server: made } = server();
+  await made.restart();
+  const why = `${path.join(built, 'failing')} does not serve: no folder; name another`;
+  assert.deepEqual(made.state, { kind: 'failed', why });
+  vscode.settings['server.path'] = serving;
+  await made.restart();
+  await made.stop();
+  assert.deepEqual(vscode.shown, []);
+});

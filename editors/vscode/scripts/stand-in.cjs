@@ -1,0 +1,100 @@
+// Stands in for the editor in tests of what speaks to a server: what they look at is real, and
+// whatever else is touched can be called, constructed and read, and does nothing.
+const listeners = new WeakMap();
+
+class EventEmitter {
+  constructor() {
+    listeners.set(this, new Set());
+    this.event = (listener, self) => {
+      const bound = self === undefined ? listener : listener.bind(self);
+      listeners.get(this).add(bound);
+      return { dispose: () => listeners.get(this).delete(bound) };
+    };
+  }
+
+  fire(event) {
+    listeners.get(this).forEach((listener) => listener(event));
+  }
+
+  dispose() {
+    listeners.get(this).clear();
+  }
+}
+
+/** Does nothing, whatever is done to it. */
+function nothing(known = {}) {
+  const parts = { ...known };
+  const target = function () {};
+  return new Proxy(target, {
+    get(_, name) {
+      if (name === 'prototype') {
+        return target.prototype;
+      }
+      if (typeof name === 'symbol' || name === 'then') {
+        return undefined; // It is no promise, and no list.
+      }
+      if (!(name in parts)) {
+        parts[name] = nothing();
+      }
+      return parts[name];
+    },
+    apply: () => ({ dispose() {} }),
+  });
+}
+
+/** What was shown to the person. */
+const shown = [];
+const show = (text, ...buttons) => {
+  shown.push(text);
+  return Promise.resolve(buttons.find((button) => button === answers.button));
+};
+/** The button and the choice that the person takes. */
+const answers = {};
+/** The section `gliznet`: what the workspace says, and what the person has set for all. */
+const settings = {};
+const forAll = {};
+const Global = 1;
+const configuration = {
+  get: (name, without) => settings[name] ?? forAll[name] ?? without,
+  inspect: (name) => ({ globalValue: forAll[name], workspaceValue: settings[name] }),
+  update: (name, value, target) => {
+    (target === Global ? forAll : settings)[name] = value;
+    return Promise.resolve();
+  },
+};
+const noLog = () => ({ info() {}, warn() {}, error() {}, debug() {}, trace() {}, onDidChangeLogLevel: () => ({}) });
+
+// Its own parts are those that `import *` sees; the others it inherits.
+module.exports = Object.assign(Object.create(nothing()), {
+  shown,
+  settings,
+  forAll,
+  answers,
+  noLog,
+  version: '1.139.0',
+  env: { language: 'en', appName: 'tests' },
+  EventEmitter,
+  Disposable: class {
+    dispose() {}
+  },
+  Uri: { file: (path) => ({ scheme: 'file', fsPath: path, path, toString: () => `file://${path}` }) },
+  l10n: { t: (text, ...holes) => text.replace(/\{(\d)\}/g, (_, at) => holes[at]) },
+  ConfigurationTarget: { Global, Workspace: 2 },
+  commands: nothing({ executeCommand: () => Promise.resolve() }),
+  languages: nothing({ createDiagnosticCollection: () => ({ clear() {}, dispose() {} }) }),
+  window: nothing({
+    showErrorMessage: show,
+    showWarningMessage: show,
+    showInformationMessage: show,
+    visibleTextEditors: [],
+    showQuickPick: (choices) => Promise.resolve(choices.find(({ label }) => label === answers.pick)),
+    activeTextEditor: undefined,
+    tabGroups: nothing({ all: [] }),
+  }),
+  workspace: nothing({
+    textDocuments: [],
+    notebookDocuments: [],
+    workspaceFolders: [{ uri: { scheme: 'file', fsPath: '/' } }],
+    getConfiguration: () => configuration,
+  }),
+});
