@@ -1,4 +1,4 @@
-// The server's start and end, with programs that serve, are silent, or fail.
+// The server's start and end, with programs that serve, are silent, or fail; the choice of labels.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,7 +15,7 @@ process.on('exit', () => fs.rmSync(built, { recursive: true, force: true }));
 const outfile = path.join(built, 'server.cjs');
 await esbuild.build({
   stdin: {
-    contents: "export { Server } from './src/server'; export * as vscode from 'vscode';",
+    contents: "export { Server } from './src/server'; export { choose } from './src/labelset'; export * as vscode from 'vscode';",
     resolveDir: root,
   },
   outfile,
@@ -112,4 +112,38 @@ test('a failed start shows what the program said last, and nothing over it', opt
   await made.restart();
   await made.stop();
   assert.deepEqual(vscode.shown, []);
+});
+
+/** Chooses a label set where these settings hold; gives what holds then. */
+async function chosen(pick, settings, forAll, button) {
+  Object.assign(vscode.answers, { pick, button });
+  for (const [scope, values] of [[vscode.settings, settings], [vscode.forAll, forAll]]) {
+    Object.keys(scope).forEach((name) => delete scope[name]);
+    Object.assign(scope, values);
+  }
+  vscode.shown.length = 0;
+  const labelsets = [{ name: 'gtd', path: null, labels: ['next'] }];
+  const answer = { labelsets, current: { name: 'gtd', labels: [] } };
+  const client = { sendRequest: () => Promise.resolve(answer) };
+  await loaded.choose({ running: client, name: () => ({ uri: 'file:///a.md' }) });
+  const { labelset, labels } = { ...vscode.forAll, ...vscode.settings };
+  return { labelset, labels };
+}
+
+test('a label set that is chosen holds, or it is said what wins over it', async () => {
+  const labels = ['mine'];
+  assert.deepEqual(await chosen('gtd', {}, {}), { labelset: 'gtd', labels: undefined });
+  assert.deepEqual(vscode.shown, []);
+  assert.deepEqual(await chosen('gtd', { labels }, {}), { labelset: 'gtd', labels });
+  assert.match(vscode.shown[0], /gliznet\.labels names labels too, and wins/);
+  const clear = 'Clear gliznet.labels';
+  assert.deepEqual(await chosen('gtd', { labels }, {}, clear), { labelset: 'gtd', labels: undefined });
+  assert.deepEqual(await chosen('gtd', {}, { labels }, clear), { labelset: 'gtd', labels: [] });
+});
+
+test('gliznet.toml decides again, whatever the person has set for all workspaces', async () => {
+  const file = 'As gliznet.toml says';
+  assert.equal((await chosen(file, { labelset: 'gtd' }, {})).labelset, undefined);
+  assert.equal((await chosen(file, { labelset: 'gtd' }, { labelset: 'emotions' })).labelset, '');
+  assert.equal(vscode.forAll.labelset, 'emotions', 'what holds elsewhere is left alone');
 });

@@ -1,4 +1,5 @@
 // Chooses the label set, and writes the choice into the settings of the workspace.
+// Invariant: a choice holds, or what keeps it from holding is said.
 import * as vscode from 'vscode';
 import { activeNote } from './notes';
 import * as protocol from './protocol';
@@ -40,7 +41,29 @@ export async function choose(server: Server): Promise<void> {
   if (chosen === undefined) {
     return;
   }
-  const inFolder = vscode.workspace.workspaceFolders !== undefined;
-  const target = inFolder ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global;
-  await vscode.workspace.getConfiguration('gliznet').update('labelset', chosen.set, target);
+  await write('labelset', chosen.set, '');
+  if (vscode.workspace.getConfiguration('gliznet').get<string[]>('labels', []).length > 0) {
+    await offerToClearLabels();
+  }
+}
+
+async function offerToClearLabels(): Promise<void> {
+  const clear = vscode.l10n.t('Clear gliznet.labels');
+  const fact = vscode.l10n.t('The setting gliznet.labels names labels too, and wins');
+  if ((await vscode.window.showWarningMessage(`GliZNet: ${fact}`, clear)) === clear) {
+    await write('labels', undefined, []);
+  }
+}
+
+/** Sets a setting of the workspace, or of the person where no folder is open. Undefined clears it;
+ *  `nothing` then stands over what the person has set for all workspaces. */
+async function write(name: string, value: string | undefined, nothing: string | []): Promise<void> {
+  const settings = vscode.workspace.getConfiguration('gliznet');
+  if (vscode.workspace.workspaceFolders === undefined) {
+    await settings.update(name, value, vscode.ConfigurationTarget.Global);
+    return;
+  }
+  const isSetForAll = settings.inspect(name)?.globalValue !== undefined;
+  const written = value ?? (isSetForAll ? nothing : undefined);
+  await settings.update(name, written, vscode.ConfigurationTarget.Workspace);
 }
