@@ -5,6 +5,21 @@ local equal, holds = support.equal, support.holds
 
 local BREAD = 'recipes/overnight-bread.md'
 
+local function health_report(editor)
+  editor:command('checkhealth gliznet')
+  editor:waits(
+    'the report',
+    "return vim.bo.filetype == 'checkhealth' and vim.api.nvim_buf_line_count(0) > 5"
+  )
+  return table.concat(editor:lines(), '\n')
+end
+
+--- A program called `gliznet` that is something else.
+local function impostor(user, lines)
+  support.write(user:path('bin/gliznet'), '#!/bin/sh\n' .. lines .. '\n')
+  vim.fn.setfperm(user:path('bin/gliznet'), 'rwxr-xr-x')
+end
+
 return {
   {
     'nothing is loaded at start-up',
@@ -127,12 +142,7 @@ return {
       local user = home()
       local editor = user:editor(BREAD)
       editor:tags()
-      editor:command('checkhealth gliznet')
-      editor:waits(
-        'the report',
-        "return vim.bo.filetype == 'checkhealth' and vim.api.nvim_buf_line_count(0) > 5"
-      )
-      local report = table.concat(editor:lines(), '\n')
+      local report = health_report(editor)
       for _, expected in ipairs({ 'gliznet 0.', 'label set', '5 labels', '1 open' }) do
         holds(report:find(expected, 1, true), ('no `%s` in\n%s'):format(expected, report))
       end
@@ -144,14 +154,31 @@ return {
     function(home)
       local user = home({ no_program = true })
       local editor = user:editor()
-      editor:command('checkhealth gliznet')
-      editor:waits(
-        'the report',
-        "return vim.bo.filetype == 'checkhealth' and vim.api.nvim_buf_line_count(0) > 5"
-      )
-      local report = table.concat(editor:lines(), '\n')
+      local report = health_report(editor)
       holds(report:find('ERROR there is no program `gliznet`', 1, true), report)
       holds(report:find('put it on the PATH', 1, true), report)
+    end,
+  },
+  {
+    'checkhealth finds that the program is another one',
+    function(home)
+      local user = home({ no_program = true })
+      impostor(user, 'exit 0')
+      local report = health_report(user:editor(BREAD))
+      holds(report:find('ERROR .-/bin/gliznet is another program'), report)
+      holds(report:find('ERROR %S+bread.md is open and not served'), report)
+    end,
+  },
+  {
+    'checkhealth finds a doctor that fails and a filetype that is not served',
+    function(home)
+      local user = home({ no_program = true })
+      impostor(user, '[ "$1" = --version ] && exec echo gliznet 0; echo broken >&2; exit 2')
+      support.write(user:path('notes/page.html'), '<p>Sow.</p>\n')
+      local report = health_report(user:editor('page.html'))
+      holds(report:find('ERROR `%S+ doctor` finds nothing out'), report)
+      holds(report:find('broken', 1, true), report)
+      holds(report:find('page.html: filetype html is not in `filetypes`', 1, true), report)
     end,
   },
   {

@@ -4,6 +4,9 @@ local M = {}
 
 local health = vim.health
 
+-- What `vim.system` gives where the patience was over.
+local TOO_LATE = 124
+
 --- Output and exit code of the program; nil where it cannot be started.
 ---@param words string[]
 local function run(words)
@@ -13,7 +16,15 @@ local function run(words)
   end
   -- The commands asked for here end at once; none starts a daemon.
   local result = process:wait(5000)
-  return { text = vim.trim(result.stdout .. result.stderr), code = result.code }
+  local text = vim.trim((result.stdout or '') .. (result.stderr or ''))
+  return { text = text, code = result.code }
+end
+
+--- Where the language client writes what went wrong.
+---@return string
+local function log_file()
+  local log = vim.lsp.log
+  return log and log.get_filename and log.get_filename() or vim.lsp.get_log_path()
 end
 
 local function editor()
@@ -41,6 +52,33 @@ local function configured()
   return config and config.cmd
 end
 
+--- What a program said, as advice.
+local function said(result)
+  return result and result.text ~= '' and { result.text } or nil
+end
+
+---@param path string
+local function daemon(path)
+  health.start('The daemon')
+  local doctor = run({ path, 'doctor' })
+  local findings = 0
+  for line in vim.gsplit(doctor and doctor.text or '', '\n') do
+    local class, text = line:match('^(%S+)%s+(.*)$')
+    local say = ({ ok = health.ok, notice = health.warn, problem = health.error })[class]
+    if say then
+      findings = findings + 1
+      say(text)
+    elseif vim.trim(line) ~= '' then
+      health.info(line)
+    end
+  end
+  -- Code 1 says that there are problems, which are listed.
+  if not doctor or doctor.code > 1 or findings == 0 then
+    local why = doctor and doctor.code == TOO_LATE and 'does not end' or 'finds nothing out'
+    health.error(('`%s doctor` %s'):format(path, why), { 'run it in a terminal' })
+  end
+end
+
 local function program()
   health.start('The program')
   local client = vim.lsp.get_clients({ name = 'gliznet' })[1]
@@ -64,28 +102,58 @@ local function program()
   end
   local version = run({ path, '--version' })
   if not version or version.code ~= 0 then
-    return health.error(path .. ' does not run', version and { version.text } or nil)
+    return health.error(path .. ' does not run', said(version))
+  end
+  if not version.text:match('^gliznet ') then
+    return health.error(path .. ' is another program', {
+      "name the right one: vim.lsp.config('gliznet', { cmd = { '/path/to/gliznet', 'lsp' } })",
+    })
   end
   health.ok(('%s is %s'):format(path, version.text))
+  daemon(path)
+end
 
-  health.start('The daemon')
-  local doctor = run({ path, 'doctor' })
-  for line in vim.gsplit(doctor and doctor.text or '', '\n') do
-    local class, text = line:match('^(%S+)%s+(.*)$')
-    local say = ({ ok = health.ok, notice = health.warn, problem = health.error })[class]
-    if say then
-      say(text)
-    elseif vim.trim(line) ~= '' then
-      health.info(line)
+---@return string[]? filetypes Those that are served; nil where that is not known.
+local function filetypes()
+  local client = vim.lsp.get_clients({ name = 'gliznet' })[1]
+  local config = client and client.config or vim.lsp.config and vim.lsp.config.gliznet
+  return config and config.filetypes
+end
+
+--- Files that are open and not served, with the reason. Returns how many should be.
+local function unserved()
+  local served, count, others = filetypes(), 0, {}
+  for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+    local name, filetype = vim.api.nvim_buf_get_name(buf), vim.bo[buf].filetype
+    local is_file = vim.api.nvim_buf_is_loaded(buf) and vim.bo[buf].buftype == '' and name ~= ''
+    if is_file and served and #vim.lsp.get_clients({ bufnr = buf, name = 'gliznet' }) == 0 then
+      local place = vim.fn.fnamemodify(name, ':~:.')
+      if vim.list_contains(served, filetype) then
+        count = count + 1
+        health.error(place .. ' is open and not served: the server ended, or did not start', {
+          'the log says why: ' .. vim.fn.fnamemodify(log_file(), ':~'),
+          '`:edit` starts it again',
+        })
+      elseif filetype ~= '' then
+        others[filetype] = place
+      end
     end
   end
+  for filetype, place in pairs(others) do
+    health.info(('%s: filetype %s is not in `filetypes`'):format(place, filetype))
+  end
+  return count
 end
 
 local function notes()
   health.start('Notes')
+  local faults = unserved()
   local clients = vim.lsp.get_clients({ name = 'gliznet' })
   if #clients == 0 then
-    return health.info('no note is open: open one, then ask again')
+    if faults == 0 then
+      health.info('no note is open: open one, then ask again')
+    end
+    return
   end
   local client_of = require('gliznet.client')
   for _, client in ipairs(clients) do
