@@ -262,6 +262,70 @@ return {
     end,
   },
   {
+    'a note is served under the name that it gets',
+    function(home)
+      local user = home()
+      local editor = user:editor()
+      editor:command('enew | setfiletype markdown')
+      editor:keys('iSow the beans.<Esc>')
+      editor:command('write first.md')
+      editor:tags()
+      editor:command('Gliznet accept garden')
+      editor:sees('accepted garden')
+      editor:command('saveas second.md')
+      editor:tags()
+      editor:command('file third.md')
+      editor:tags()
+      editor:command('Gliznet accept pets')
+      editor:sees('accepted pets')
+      equal(
+        editor:lines(),
+        { '---', 'tags:', '  - garden', '  - pets', '---', '', 'Sow the beans.' }
+      )
+    end,
+  },
+  {
+    'where a kind of file has no place for tags, it is said',
+    function(home)
+      local user = home()
+      support.write(user:path('notes/beans.rst'), 'Sow the beans.\n')
+      local editor = opened(user, 'beans.rst')
+      editor:command('Gliznet accept garden')
+      editor:sees('garden: remembered for this note; this kind of file has no place for tags')
+      editor:command('redraw!')
+      editor:command('lua vim.lsp.codelens.run()')
+      editor:pick('+ pets')
+      editor:sees('pets: remembered for this note')
+      equal(editor:lines(), { 'Sow the beans.' })
+    end,
+  },
+  {
+    'without labels it is said why nothing is suggested',
+    function(home)
+      local user = home()
+      support.write(user:path('notes/gliznet.toml'), 'labelset = "personal-not"\n')
+      local editor = user:editor(BREAD)
+      editor:waits('the server', "return require('gliznet.client').of(0) ~= nil")
+      editor:keys('<CR>')
+      editor:command('Gliznet pick')
+      editor:sees('gliznet: no label set is called `personal-not`')
+    end,
+  },
+  {
+    'a note that is closed over its list is left alone',
+    function(home)
+      local user = home({
+        init = [[vim.ui.select = function(choices, _, chosen)
+          vim.cmd('bwipeout!')
+          vim.g.picked = pcall(chosen, choices[1]) and 'well' or 'badly'
+        end]],
+      })
+      local editor = opened(user, BREAD)
+      editor:command('Gliznet pick')
+      equal(editor:waits('the choice', 'return vim.g.picked'), 'well')
+    end,
+  },
+  {
     'nothing is suggested where lenses are turned off',
     function(home)
       local user = home({

@@ -1,6 +1,8 @@
 -- What happens in a buffer that the server serves: lenses are shown, tags are remembered, edits are
 -- taken only where they fit.
 
+local client_of = require('gliznet.client')
+
 local M = {}
 
 ---@class gliznet.Tag
@@ -11,9 +13,15 @@ local M = {}
 
 ---@type table<integer, gliznet.Tag[]> The tags that fit, by buffer.
 local tags_of = {}
+---@type table<integer, string> The names that the server knows, by buffer.
+local uri_of = {}
 
 -- Since 0.12 Neovim asks for lenses by itself, and draws them above the line.
 local draws_by_itself = vim.lsp.codelens.enable ~= nil
+
+-- What lenses and code actions run. Neovim would run them too, but say nothing of the answer.
+local VERDICTS =
+  { 'gliznet.accept', 'gliznet.acceptAll', 'gliznet.addFrontMatter', 'gliznet.record' }
 
 ---@param client vim.lsp.Client
 ---@param buf integer
@@ -23,6 +31,12 @@ function M.attach(client, buf)
     local of = argument.uri and vim.uri_to_bufnr(argument.uri) or context.bufnr
     require('gliznet.review').open(of, { again = true })
   end
+  for _, name in ipairs(VERDICTS) do
+    vim.lsp.commands[name] = function(command, context)
+      require('gliznet.review').run(command, context)
+    end
+  end
+  uri_of[buf] = vim.uri_from_bufnr(buf)
 
   local group = vim.api.nvim_create_augroup('gliznet.buffer', { clear = false })
   vim.api.nvim_clear_autocmds({ group = group, buffer = buf })
@@ -31,7 +45,7 @@ function M.attach(client, buf)
     buffer = buf,
     callback = function(event)
       if event.data.client_id == client.id then
-        tags_of[buf] = nil
+        tags_of[buf], uri_of[buf] = nil, nil
         vim.api.nvim_clear_autocmds({ group = group, buffer = buf })
       end
     end,
@@ -48,6 +62,21 @@ function M.attach(client, buf)
         vim.lsp.codelens.refresh({ bufnr = buf })
       end,
     })
+  end
+end
+
+--- Opens a buffer anew for the server, where it has another name than the server knows.
+---@param buf integer
+function M.renamed(buf)
+  local known = uri_of[buf]
+  if not known or not vim.api.nvim_buf_is_loaded(buf) or known == vim.uri_from_bufnr(buf) then
+    return
+  end
+  local client = client_of.of(buf)
+  if client then
+    client_of.notify(client, 'textDocument/didClose', { textDocument = { uri = known } })
+    vim.lsp.buf_detach_client(buf, client.id)
+    vim.lsp.buf_attach_client(buf, client.id)
   end
 end
 

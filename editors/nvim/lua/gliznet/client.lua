@@ -6,6 +6,7 @@ local M = {}
 -- Longer than any answer takes, short enough to be borne at a command line.
 local PATIENCE_MS = 2000
 local CONTENT_MODIFIED = -32801
+local UNKNOWN = 'the server does not know this note; `:edit` opens it for it again'
 
 --- The server of a buffer; nil where there is none.
 ---@param buf integer
@@ -27,6 +28,10 @@ function M.request(client, method, params, buf, answered)
     if err and err.code == CONTENT_MODIFIED and attempts < 3 then
       return ask()
     end
+    if err and (err.message or ''):find('is not open; send', 1, true) then
+      -- The server's words are for who writes a client.
+      err = vim.tbl_extend('force', err, { message = UNKNOWN })
+    end
     answered(err, result)
   end
   function ask()
@@ -42,6 +47,18 @@ function M.request(client, method, params, buf, answered)
     end
   end
   ask()
+end
+
+--- Tells the server something.
+---@param client vim.lsp.Client
+---@param method string
+---@param params table
+function M.notify(client, method, params)
+  if vim.fn.has('nvim-0.11') == 1 then
+    client:notify(method, params)
+  else
+    client.notify(method, params)
+  end
 end
 
 --- Asks and waits; nil where no answer came in time.

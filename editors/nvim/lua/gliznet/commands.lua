@@ -19,15 +19,15 @@ end
 local function surest(client, buf, run)
   review.suggestions(client, buf, function(suggestions)
     if #suggestions == 0 then
-      return review.tell_none(buf)
+      return review.tell_none(client, buf)
     end
     run(suggestions[1].label)
   end)
 end
 
 local function accept(client, buf, label)
-  review.accept(client, buf, { label }, function(ok)
-    if ok then
+  review.accept(client, buf, { label }, function(ok, verdict)
+    if ok and not verdict.unwritten then
       client_of.tell('accepted ' .. label)
     end
   end)

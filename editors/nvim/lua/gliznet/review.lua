@@ -52,20 +52,43 @@ function M.suggestions(client, buf, answered)
 end
 
 --- Says why nothing is suggested.
+---@param client vim.lsp.Client
 ---@param buf integer
-function M.tell_none(buf)
-  client_of.tell(attach.is_read(buf) and 'no suggestions' or 'the note is being read; ask again')
+function M.tell_none(client, buf)
+  local document = { textDocument = client_of.document(buf) }
+  client_of.request(client, 'gliznet/labelsets', document, buf, function(err, sets)
+    local fault = err and err.message or sets.current.fault
+    if fault then
+      return client_of.tell(fault, vim.log.levels.ERROR)
+    end
+    client_of.tell(attach.is_read(buf) and 'no suggestions' or 'the note is being read; ask again')
+  end)
 end
 
----@param done? fun(ok: boolean)
+--- Says what a person should know of the answer to a command.
+---@param done? fun(ok: boolean, verdict?: table)
 local function told(done)
-  return function(err)
+  return function(err, verdict)
     if err then
       client_of.tell(err.message, vim.log.levels.ERROR)
+    elseif verdict and verdict.unwritten then
+      local fact = '%s: remembered for this note; this kind of file has no place for tags'
+      client_of.tell(fact:format(table.concat(verdict.accepted, ', ')))
     end
     if done then
-      done(not err)
+      done(not err, verdict)
     end
+  end
+end
+
+--- Runs a command of a lens or a code action.
+---@param command lsp.Command
+---@param context { client_id: integer, bufnr: integer }
+function M.run(command, context)
+  local client = vim.lsp.get_client_by_id(context.client_id)
+  if client then
+    local argument = (command.arguments or {})[1] or {}
+    client_of.execute(client, command.command, argument, context.bufnr, told())
   end
 end
 
@@ -73,7 +96,7 @@ end
 ---@param client vim.lsp.Client
 ---@param buf integer
 ---@param labels string[]
----@param done? fun(ok: boolean)
+---@param done? fun(ok: boolean, verdict?: table)
 function M.accept(client, buf, labels, done)
   local argument = { uri = vim.uri_from_bufnr(buf), labels = labels }
   client_of.execute(client, 'gliznet.accept', argument, buf, told(done))
@@ -142,6 +165,9 @@ function M.open(buf, options)
 
   local function show()
     M.suggestions(client, buf, function(all)
+      if not vim.api.nvim_buf_is_valid(buf) then
+        return
+      end
       local suggestions = vim.tbl_filter(function(suggestion)
         return not decided[suggestion.label]
       end, all)
@@ -149,7 +175,7 @@ function M.open(buf, options)
         if next(decided) then
           return client_of.tell('all suggestions are reviewed')
         end
-        return M.tell_none(buf)
+        return M.tell_none(client, buf)
       end
       vim.ui.select(choices(suggestions), {
         prompt = 'Tags for ' .. vim.fs.basename(vim.api.nvim_buf_get_name(buf)),
@@ -158,7 +184,8 @@ function M.open(buf, options)
           return choice.text
         end,
       }, function(choice)
-        if not choice then
+        -- The note may have been closed while the list was open.
+        if not choice or not vim.api.nvim_buf_is_valid(buf) then
           return
         end
         choice.run(client, buf, function(ok)
