@@ -260,7 +260,9 @@ fn stat(args: &Stat, data: &Path) -> anyhow::Result<Outcome> {
 /// gone.
 fn names_of(document: &str) -> anyhow::Result<Vec<String>> {
     if document.contains("://") {
-        return Ok(vec![document.to_owned()]);
+        // Programs escape one path in several ways; what editors said has ours.
+        let ours = path_of(document).map(|path| uri_of(&path));
+        return Ok([document.to_owned()].into_iter().chain(ours).collect());
     }
     if document.is_empty() {
         return Err(
@@ -319,5 +321,22 @@ impl<'a> From<&'a Entry> for EntryRecord<'a> {
             rejected: &entry.correction.rejected,
             text: &entry.correction.text,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uri_names_its_document_however_it_is_escaped() {
+        for spelt in ["file:///n/caf%c3%a9.md", "file:///n/café.md"] {
+            let names = names_of(spelt).unwrap();
+            assert!(
+                names.contains(&"file:///n/caf%C3%A9.md".to_owned()),
+                "{names:?}"
+            );
+        }
+        assert_eq!(names_of("git://n/a.md").unwrap(), ["git://n/a.md"]);
     }
 }
