@@ -191,9 +191,12 @@ fn an_accepted_tag_is_one_versioned_edit_and_recorded_once_it_is_applied() {
     // An edit that the editor does not take is no verdict.
     let command = editor.ask("workspace/executeCommand", params);
     let (id, _) = editor.asked("workspace/applyEdit");
-    editor.reply(&id, json!({ "applied": false }));
+    let refusal = json!({ "applied": false, "failureReason": "the buffer cannot be changed" });
+    editor.reply(&id, refusal);
     let error = editor.answer(command).unwrap_err();
     assert_eq!(error["code"], -32803);
+    let message = error["message"].as_str().unwrap();
+    assert!(message.ends_with("the buffer cannot be changed"), "{error}");
     assert_eq!(
         std::fs::read_to_string(&journal).unwrap().lines().count(),
         1
@@ -244,7 +247,7 @@ fn what_is_in_no_label_set_is_never_written() {
     let done = accept("Garden").unwrap();
     assert_eq!(
         done,
-        json!({ "applied": false, "accepted": ["garden"], "rejected": [] })
+        json!({ "applied": false, "unwritten": true, "accepted": ["garden"], "rejected": [] })
     );
     assert_eq!(editor.quit(), 0);
 }

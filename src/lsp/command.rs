@@ -164,11 +164,15 @@ impl Session {
             self.shared.tell(&open.uri, &reading).await;
         }
         self.shared.refresh();
-        Ok(json!({
+        let mut answer = json!({
             "applied": applied,
             "accepted": correction.accepted,
             "rejected": correction.rejected,
-        }))
+        });
+        if has_no_place(open, accepted) {
+            answer["unwritten"] = json!(true);
+        }
+        Ok(answer)
     }
 
     /// Has the editor apply edits, or says why it did not.
@@ -183,9 +187,10 @@ impl Session {
         let edit = shared.spellings.given_back(edit);
         match tokio::time::timeout(PATIENCE, apply_edit(client, edit)).await {
             Ok(Ok(answer)) if answer.applied => Ok(()),
-            Ok(Ok(_)) => Err(failed(
-                "the editor did not take the edit; the document may have changed meanwhile, try again",
-            )),
+            Ok(Ok(answer)) => Err(failed(&match answer.failure_reason {
+                Some(reason) => format!("the editor did not take the edit: {reason}"),
+                None => "the editor did not take the edit; the document may have changed meanwhile, try again".to_owned(),
+            })),
             Ok(Err(error)) => Err(failed(&format!(
                 "the editor refused the edit: {}",
                 error.message
@@ -252,6 +257,12 @@ pub(super) fn acceptance(
 /// The document has nothing to replace.
 pub(super) fn without_tag(tag: &str) -> Error {
     failed(&format!("the document's settings have no tag `{tag}`"))
+}
+
+/// Whether the document is of a kind that cannot say that these labels fit it.
+fn has_no_place(open: &Open, labels: &[String]) -> bool {
+    let edit = add_tags(&open.text, open.format, labels);
+    matches!(edit, Err(AddError::NoPlace(_)))
 }
 
 pub(super) fn adding(labels: &[String], words: Words) -> String {
