@@ -349,3 +349,23 @@ fn a_disk_is_not_searched() {
     );
     assert_eq!(editor.quit(), 0);
 }
+
+#[test]
+fn a_note_that_is_no_file_yet_takes_the_labels_of_the_workspace() {
+    let set = "[[label]]\nname = 'roses'\n";
+    let notes = [
+        ("gliznet.toml", "labelset = 'mine.toml'\n"),
+        ("mine.toml", set),
+        ("other.toml", "[[label]]\nname = 'tulips'\n"),
+    ];
+    let (_home, mut editor) = workspace(&notes, json!({}));
+    let uri = "untitled:Untitled-1";
+    editor.open(uri, "Roses.\n");
+    let labels = |told: &Value| told["tags"][0]["label"].clone();
+    assert_eq!(labels(&editor.notified("gliznet/tagsChanged")), "roses");
+    // A file that the editor's settings name from the workspace.
+    let settings = json!({ "settings": { "gliznet": { "labelset": "other.toml" } } });
+    editor.notify("workspace/didChangeConfiguration", settings);
+    assert_eq!(labels(&editor.notified("gliznet/tagsChanged")), "tulips");
+    assert_eq!(editor.quit(), 0);
+}

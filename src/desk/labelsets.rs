@@ -218,7 +218,14 @@ fn read(shelf: &Shelf, path: &Path) -> Result<Arc<LabelSet>, RulesError> {
     let shown = path.display().to_string();
     let refuse = |fact: &str| RulesError::LabelSet(format!("{shown}: {fact}"));
     let mut toml = String::new();
-    let file = File::open(path).map_err(|error| refuse(&format!("cannot be read ({error})")))?;
+    // Nobody knows the folder in which the daemon runs.
+    let cure = if path.is_relative() {
+        "; give the whole path"
+    } else {
+        ""
+    };
+    let file =
+        File::open(path).map_err(|error| refuse(&format!("cannot be read ({error}){cure}")))?;
     file.take(MOST_BYTES + 1)
         .read_to_string(&mut toml)
         .map_err(|error| refuse(&format!("cannot be read as UTF-8 text ({error})")))?;

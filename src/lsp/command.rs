@@ -128,8 +128,9 @@ impl Session {
     /// The labels as the set spells them. The vocabulary is closed: what is in no label set is
     /// never written.
     async fn of_set(&self, open: &Open, labels: &[String]) -> Result<Vec<String>> {
-        let choice = self.shared.choice().clone();
-        let rules = self.rules(open.folder(), choice).await?;
+        let folder = self.shared.folder_of(open);
+        let choice = self.shared.choice_in(folder.as_deref());
+        let rules = self.rules(folder, choice).await?;
         let said = Said {
             accepted: labels.to_vec(),
             ..Said::default()
@@ -148,8 +149,9 @@ impl Session {
         rejected: &[String],
         applied: bool,
     ) -> Result<Value> {
-        let choice = self.shared.choice().clone();
-        let rules = self.rules(open.folder(), choice).await?;
+        let folder = self.shared.folder_of(open);
+        let choice = self.shared.choice_in(folder.as_deref());
+        let rules = self.rules(folder, choice).await?;
         let said = Said {
             accepted: accepted.to_vec(),
             rejected: rejected.to_vec(),

@@ -3,7 +3,7 @@
 //! Input: the records of `desk::protocol`. Output: what the desk answers, for the version that was
 //! asked about. Invariant: an answer for a version that is not the client's any more is not given.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -29,7 +29,8 @@ impl Session {
             format: params.format.as_deref(),
             uri: params.uri.as_deref(),
         })?;
-        let choice = self.choice(params.labels, params.labelset, params.threshold)?;
+        let folder = subject.folder.as_deref();
+        let choice = self.choice(folder, params.labels, params.labelset, params.threshold)?;
         let rules = self.rules(subject.folder, choice).await?;
         let tagged = shared
             .desk
@@ -60,7 +61,8 @@ impl Session {
             format: params.format.as_deref(),
             uri: params.uri.as_deref(),
         })?;
-        let choice = self.choice(params.labels, params.labelset, None)?;
+        let folder = subject.folder.as_deref();
+        let choice = self.choice(folder, params.labels, params.labelset, None)?;
         let rules = self.rules(subject.folder, choice).await?;
         let mut said = Said {
             accepted: params.accepted,
@@ -129,8 +131,8 @@ impl Session {
             Some(name) => Some(self.shared.open_document(name)?),
             None => None,
         };
-        let folder = open.and_then(|open| open.folder());
-        let choice = self.choice(None, None, None)?;
+        let folder = open.and_then(|open| self.shared.folder_of(&open));
+        let choice = self.choice(folder.as_deref(), None, None, None)?;
         let desk = Arc::clone(&self.shared.desk);
         let read = tokio::task::spawn_blocking(move || {
             (desk.labelsets(), desk.rules(folder.as_deref(), &choice))
@@ -182,6 +184,7 @@ impl Session {
     /// What the request chooses, over what the client chose.
     fn choice(
         &self,
+        folder: Option<&Path>,
         labels: Option<Vec<String>>,
         labelset: Option<String>,
         threshold: Option<f32>,
@@ -191,7 +194,7 @@ impl Session {
                 "give either `labels` or `labelset`, not both",
             ));
         }
-        let mut choice = self.shared.choice().clone();
+        let mut choice = self.shared.choice_in(folder);
         if let Some(value) = threshold {
             let score = Score::new(value);
             choice.threshold = Some(score.ok_or_else(|| {

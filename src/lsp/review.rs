@@ -55,7 +55,7 @@ impl Session {
         let found: std::result::Result<Vec<Reviewable>, crate::desk::index::ScanError> =
             found.await.map_err(|_| Error::internal_error())?;
         let found = found.map_err(|error| failed(&error.to_string()))?;
-        let mut choice = shared.choice().clone();
+        let mut choice = shared.choice_in(None);
         if params.labelset.is_some() {
             (choice.labels, choice.labelset) = (None, params.labelset);
         }

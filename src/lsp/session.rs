@@ -168,7 +168,7 @@ impl Shared {
             (Some(name), None) => {
                 let open = self.open_document(name)?;
                 Subject {
-                    folder: open.folder(),
+                    folder: self.folder_of(&open),
                     text: text_of(&open),
                     open: Some(open),
                 }

@@ -3,13 +3,14 @@
 //! Invariant: what means nothing in it is as if it were not there; a setting that holds is used
 //! for the next answer, without a restart.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use tower_lsp::ls_types::{ConfigurationItem, Uri};
 
+use super::documents::Open;
 use super::session::Shared;
 use crate::desk::Choice;
 use crate::score::Score;
@@ -40,7 +41,46 @@ pub(super) fn choice(settings: &Value) -> Choice {
     }
 }
 
+/// A label set as settings name it, so that it means the same in the daemon's folder: a file from
+/// the home, or from the first of `folders` that has it. A name stays as it is.
+fn located(named: &str, home: Option<&Path>, folders: &[PathBuf]) -> String {
+    let path = Path::new(named);
+    let is_file = path.components().count() > 1
+        || path
+            .extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
+    let found = match (path.strip_prefix("~"), home) {
+        (Ok(below), Some(home)) => Some(home.join(below)),
+        _ if is_file && path.is_relative() => {
+            let mut files = folders.iter().map(|folder| folder.join(path));
+            let there = files.clone().find(|file| file.is_file());
+            there.or_else(|| files.next())
+        }
+        _ => None,
+    };
+    let found = found.and_then(|found| found.into_os_string().into_string().ok());
+    found.unwrap_or_else(|| named.to_owned())
+}
+
 impl Shared {
+    /// The folder whose settings hold for a document: its own; the workspace's for what is no file.
+    pub(super) fn folder_of(&self, open: &Open) -> Option<PathBuf> {
+        let of_workspace = || self.navigation.roots().into_iter().next();
+        open.folder().or_else(of_workspace)
+    }
+
+    /// What the client chose, for a document in a folder.
+    pub(super) fn choice_in(&self, folder: Option<&Path>) -> Choice {
+        let mut choice = self.choice().clone();
+        choice.labelset = choice.labelset.map(|named| {
+            let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_path_buf());
+            let mut folders = self.navigation.roots();
+            folders.extend(folder.map(Path::to_path_buf));
+            located(&named, home.as_deref(), &folders)
+        });
+        choice
+    }
+
     /// Takes settings that the client sent; null means that it wants to be asked.
     pub(super) fn configure(self: &Arc<Shared>, settings: &Value) {
         if settings.is_null() {
@@ -146,6 +186,24 @@ mod tests {
         let bare = choice(&json!({ "labels": ["a"], "threshold": 0.5 }));
         assert_eq!(bare.labels, Some(vec!["a".to_owned()]));
         assert_eq!(bare.threshold, Score::new(0.5));
+    }
+
+    #[test]
+    fn a_file_of_labels_is_found_from_the_home_and_from_the_workspace() {
+        let dir = tempfile::tempdir().unwrap();
+        let [first, second] = ["first", "second"].map(|name| dir.path().join(name));
+        std::fs::create_dir_all(second.join("sets")).unwrap();
+        std::fs::write(second.join("sets/mine.toml"), "").unwrap();
+        let folders = [first.clone(), second.clone()];
+        let home = Path::new("/home/me");
+        let of = |named: &str| PathBuf::from(located(named, Some(home), &folders));
+        assert_eq!(of("~/mine.toml"), home.join("mine.toml"));
+        assert_eq!(of("sets/mine.toml"), second.join("sets/mine.toml"));
+        assert_eq!(of("other.toml"), first.join("other.toml"));
+        for same in ["/sets/mine.toml", "personal-notes"] {
+            assert_eq!(of(same), PathBuf::from(same));
+        }
+        assert_eq!(located("mine.toml", None, &[]), "mine.toml");
     }
 
     #[test]

@@ -171,8 +171,9 @@ impl Shared {
     }
 
     async fn rules_or_say_why(self: &Arc<Shared>, open: &Open) -> Option<Rules> {
-        let choice = self.choice().clone();
-        let (desk, folder) = (Arc::clone(&self.desk), open.folder());
+        let folder = self.folder_of(open);
+        let choice = self.choice_in(folder.as_deref());
+        let desk = Arc::clone(&self.desk);
         let read = tokio::task::spawn_blocking(move || {
             // Looked at before they are read, so that no change falls between.
             let files = folder
