@@ -81,6 +81,19 @@ test('a program that serves is ready, and ends when it is asked to', options, as
   assert.equal(made.state.kind, 'stopped');
 });
 
+test('a server that crashes is started again', options, async () => {
+  vscode.settings['server.path'] = serving;
+  const { server: made, becomes } = server();
+  const first = becomes('ready');
+  await made.restart();
+  await first;
+  const second = becomes('ready');
+  made.running.serverProcess.kill('SIGKILL');
+  await second;
+  await made.stop();
+  assert.equal(made.state.kind, 'stopped');
+});
+
 test('a silent program keeps neither a restart nor the end waiting, and is ended', options, async () => {
   const pid = path.join(built, 'pid');
   vscode.settings['server.path'] = program('silent', `echo $$ >'${pid}.new'`, `mv '${pid}.new' '${pid}'`, 'exec sleep 1000');

@@ -62,7 +62,7 @@ const configuration = {
     return Promise.resolve();
   },
 };
-const noLog = () => ({ info() {}, warn() {}, error() {}, debug() {}, trace() {}, onDidChangeLogLevel: () => ({}) });
+const noLog = () => ({ info() {}, warn() {}, error() {}, debug() {}, trace() {}, onDidChangeLogLevel: () => ({ dispose() {} }) });
 
 // Its own parts are those that `import *` sees; the others it inherits.
 module.exports = Object.assign(Object.create(nothing()), {
