@@ -1,8 +1,9 @@
 //! What the tags say that stand in a document: its front matter and the model's tags in, a verdict
 //! out.
 //!
-//! Invariant: a document without a list of tags says nothing, for nobody may have tagged it yet; an
-//! empty list says that nothing fits. A tag in the body is never rejected. Records nothing.
+//! Invariant: a document without a list of tags says nothing, for nobody may have tagged it yet, and
+//! neither does a key with nothing after it, which templates leave; an empty list says that nothing
+//! fits. A tag in the body is never rejected. Records nothing.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError};
@@ -11,6 +12,7 @@ use super::{Desk, DeskError, Rules, Text};
 use crate::correction::Verdict;
 use crate::document::{Document, body_tags};
 use crate::engine::scheduler::Priority;
+use crate::frontmatter::{TagsForm, TagsValue};
 use crate::label::LabelSet;
 
 /// What the tags of a document say.
@@ -101,7 +103,8 @@ fn standing(document: &Document) -> Result<Standing, Unsaid> {
     if let Some(fault) = &front.fault {
         return Err(Unsaid::Broken(fault.clone()));
     }
-    if front.tag_values.is_empty() {
+    let mut values = front.tag_values.iter();
+    if !values.any(|value| !value.items.is_empty() || is_empty_list(value, document.source())) {
         return Err(Unsaid::NoTags);
     }
     Ok(Standing {
@@ -111,6 +114,13 @@ fn standing(document: &Document) -> Result<Standing, Unsaid> {
             .map(|(tag, _)| tag)
             .collect(),
     })
+}
+
+/// Whether somebody wrote that there are no tags: `[]`.
+fn is_empty_list(value: &TagsValue, source: &str) -> bool {
+    let written = source.get(value.span.range()).unwrap_or_default();
+    let inside = written.strip_prefix('[').and_then(|w| w.strip_suffix(']'));
+    value.form == TagsForm::Flow && inside.is_some_and(|inside| inside.trim().is_empty())
 }
 
 fn compared(standing: &Standing, suggested: &[String], set: &LabelSet) -> Written {
@@ -169,6 +179,15 @@ mod tests {
         let of = |source: &str| standing(&Document::parse(Format::Markdown, source)).unwrap_err();
         assert_eq!(of("Text.\n"), Unsaid::NoTags);
         assert_eq!(of("---\ntitle: T\n---\nText.\n"), Unsaid::NoTags);
+        for value in ["", " null", " ''", " ['']", "\n-", "\n  -\n  -", " {}"] {
+            let source = format!("---\ntags:{value}\n---\nText.\n");
+            assert_eq!(of(&source), Unsaid::NoTags, "{source}");
+        }
+        assert_eq!(of("+++\ntags = \"\"\n+++\nText.\n"), Unsaid::NoTags);
+        assert_eq!(
+            check("+++\ntags = [ ]\n+++\nText.\n", &["tax"]).rejected,
+            ["tax"]
+        );
         assert!(matches!(
             of("---\ntags: [a\n---\nText.\n"),
             Unsaid::Broken(_)
