@@ -88,9 +88,8 @@ impl Lines {
     /// The file cannot be locked.
     pub fn locked<T>(&mut self, act: impl FnOnce(&mut Lines) -> T) -> io::Result<T> {
         self.lock()?;
-        let acted = act(self);
-        self.unlock()?;
-        Ok(acted)
+        let held = Held(self);
+        Ok(act(held.0))
     }
 
     /// Keeps other processes from writing until `unlock`, or until this is dropped.
@@ -116,6 +115,11 @@ impl Lines {
     /// The file cannot be unlocked.
     pub fn unlock(&mut self) -> io::Result<()> {
         self.file.unlock()
+    }
+
+    /// Whether another file stands in the place of the one that was read, as `each_new` will say.
+    pub fn is_replaced(&self) -> bool {
+        self.was_replaced
     }
 
     /// Whether the open file is the one that has the path.
@@ -292,6 +296,16 @@ impl Lines {
         file.write_all(b"\n")?;
         file.sync_all()?;
         Ok(aside)
+    }
+}
+
+/// Locked lines. They are unlocked also when what is done with them panics, or all who come later
+/// would wait for ever.
+struct Held<'a>(&'a mut Lines);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.unlock(); // What was written is written.
     }
 }
 

@@ -4,10 +4,13 @@
 //! disk; on opening, all that were written before, each under its document's name of today, and
 //! what of the file could not be read.
 //! Invariant: a record that was acknowledged survives a crash at any later moment; a number is given
-//! once. Knows nothing of what is learnt.
+//! once, and one that comes again, from another journal, is replaced by a new one. Of what is learnt
+//! it knows only how far versions have read, to begin above that.
+//! Length: a third of it is tests.
 
 mod exchange;
 mod forget;
+mod numbers;
 mod record;
 mod replay;
 
@@ -16,7 +19,9 @@ use std::path::{Path, PathBuf};
 
 use crate::correction::Correction;
 use crate::label::Descriptions;
+use crate::learn::versions;
 use crate::lines::{Durability, Lines};
+use numbers::{MOST, Numbers};
 use record::{Record, line, moved_line};
 
 pub use exchange::{Imported, Parcel, Unreadable, export, is_record, unpack};
@@ -80,7 +85,9 @@ pub enum JournalError {
 #[derive(Debug)]
 pub struct Journal {
     lines: Lines,
-    last: u64,
+    numbers: Numbers,
+    /// Numbers up to this one were given by journals that stood here before.
+    floor: u64,
     /// How many corrections it holds.
     count: u64,
 }
@@ -105,7 +112,10 @@ impl Journal {
         let lines = lines.map_err(|cause| JournalError::Io { path, cause })?;
         let mut journal = Journal {
             lines,
-            last: 0,
+            numbers: Numbers::default(),
+            floor: Some(versions::highest_heard(dir))
+                .filter(|heard| *heard <= MOST)
+                .unwrap_or(0),
             count: 0,
         };
         let replay = journal.locked(Journal::catch_up)?;
@@ -119,11 +129,11 @@ impl Journal {
     pub fn append(&mut self, correction: &Correction, time: u64) -> Result<Recorded, JournalError> {
         self.locked(|journal| {
             let missed = journal.catch_up()?;
-            let sequence = journal.last + 1;
+            let sequence = journal.last() + 1;
             journal
                 .lines
                 .append(&line(sequence, time, correction), Durability::Synced)?;
-            journal.last = sequence; // The caller may tell the user only after this.
+            journal.numbers.of(sequence); // The caller may tell the user only after this.
             journal.count += 1;
             Ok(Recorded { sequence, missed })
         })
@@ -155,9 +165,8 @@ impl Journal {
         act: impl FnOnce(&mut Journal) -> io::Result<T>,
     ) -> Result<T, JournalError> {
         let acted = self.lines.lock().and_then(|()| {
-            let acted = act(self);
-            self.lines.unlock()?;
-            acted
+            let held = Locked(self);
+            act(held.0)
         });
         acted.map_err(|cause| JournalError::Io {
             path: self.lines.path().to_path_buf(),
@@ -175,22 +184,26 @@ impl Journal {
     /// was told before is to be forgotten.
     fn each_new(&mut self, tell: &mut dyn FnMut(Told)) -> io::Result<(Vec<String>, bool)> {
         let (mut faults, mut number) = (Vec::new(), 0);
-        let (mut last, mut count) = (self.last, 0);
+        if self.lines.is_replaced() {
+            // All is told anew, as whoever reads the file for the first time is told it.
+            self.floor = self.last();
+            self.numbers = Numbers::default();
+        }
+        let (numbers, mut count) = (&mut self.numbers, 0);
         let caught = self.lines.each_new(|line| {
             number += 1;
             match record::read(line) {
                 _ if line.trim_ascii().is_empty() => {}
-                Ok(Record::Correction(entry)) => {
-                    last = last.max(entry.sequence);
+                Ok(Record::Correction(mut entry)) => {
+                    entry.sequence = numbers.of(entry.sequence);
                     count += 1;
                     tell(Told::Correction(entry));
                 }
                 Ok(Record::Moved(moved)) => tell(Told::Moved(moved)),
-                Ok(Record::Rewritten(given)) => last = last.max(given),
+                Ok(Record::Rewritten(given)) => numbers.given(given),
                 Err(fact) => faults.push(fault(number, &fact)),
             }
         })?;
-        self.last = last;
         self.count = match caught.was_replaced {
             true => count,
             false => self.count + count,
@@ -201,12 +214,22 @@ impl Journal {
 
     /// The highest number that was ever given here.
     pub fn last(&self) -> u64 {
-        self.last
+        self.numbers.last().max(self.floor)
     }
 
     /// How many corrections are kept.
     pub fn count(&self) -> u64 {
         self.count
+    }
+}
+
+/// A journal whose file is locked. It is unlocked also when what is done with it panics, or all who
+/// come later would wait for ever.
+struct Locked<'a>(&'a mut Journal);
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.lines.unlock(); // What was written is on the disk.
     }
 }
 
@@ -244,6 +267,7 @@ pub fn faults(bytes: &[u8]) -> Vec<String> {
 /// All records of a journal's bytes, and where its last whole line ends.
 fn replay(bytes: &[u8]) -> (Replay, usize) {
     let (mut replay, mut faults) = (Replaying::default(), Vec::new());
+    let mut numbers = Numbers::default();
     let whole = bytes
         .iter()
         .rposition(|b| *b == b'\n')
@@ -251,9 +275,12 @@ fn replay(bytes: &[u8]) -> (Replay, usize) {
     for (number, line) in (1..).zip(bytes[..whole].split_inclusive(|b| *b == b'\n')) {
         match record::read(line) {
             _ if line.trim_ascii().is_empty() => {}
-            Ok(Record::Correction(entry)) => replay.tell(Told::Correction(entry)),
+            Ok(Record::Correction(mut entry)) => {
+                entry.sequence = numbers.of(entry.sequence);
+                replay.tell(Told::Correction(entry));
+            }
             Ok(Record::Moved(moved)) => replay.tell(Told::Moved(moved)),
-            Ok(Record::Rewritten(_)) => {}
+            Ok(Record::Rewritten(given)) => numbers.given(given),
             Err(fact) => faults.push(fault(number, &fact)),
         }
     }
@@ -377,6 +404,57 @@ mod tests {
         let (_, replay) = Journal::open(dir.path()).unwrap();
         let sequences: Vec<u64> = replay.entries.iter().map(|e| e.sequence).collect();
         assert_eq!((sequences, replay.faults.len()), (vec![1, 2, 3], 0));
+    }
+
+    #[test]
+    fn a_number_that_comes_again_or_is_beyond_all_is_replaced_by_a_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        let (mut before, _) = Journal::open(dir.path()).unwrap();
+        let joined = [written(&["a", "b"]), written(&["c", "d", "e"])].concat();
+        let odd = line(u64::MAX, 7, &correction("f"));
+        std::fs::write(&path, [joined, odd].concat()).unwrap();
+        let numbers = |replay: &Replay| -> Vec<u64> {
+            let entries = replay.entries.iter();
+            entries.map(|entry| entry.sequence).collect()
+        };
+        let (mut journal, replay) = Journal::open(dir.path()).unwrap();
+        assert_eq!(numbers(&replay), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(numbers(&before.news().unwrap()), numbers(&replay));
+        assert_eq!(journal.append(&correction("g"), 8).unwrap().sequence, 7);
+        assert_eq!(numbers(&before.news().unwrap()), [7]);
+        let read = super::read(dir.path()).unwrap();
+        assert_eq!(numbers(&read), [1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn numbers_go_on_where_the_file_was_removed_and_above_what_versions_have_heard() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        journal.append(&correction("a"), 1).unwrap();
+        journal.append(&correction("b"), 2).unwrap();
+        std::fs::remove_file(dir.path().join(FILE_NAME)).unwrap();
+        assert_eq!(journal.append(&correction("c"), 3).unwrap().sequence, 3);
+        std::fs::remove_file(dir.path().join(FILE_NAME)).unwrap();
+        let version = dir.path().join("versions/0002");
+        std::fs::create_dir_all(&version).unwrap();
+        std::fs::write(version.join("manifest.json"), r#"{"last": 30}"#).unwrap();
+        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        assert_eq!(journal.append(&correction("d"), 4).unwrap().sequence, 31);
+        assert_eq!(super::read(dir.path()).unwrap().entries[0].sequence, 31);
+    }
+
+    #[test]
+    fn a_panic_in_the_middle_of_a_record_keeps_nobody_else_from_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _ = journal.locked(|_| -> io::Result<()> { panic!("odd") });
+        }));
+        assert!(caught.is_err());
+        let (other, _) = Journal::open(dir.path()).unwrap();
+        let other = std::fs::File::open(other.lines.path()).unwrap();
+        assert!(other.try_lock().is_ok());
     }
 
     proptest! {

@@ -31,6 +31,8 @@ pub use manifest::Manifest;
 use manifest::Outcome;
 pub use moves::{By, Move};
 
+/// Where versions are in the data folder.
+const FOLDER: &str = "versions";
 const MANIFEST: &str = "manifest.json";
 const CURRENT: &str = "current";
 /// How a folder begins that is not whole yet.
@@ -98,11 +100,19 @@ pub struct Why {
     pub reason: String,
 }
 
+/// The highest number of a correction that any version in data folder `data` has heard of.
+pub fn highest_heard(data: &Path) -> u64 {
+    let folder = data.join(FOLDER);
+    let manifests = Versions { folder }.list().into_iter();
+    let heard = manifests.filter_map(|found| Some(found.manifest.ok()?.last));
+    heard.max().unwrap_or(0)
+}
+
 impl Versions {
     /// The versions in this user's data folder.
     pub fn new(folders: &Folders) -> Versions {
         Versions {
-            folder: folders.data.join("versions"),
+            folder: folders.data.join(FOLDER),
         }
     }
 

@@ -109,10 +109,13 @@ impl Journal {
             let flush = |journal: &mut Journal, batch: &mut Vec<u8>, last, count| {
                 journal.lines.append(batch, Durability::Synced)?;
                 batch.clear();
-                (journal.last, journal.count) = (last, count);
+                journal.count = count;
+                if last > journal.last() {
+                    journal.numbers.of(last);
+                }
                 Ok::<(), std::io::Error>(())
             };
-            let (mut last, mut count) = (journal.last, journal.count);
+            let (mut last, mut count) = (journal.last(), journal.count);
             for entry in entries {
                 if !known.insert(identity(entry)) {
                     imported.known += 1;

@@ -54,7 +54,7 @@ impl Journal {
                 journal.lines.forget_aside()?;
                 return Ok(plan.forgotten);
             }
-            let head = std::iter::once(rewritten_line(time, journal.last));
+            let head = std::iter::once(rewritten_line(time, journal.last()));
             let kept = plan.kept.iter().map(|line| line.to_vec());
             journal.lines.rewrite(head.chain(kept))?;
             journal.count -= plan.forgotten.entries.len() as u64;
