@@ -15,6 +15,7 @@
 mod load;
 pub mod manifest;
 mod moves;
+mod pointer;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -23,7 +24,7 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
-use crate::config::{Folders, replace};
+use crate::config::Folders;
 use crate::model::delta::{Delta, FILE_NAME as DELTA};
 
 pub use load::{LoadError, Loaded};
@@ -34,7 +35,6 @@ pub use moves::{By, Move};
 /// Where versions are in the data folder.
 const FOLDER: &str = "versions";
 const MANIFEST: &str = "manifest.json";
-const CURRENT: &str = "current";
 /// How a folder begins that is not whole yet.
 const UNFINISHED: &str = ".new-";
 /// Weights of so many versions are kept, whichever serves.
@@ -57,11 +57,9 @@ pub enum VersionError {
         /// Its number.
         number: u32,
     },
-    /// A version that did not pass the gate, or whose weights are gone.
-    #[error(
-        "version {number} has no weights ({fact}); choose another from `gliznet model history`"
-    )]
-    NoWeights {
+    /// A version that did not pass the gate, or whose weights are gone or broken.
+    #[error("version {number} cannot serve ({fact}); choose another from `gliznet model history`")]
+    Unfit {
         /// Its number.
         number: u32,
         /// Why.
@@ -129,32 +127,6 @@ impl Versions {
     /// When something was last added or moved here; none where nothing ever was.
     pub fn changed(&self) -> Option<SystemTime> {
         fs::metadata(&self.folder).ok()?.modified().ok()
-    }
-
-    /// The version that serves on top of the shipped model `base`; 0 is that model itself.
-    pub fn current(&self, base: &str) -> u32 {
-        let pointers = fs::read_to_string(self.folder.join(CURRENT)).unwrap_or_default();
-        let own = pointers
-            .lines()
-            .find_map(|line| line.strip_prefix(base)?.trim().parse().ok());
-        own.unwrap_or(0)
-    }
-
-    /// Lets version `number` serve on top of the shipped model `base`.
-    ///
-    /// # Errors
-    /// The system refuses; the old pointer stays.
-    pub fn point(&self, base: &str, number: u32) -> Result<(), VersionError> {
-        let _lock = self.lock()?;
-        let path = self.folder.join(CURRENT);
-        let old = fs::read_to_string(&path).unwrap_or_default();
-        let others = old
-            .lines()
-            .filter(|line| !line.starts_with(base) && !line.trim().is_empty());
-        let mut lines: Vec<String> = others.map(str::to_owned).collect();
-        lines.push(format!("{base} {number}"));
-        let content = lines.join("\n") + "\n";
-        replace(&path, content.as_bytes()).map_err(|cause| VersionError::Io { path, cause })
     }
 
     /// All versions, by number.
@@ -263,9 +235,9 @@ impl Versions {
     /// and writes down why. Says which version serves now.
     ///
     /// # Errors
-    /// There is no such version, it has no weights, or the system refuses.
+    /// There is no such version, it cannot serve, or the system refuses.
     pub fn rollback(&self, base: &str, to: Option<u32>, why: Why) -> Result<u32, VersionError> {
-        let current = self.current(base);
+        let (current, fault) = self.pointer(base);
         let to = match to {
             Some(to) => to,
             None if current == 0 => return Err(VersionError::Nothing),
@@ -273,8 +245,13 @@ impl Versions {
         };
         if to > 0 {
             self.loadable(base, to)?;
+            let unfit = |fact| VersionError::Unfit { number: to, fact };
+            self.delta(base, to).map_err(unfit)?;
         }
         if to == current {
+            if fault.is_some() {
+                self.point(base, to)?;
+            }
             return Ok(to);
         }
         self.note(Move {
@@ -346,7 +323,7 @@ impl Versions {
         if !self.of(number).is_dir() {
             return Err(VersionError::Unknown { number });
         }
-        let none = |fact: String| VersionError::NoWeights { number, fact };
+        let none = |fact: String| VersionError::Unfit { number, fact };
         let manifest = self.manifest(number).map_err(none)?;
         if manifest.base != base {
             return Err(none(format!("it was learnt on top of {}", manifest.model)));
@@ -364,14 +341,14 @@ impl Versions {
     fn before(&self, base: &str, number: u32) -> u32 {
         let parent = self.manifest(number).ok().map(|manifest| manifest.parent);
         if let Some(parent) = parent
-            && (parent == 0 || self.loadable(base, parent).is_ok())
+            && (parent == 0 || self.delta(base, parent).is_ok())
         {
             return parent;
         }
         let older = (1..number).rev();
         older
             .into_iter()
-            .find(|number| self.loadable(base, *number).is_ok())
+            .find(|number| self.delta(base, *number).is_ok())
             .unwrap_or(0)
     }
 
@@ -434,6 +411,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::delta::Parts;
 
     fn versions() -> (tempfile::TempDir, Versions) {
         let dir = tempfile::tempdir().unwrap();
@@ -457,11 +435,14 @@ mod tests {
             outcome: Outcome::Accepted,
             ..Manifest::default()
         };
-        let delta = Delta::new(*b"weights", None);
-        let number = versions.add(manifest, Some(&delta)).unwrap().number;
+        let number = versions.add(manifest, Some(&delta())).unwrap().number;
         versions.point(base, number).unwrap();
         versions.prune(base).unwrap();
         number
+    }
+
+    fn delta() -> Delta {
+        Delta::of(&Parts::default(), None).unwrap()
     }
 
     #[test]
@@ -472,9 +453,6 @@ mod tests {
         accepted(&versions, "bbbb");
         accepted(&versions, "aaaa");
         assert_eq!((versions.current("aaaa"), versions.current("bbbb")), (3, 2));
-        let path = versions.folder.join(CURRENT);
-        std::fs::write(&path, "nonsense\naaaa x\n\n").unwrap();
-        assert_eq!(versions.current("aaaa"), 0);
     }
 
     #[test]
@@ -498,8 +476,7 @@ mod tests {
             outcome: Outcome::Accepted,
             ..Manifest::default()
         };
-        let delta = Delta::new(*b"weights", None);
-        versions.add(manifest, Some(&delta)).unwrap();
+        versions.add(manifest, Some(&delta())).unwrap();
         versions.prune("aaaa").unwrap();
         assert_eq!(
             kept(&versions),
@@ -522,6 +499,12 @@ mod tests {
         assert!(message(Some(9)).starts_with("there is no version 9"));
         let refused = versions.add(Manifest::default(), None).unwrap().number;
         assert!(message(Some(refused)).contains("learnt on top of"));
+        std::fs::write(versions.of(2).join(DELTA), b"torn").unwrap();
+        let torn = message(Some(2));
+        assert!(torn.starts_with("version 2 cannot serve"), "{torn}");
+        assert!(torn.contains("not what was written there"), "{torn}");
+        back(&versions, Some(3)).unwrap();
+        assert_eq!(back(&versions, None).unwrap(), 1, "2 is torn");
         std::fs::remove_dir_all(versions.of(2)).unwrap();
         back(&versions, Some(3)).unwrap();
         assert_eq!(back(&versions, None).unwrap(), 1, "2 is gone");
@@ -538,15 +521,14 @@ mod tests {
             outcome: Outcome::Accepted,
             ..Manifest::default()
         };
-        let delta = Delta::new(*b"weights", None);
-        versions.add(manifest(1), Some(&delta)).unwrap();
+        versions.add(manifest(1), Some(&delta())).unwrap();
         assert_eq!(versions.complete("aaaa").unwrap(), Some(2));
         assert_eq!(versions.current("aaaa"), 2);
         assert_eq!(back(&versions, None).unwrap(), 1);
         let made = &versions.moves("aaaa")[0];
         assert_eq!((made.from, made.to, made.by), (2, 1, By::Person));
         assert_eq!(versions.complete("aaaa").unwrap(), None);
-        versions.add(manifest(9), Some(&delta)).unwrap();
+        versions.add(manifest(9), Some(&delta())).unwrap();
         assert_eq!(versions.complete("aaaa").unwrap(), None, "another's child");
     }
 
@@ -562,7 +544,7 @@ mod tests {
         assert!(!torn.exists());
         let read = versions.manifest(3).unwrap();
         assert_eq!((read.number, read.parent, read.v), (3, 2, 1));
-        let digest = "9a129038";
-        assert!(read.sha256.is_some_and(|hash| hash.starts_with(digest)));
+        let digest = hexadecimal(&Sha256::digest(delta().weights()));
+        assert_eq!(read.sha256, Some(digest));
     }
 }

@@ -21,7 +21,8 @@ pub struct Loaded {
     pub pointed: u32,
     /// The fingerprint of the shipped model.
     pub base: String,
-    /// Why it is not the version that should serve; empty where it is.
+    /// What is to be said of the choice: why it is not the version that should serve, or how that
+    /// was found out.
     pub notes: Vec<String>,
 }
 
@@ -88,9 +89,9 @@ impl Versions {
             });
         }
         let base = Model::fingerprint_of(source)?;
-        let pointed = self.current(&base);
+        let (pointed, note) = self.pointer(&base);
         let mut number = pointed;
-        let mut notes = Vec::new();
+        let mut notes: Vec<String> = note.into_iter().collect();
         while number > 0 {
             let loaded = self.delta(&base, number).and_then(|(delta, _)| {
                 Model::with_version(source, Some((number, delta)), options)
@@ -126,6 +127,19 @@ impl Versions {
             base,
             notes,
         })
+    }
+
+    /// Which version serves on top of `base`, if its weights can be read, and that it does.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn verify(&self, base: &str) -> Result<u32, String> {
+        let (number, note) = self.pointer(base);
+        if number > 0 {
+            let delta = self.delta(base, number);
+            delta.map_err(|fact| format!("version {number} of the model cannot serve: {fact}"))?;
+        }
+        note.map_or(Ok(number), Err)
     }
 
     /// What version `number` has learnt on top of `base`.
@@ -205,6 +219,12 @@ mod tests {
         assert!(loaded.notes[0].contains("NaN"), "{:?}", loaded.notes);
         assert!(loaded.model.name().ends_with("+2"));
         assert_ne!(loaded.model.fingerprint(), shipped.model.fingerprint());
+
+        let fault = versions.verify(&base).unwrap_err();
+        assert!(fault.starts_with("version 3 of the model"), "{fault}");
+        versions.point(&base, second).unwrap();
+        assert_eq!(versions.verify(&base), Ok(second));
+        versions.point(&base, third).unwrap();
 
         std::fs::remove_dir_all(versions.of(third)).unwrap();
         std::fs::write(versions.of(second).join(DELTA), b"torn").unwrap();
