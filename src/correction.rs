@@ -265,8 +265,9 @@ pub struct Verdicts {
 /// The verdicts that hold for one document; labels in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    accepted: BTreeSet<String>,
-    rejected: BTreeSet<String>,
+    /// What is left of each correction, the latest last: whether a label fits. A label is in one of
+    /// them. A set may have given two of them one name since, so their order is kept.
+    said: Vec<BTreeMap<String, bool>>,
 }
 
 impl Verdicts {
@@ -284,14 +285,15 @@ impl Verdicts {
             self.sampled.push((document.clone(), judged));
         }
         let verdict = self.documents.entry(document.clone()).or_default();
-        for name in correction.accepted.iter().map(|name| name.to_lowercase()) {
-            verdict.rejected.remove(&name);
-            verdict.accepted.insert(name);
+        let said = correction.verdicts();
+        let said: BTreeMap<String, bool> = said
+            .map(|(name, fits)| (name.to_lowercase(), fits))
+            .collect();
+        for earlier in &mut verdict.said {
+            earlier.retain(|name, _| !said.contains_key(name));
         }
-        for name in correction.rejected.iter().map(|name| name.to_lowercase()) {
-            verdict.accepted.remove(&name);
-            verdict.rejected.insert(name);
-        }
+        verdict.said.push(said);
+        verdict.said.retain(|said| !said.is_empty());
     }
 
     /// How many corrections there were.
@@ -333,26 +335,28 @@ impl Verdicts {
 impl Verdict {
     /// Whether a person said that this label does not fit here.
     pub fn rejects(&self, label: &str) -> bool {
-        self.rejected.contains(&label.to_lowercase())
+        self.on(&label.to_lowercase()) == Some(false)
     }
 
     /// Whether a person said that this label fits here.
     pub fn accepts(&self, label: &str) -> bool {
-        self.accepted.contains(&label.to_lowercase())
+        self.on(&label.to_lowercase()) == Some(true)
     }
 
-    /// What a person said of a label here, under whatever name it has now or had before: whether
-    /// it fits. Of labels that became one it is enough that one fits.
+    fn on(&self, name: &str) -> Option<bool> {
+        self.said.iter().find_map(|said| said.get(name).copied())
+    }
+
+    /// What a person said last of a label here, under whatever name it has now or had before:
+    /// whether it fits. Of labels that became one it is enough that one fits, where one correction
+    /// judged them.
     pub fn of(&self, label: &Label) -> Option<bool> {
-        if self.accepts(&label.name) {
-            return Some(true);
-        }
-        if self.rejects(&label.name) {
-            return Some(false);
-        }
-        let fits = label.aliases.iter().any(|alias| self.accepts(alias));
-        let fits_not = || label.aliases.iter().any(|alias| self.rejects(alias));
-        fits.then_some(true).or_else(|| fits_not().then_some(false))
+        let names = std::iter::once(&label.name).chain(&label.aliases);
+        let names: Vec<String> = names.map(|name| name.to_lowercase()).collect();
+        self.said.iter().rev().find_map(|said| {
+            let fits = names.iter().filter_map(|name| said.get(name).copied());
+            fits.reduce(|one, other| one || other)
+        })
     }
 }
 
@@ -439,6 +443,18 @@ mod tests {
         let said: Vec<Option<bool>> = set.labels().iter().map(|l| verdict.of(l)).collect();
         assert_eq!(said, [Some(true), None, None]);
         let set = LabelSet::parse("[[label]]\nname = 'duty'\naliases = ['Tax']\n").unwrap();
-        assert_eq!(verdict.of(&set.labels()[0]), Some(false));
+        let duty = &set.labels()[0];
+        assert_eq!(verdict.of(duty), Some(false));
+        // What is said under the new name is later, and so is what is said under the old one again.
+        let of = |accepted: &[&str], rejected: &[&str]| Correction {
+            accepted: accepted.iter().map(|name| (*name).to_owned()).collect(),
+            rejected: rejected.iter().map(|name| (*name).to_owned()).collect(),
+            ..correct(&["tax"], &[]).unwrap()
+        };
+        verdicts.apply(&of(&["tax"], &[]));
+        verdicts.apply(&of(&[], &["duty"]));
+        assert_eq!(verdicts.of("a.md").unwrap().of(duty), Some(false));
+        verdicts.apply(&of(&["Tax"], &[]));
+        assert_eq!(verdicts.of("a.md").unwrap().of(duty), Some(true));
     }
 }

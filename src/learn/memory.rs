@@ -76,6 +76,8 @@ struct Entry {
 struct Verdict {
     name: usize,
     fits: bool,
+    /// The correction that says so.
+    said: u64,
     /// What the model said is missing to the verdict.
     residual: f32,
     /// The same was said of the same text or document before.
@@ -126,6 +128,7 @@ impl Memory {
         verdicts.extend(names.into_iter().map(|(name, fits)| Verdict {
             name,
             fits,
+            said: id,
             residual: 0.0,
             twice: twice.contains(&name),
         }));
@@ -273,12 +276,13 @@ impl Memory {
         let mut found: Vec<Option<Option<LabelId>>> = vec![None; self.names.len()];
         let mut label =
             |name: usize| *found[name].get_or_insert_with(|| set.find(&self.names[name]));
+        let overruled = self.overruled(&mut label);
         if let Some(entry) = self
             .by_text
             .get(&TextKey::new(text))
             .and_then(|id| self.entries.get(id))
         {
-            self.pin(entry, &mut label, &mut recall);
+            self.pin(entry, &mut label, &overruled, &mut recall);
         }
         let (Some((embedding, model)), Some(background)) = (seen, &self.background) else {
             return recall;
@@ -296,7 +300,7 @@ impl Memory {
             };
             let cosine = here.cosine(there);
             if cosine >= self.constants.duplicate {
-                self.pin(entry, &mut label, &mut recall);
+                self.pin(entry, &mut label, &overruled, &mut recall);
             }
             let nearness = background.nearness(cosine, &here, there, &self.constants);
             if nearness == 0.0 {
@@ -304,16 +308,8 @@ impl Memory {
             }
             weight += nearness;
             entry.used.store(self.tick(), Ordering::Relaxed);
-            let mut merged: BTreeMap<LabelId, f32> = BTreeMap::new();
-            for verdict in &entry.verdicts {
-                if let Some(label) = label(verdict.name) {
-                    // Labels that became one: that one of them fits is enough.
-                    let residual = merged.entry(label).or_insert(verdict.residual);
-                    *residual = residual.max(verdict.residual);
-                }
-            }
-            for (label, residual) in merged {
-                *votes.entry(label).or_default() += nearness * residual;
+            for (label, verdict) in resolved(entry, &mut label, &overruled) {
+                *votes.entry(label).or_default() += nearness * verdict.residual;
             }
         }
         let share = self.constants.strength / (self.constants.doubt + weight);
@@ -329,18 +325,50 @@ impl Memory {
         &self,
         entry: &Entry,
         label: &mut impl FnMut(usize) -> Option<LabelId>,
+        overruled: &BTreeSet<(u64, usize)>,
         recall: &mut Recall,
     ) {
-        let mut own: BTreeMap<LabelId, bool> = BTreeMap::new();
-        for verdict in &entry.verdicts {
-            if let Some(label) = label(verdict.name) {
-                *own.entry(label).or_default() |= verdict.fits;
+        entry.used.store(self.tick(), Ordering::Relaxed);
+        for (label, verdict) in resolved(entry, label, overruled) {
+            recall.pinned.entry(label).or_insert(verdict.fits);
+        }
+    }
+
+    /// The verdicts, each with its correction and its name, that a later one on the same document
+    /// overrules under another name of the label. Under the same name `add` has dropped them.
+    fn overruled(
+        &self,
+        label: &mut impl FnMut(usize) -> Option<LabelId>,
+    ) -> BTreeSet<(u64, usize)> {
+        let mut names: BTreeMap<LabelId, Vec<usize>> = BTreeMap::new();
+        for name in 0..self.names.len() {
+            if let Some(label) = label(name) {
+                names.entry(label).or_default().push(name);
             }
         }
-        entry.used.store(self.tick(), Ordering::Relaxed);
-        for (label, fits) in own {
-            recall.pinned.entry(label).or_insert(fits);
+        let mut overruled = BTreeSet::new();
+        for names in names.values().filter(|names| names.len() > 1) {
+            let mut last: HashMap<&str, u64> = HashMap::new();
+            let mut said: Vec<(&str, u64, usize)> = Vec::new();
+            for name in names {
+                for entry in self.of_name[*name]
+                    .iter()
+                    .filter_map(|id| self.entries.get(id))
+                {
+                    let verdict = entry.verdicts.iter().find(|one| one.name == *name);
+                    if let (Some(document), Some(verdict)) = (&entry.document, verdict) {
+                        let last = last.entry(document).or_default();
+                        *last = verdict.said.max(*last);
+                        said.push((document, verdict.said, *name));
+                    }
+                }
+            }
+            let old = said
+                .into_iter()
+                .filter(|(of, said, _)| last.get(of) > Some(said));
+            overruled.extend(old.map(|(_, said, name)| (said, name)));
         }
+        overruled
     }
 
     fn tick(&self) -> u64 {
@@ -387,6 +415,30 @@ impl Memory {
         }
         Some(entry)
     }
+}
+
+/// What an entry says of each label, under whatever name it was judged: what was said last holds.
+/// Of labels that became one it is enough that one fits, where one correction judged them.
+fn resolved<'a>(
+    entry: &'a Entry,
+    label: &mut impl FnMut(usize) -> Option<LabelId>,
+    overruled: &BTreeSet<(u64, usize)>,
+) -> BTreeMap<LabelId, &'a Verdict> {
+    let mut resolved: BTreeMap<LabelId, &Verdict> = BTreeMap::new();
+    let verdicts = entry.verdicts.iter();
+    for verdict in verdicts.filter(|one| !overruled.contains(&(one.said, one.name))) {
+        let Some(label) = label(verdict.name) else {
+            continue;
+        };
+        let known = resolved.entry(label).or_insert(verdict);
+        let order = |one: &Verdict| (one.said, one.fits);
+        if order(verdict) > order(known)
+            || order(verdict) == order(known) && verdict.residual > known.residual
+        {
+            *known = verdict;
+        }
+    }
+    resolved
 }
 
 impl Recall {

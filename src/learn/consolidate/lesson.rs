@@ -1,8 +1,8 @@
 //! What corrections teach: the journal's entries in, one lesson a text out.
 //!
 //! Invariant: the latest verdict on a label of a text, or of a document, holds; a label that has
-//! another name now teaches under that, and one that its set has lost teaches nothing; a text that is held out once is held out for ever, whatever it is
-//! tagged with. Pure; knows nothing of models.
+//! another name now teaches under that, and one that its set has lost teaches nothing; a text that
+//! is held out once is held out for ever, whatever it is tagged with. Pure; knows nothing of models.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -78,10 +78,12 @@ pub type Renamed = BTreeMap<String, String>;
 /// What the journal teaches, oldest first. Texts without any verdict that still counts are left out.
 pub fn lessons(entries: &[Entry], renamed: &Renamed) -> Vec<Lesson> {
     let mut lessons: Vec<Lesson> = Vec::new();
+    // What was said of each lesson's text, and by which entry.
+    let mut said: Vec<BTreeMap<String, (usize, bool)>> = Vec::new();
     let mut by_text: HashMap<u64, usize> = HashMap::new();
     let mut by_document: HashMap<&str, Vec<usize>> = HashMap::new();
     let sets = LabelSets::of(entries);
-    for entry in entries {
+    for (age, entry) in entries.iter().enumerate() {
         let correction = &entry.correction;
         let text = text_of(correction);
         if text.trim().is_empty() {
@@ -96,16 +98,18 @@ pub fn lessons(entries: &[Entry], renamed: &Renamed) -> Vec<Lesson> {
                 verdicts: BTreeMap::new(),
                 corrections: Vec::new(),
             });
+            said.push(BTreeMap::new());
         }
-        let accepted = correction.accepted.iter().map(|name| (name, true));
-        let judged = accepted.chain(correction.rejected.iter().map(|name| (name, false)));
+        let judged = correction.verdicts().map(|(name, fits)| {
+            let now = now(name, &labels, renamed).unwrap_or(name);
+            (now.to_owned(), (age, fits))
+        });
+        let judged = merged(judged);
         if let Some(document) = &correction.document {
             // The document may read differently now; what was said of it then is overruled.
             let places = by_document.entry(document).or_default();
-            for (name, _) in judged.clone() {
-                for earlier in places.iter().filter(|earlier| **earlier != place) {
-                    lessons[*earlier].verdicts.remove(name);
-                }
+            for earlier in places.iter().filter(|earlier| **earlier != place) {
+                said[*earlier].retain(|name, _| !judged.contains_key(name));
             }
             if !places.contains(&place) {
                 places.push(place);
@@ -114,26 +118,37 @@ pub fn lessons(entries: &[Entry], renamed: &Renamed) -> Vec<Lesson> {
         let lesson = &mut lessons[place];
         lesson.labels = labels;
         lesson.corrections.push(entry.sequence);
-        for (name, fits) in judged {
-            lesson.verdicts.insert(name.clone(), fits);
-        }
+        said[place].extend(judged);
     }
-    for lesson in &mut lessons {
-        let known: BTreeSet<&String> = lesson.labels.iter().collect();
-        for (name, fits) in std::mem::take(&mut lesson.verdicts) {
-            let names = [Some(&name), renamed.get(&name)];
-            let now = names
-                .into_iter()
-                .flatten()
-                .find(|name| known.contains(name));
-            if let Some(now) = now {
-                // Of labels that became one it is enough that one fits.
-                *lesson.verdicts.entry(now.clone()).or_default() |= fits;
-            }
-        }
+    for (lesson, said) in lessons.iter_mut().zip(said) {
+        let labels = Arc::clone(&lesson.labels);
+        let known = said.into_iter().filter_map(|(name, said)| {
+            let now = now(&name, &labels, renamed)?;
+            Some((now.to_owned(), said))
+        });
+        let verdicts = merged(known).into_iter();
+        lesson.verdicts = verdicts.map(|(name, (_, fits))| (name, fits)).collect();
     }
     lessons.retain(|lesson| !lesson.verdicts.is_empty());
     lessons
+}
+
+/// What a label of `labels` is called today that was called `name`; none where it is not there.
+fn now<'a>(name: &'a str, labels: &[String], renamed: &'a Renamed) -> Option<&'a str> {
+    let names = [Some(name), renamed.get(name).map(String::as_str)];
+    let is_known = |name: &&str| labels.iter().any(|label| label == name);
+    names.into_iter().flatten().find(is_known)
+}
+
+/// What was said last of each label. Of labels that became one it is enough that one fits, where
+/// one correction judged them.
+fn merged(said: impl Iterator<Item = (String, (usize, bool))>) -> BTreeMap<String, (usize, bool)> {
+    let mut last = BTreeMap::new();
+    for (name, said) in said {
+        let known = last.entry(name).or_insert(said);
+        *known = said.max(*known);
+    }
+    last
 }
 
 /// The label sets of a journal, each as it was last seen.
@@ -260,6 +275,32 @@ mod tests {
         let renamed = renamed.map(|(from, to)| (from.to_owned(), to.to_owned()));
         let taught = lessons(&merged, &renamed.into());
         assert_eq!(verdicts(&taught[0]), [("alpha", true)]);
+    }
+
+    #[test]
+    fn what_was_said_last_holds_whatever_the_label_was_called_then() {
+        let renamed = Renamed::from([("a".to_owned(), "alpha".to_owned())]);
+        let now = &["alpha", "b", "c"];
+        let entries = [
+            entry(1, (Some("n.md"), "one"), ABC, &["a"], &[]),
+            entry(2, (Some("n.md"), "one"), now, &[], &["alpha"]),
+            entry(3, (Some("m.md"), "Old words."), ABC, &["a", "b"], &[]),
+            entry(4, (Some("m.md"), "New words."), now, &[], &["alpha"]),
+        ];
+        let taught = lessons(&entries, &renamed);
+        let taught: Vec<_> = taught.iter().map(verdicts).collect();
+        assert_eq!(taught[0], [("alpha", false)]);
+        assert_eq!(taught[1], [("b", true)]);
+        assert_eq!(taught[2], [("alpha", false)]);
+        // Nothing is left of this set by which it could be known again.
+        let entries = [
+            entry(5, (None, "two"), &["a"], &["a"], &[]),
+            entry(6, (None, "two"), &["alpha"], &[], &["alpha"]),
+        ];
+        assert_eq!(
+            verdicts(&lessons(&entries, &renamed)[0]),
+            [("alpha", false)]
+        );
     }
 
     #[test]

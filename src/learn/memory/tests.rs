@@ -156,6 +156,53 @@ fn a_label_that_was_renamed_or_merged_keeps_what_was_learnt_and_a_dropped_one_is
 }
 
 #[test]
+fn what_was_said_last_holds_whatever_the_label_was_called_then() {
+    let toml = "[[label]]\nname = 'beds'\naliases = ['mopsy', 'heron']\n";
+    let set = LabelSet::parse(toml).unwrap();
+    let renamed = |text: &str, accepted: &[&str], rejected: &[&str]| {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Correction {
+            accepted: names(accepted),
+            rejected: names(rejected),
+            ..correction(text, &["tax"], &[])
+        }
+    };
+    let mut memory = memory();
+    remember(
+        &mut memory,
+        1,
+        &correction("a", &["mopsy"], &["heron"]),
+        &towards(0, 0.0),
+    );
+    assert_eq!(
+        memory.recall("a", None, &set).pinned,
+        BTreeMap::from([(LabelId(0), true)])
+    );
+    remember(
+        &mut memory,
+        2,
+        &renamed("a", &[], &["beds"]),
+        &towards(0, 0.0),
+    );
+    assert_eq!(
+        memory.recall("a", None, &set).pinned,
+        BTreeMap::from([(LabelId(0), false)])
+    );
+    let recall = memory.recall("b", Some((&towards(0, 0.6), MODEL)), &set);
+    assert!(recall.shifts[&LabelId(0)] < 0.0);
+    // The document was written on meanwhile.
+    memory.add(
+        3,
+        &of_document(correction("first", &["mopsy", "tax"], &[]), "a.md"),
+    );
+    memory.add(
+        4,
+        &of_document(renamed("first and second", &[], &["beds"]), "a.md"),
+    );
+    assert_eq!(memory.recall("first", None, &set), Recall::default());
+}
+
+#[test]
 fn what_is_forgotten_has_no_effect() {
     let mut memory = memory();
     remember(
