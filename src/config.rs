@@ -186,6 +186,12 @@ impl Settings {
         }
     }
 
+    /// The label set that a `gliznet.toml` in or above the folder chooses, not the user's own.
+    pub fn labelset_of_workspace(&self, folders: &Folders) -> Option<&Choice> {
+        let user = folders.config.join(FILE_NAME);
+        self.labelset.as_ref().filter(|chosen| chosen.file != user)
+    }
+
     fn lay_over(&mut self, options: Options, file: &Path) {
         let choice = |value: String| Choice {
             value: anchored(&value, file),

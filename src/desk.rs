@@ -22,6 +22,7 @@ pub mod tally;
 pub mod watching;
 mod written;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -180,12 +181,31 @@ impl Desk {
     /// # Errors
     /// Of settings and label sets.
     pub fn rules(&self, dir: Option<&Path>, choice: &Choice) -> Result<Rules, RulesError> {
-        labelsets::rules(&self.folders, &self.shelf, dir, choice)
+        let choice = self.with_watched(dir, choice);
+        labelsets::rules(&self.folders, &self.shelf, dir, &choice)
+    }
+
+    /// The choice with the label set of the watched folder that `dir` is in, where nobody who goes
+    /// before that names labels.
+    fn with_watched<'a>(&self, dir: Option<&Path>, choice: &'a Choice) -> Cow<'a, Choice> {
+        let of_folder = |dir: &Path| {
+            if labelsets::is_chosen(&self.folders, dir, choice) {
+                return None;
+            }
+            self.watching().ok()?.labelset_of(dir)
+        };
+        match dir.and_then(of_folder) {
+            Some(labelset) => Cow::Owned(Choice {
+                labelset: Some(labelset),
+                ..choice.clone()
+            }),
+            None => Cow::Borrowed(choice),
+        }
     }
 
     /// The files whose change may change the rules of documents in folder `dir`. Reads files.
     pub fn settings_files(&self, dir: &Path, choice: &Choice) -> Vec<PathBuf> {
-        labelsets::files(&self.folders, dir, choice)
+        labelsets::files(&self.folders, dir, &self.with_watched(Some(dir), choice))
     }
 
     /// All label sets that may be named. Reads files.

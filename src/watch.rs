@@ -235,6 +235,16 @@ pub fn check(folders: &Folders) -> Result<(usize, Vec<String>), String> {
     Ok((watched.len(), faults.collect()))
 }
 
+/// The label set of the watched folder that `dir` is in or is, and the file that says so; none where
+/// that file says nothing, or cannot be read, which `gliznet watch list` tells. Reads files.
+pub fn labelset_of(folders: &Folders, dir: &Path) -> Option<(String, PathBuf)> {
+    let file = folders.config.join(roots::FILE_NAME);
+    let watched = roots::read(&file).ok()?;
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
+    let mut holding = watched.into_iter().filter(|one| dir.starts_with(&one.path));
+    Some((holding.next()?.labelset?, file))
+}
+
 /// The folder that `gliznet/watch` asks for.
 fn folder_of(path: PathBuf, asked: &WatchParams) -> Result<Folder, RootsError> {
     let value = |error: String| RootsError::Value(error);
@@ -324,4 +334,33 @@ async fn watch(
     Supervisor::new(Arc::clone(&shared), index, tagger)
         .run(commands, watched, once)
         .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watched_folder_lends_its_label_set_to_all_that_is_in_it() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        let folders = Folders {
+            config: root.join("config"),
+            data: root.join("data"),
+            cache: root.join("cache"),
+        };
+        let notes = root.join("notes");
+        std::fs::create_dir_all(notes.join("deep")).unwrap();
+        assert_eq!(labelset_of(&folders, &notes), None);
+        let folder = Folder {
+            labelset: Some("gtd".to_owned()),
+            ..Folder::new(notes.clone())
+        };
+        let file = folders.config.join(roots::FILE_NAME);
+        roots::write(&file, &[folder]).unwrap();
+        let said = Some(("gtd".to_owned(), file));
+        assert_eq!(labelset_of(&folders, &notes), said);
+        assert_eq!(labelset_of(&folders, &notes.join("deep/../deep")), said);
+        assert_eq!(labelset_of(&folders, &root), None);
+    }
 }

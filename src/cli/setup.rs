@@ -9,13 +9,14 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use super::{UsageError, complain, labelset};
-use crate::config::{Device as DeviceChoice, Folders, Settings};
+use crate::config::{Choice, Device as DeviceChoice, Folders, Settings};
 use crate::label::LabelSet;
 use crate::learn::versions::{LoadError, Versions};
 use crate::model::device;
 use crate::model::store::{Entry, Store};
 use crate::model::{LoadOptions, Model, Precision};
 use crate::score::Score;
+use crate::watch;
 
 /// Options of every command that runs a model.
 #[derive(Debug, clap::Args)]
@@ -115,10 +116,16 @@ impl Surroundings {
         Surroundings::of(&here)
     }
 
-    /// The settings that hold in this folder.
+    /// The settings that hold in this folder; where no `gliznet.toml` in or above it names a label
+    /// set, the one of the watched folder that it is in.
     pub(crate) fn of(folder: &Path) -> anyhow::Result<Surroundings> {
         let folders = Folders::of_this_user()?;
-        let settings = Settings::load(&folders, folder)?;
+        let mut settings = Settings::load(&folders, folder)?;
+        if settings.labelset_of_workspace(&folders).is_none()
+            && let Some((value, file)) = watch::labelset_of(&folders, folder)
+        {
+            settings.labelset = Some(Choice { value, file });
+        }
         Ok(Surroundings { folders, settings })
     }
 }

@@ -1,7 +1,8 @@
 //! Which labels a document is measured against: names and folders in, a `LabelSet` out.
 //!
-//! The document's own folder decides: the nearest `gliznet.toml`, then the user's. All files are
-//! read anew for each question, so that a saved file holds at once.
+//! The document's own folder decides: the nearest `gliznet.toml`, then the watched folder that it is
+//! in, then the user's. All files are read anew for each question, so that a saved file holds at
+//! once.
 
 use std::fs::File;
 use std::io::Read;
@@ -112,6 +113,17 @@ pub fn read_rules(
     choice: &Choice,
 ) -> Result<Rules, RulesError> {
     rules(folders, &Shelf::default(), dir, choice)
+}
+
+/// Whether the asker names labels, or a `gliznet.toml` in or above folder `dir` does. The user's own
+/// is for all folders, so what was said of a watched one goes before it.
+pub(super) fn is_chosen(folders: &Folders, dir: &Path, choice: &Choice) -> bool {
+    if choice.labels.is_some() || choice.labelset.is_some() {
+        return true;
+    }
+    // Settings that cannot be read choose nothing, and whoever asks for the rules is told so.
+    let settings = Settings::load(folders, dir).ok();
+    settings.is_none_or(|settings| settings.labelset_of_workspace(folders).is_some())
 }
 
 /// The files that the rules of a document in folder `dir` come from, whether they are there or not.
@@ -272,6 +284,27 @@ fn has_toml_extension(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_said_of_a_watched_folder_goes_before_the_users_own_settings_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = folders(root.path());
+        let notes = root.path().join("notes");
+        std::fs::create_dir_all(&notes).unwrap();
+        std::fs::create_dir_all(&folders.config).unwrap();
+        std::fs::write(folders.config.join(FILE_NAME), "labelset = 'gtd'\n").unwrap();
+        let nothing = Choice::default();
+        assert!(!is_chosen(&folders, &notes, &nothing));
+        let named = Choice {
+            labels: Some(vec!["a".to_owned()]),
+            ..Choice::default()
+        };
+        assert!(is_chosen(&folders, &notes, &named));
+        std::fs::write(notes.join(FILE_NAME), "threshold = 0.5\n").unwrap();
+        assert!(!is_chosen(&folders, &notes, &nothing));
+        std::fs::write(notes.join(FILE_NAME), "labelset = 'news-topics'\n").unwrap();
+        assert!(is_chosen(&folders, &notes, &nothing));
+    }
 
     fn folders(root: &Path) -> Folders {
         Folders {

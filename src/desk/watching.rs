@@ -2,6 +2,7 @@
 //!
 //! Invariant: nobody here knows who watches; where nobody does, the asker is told so.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -67,6 +68,8 @@ pub trait Watching: Send + Sync {
     fn status(&self) -> Option<WatchRecord>;
     /// Whether there is a folder that the daemon should stay for.
     fn is_watching(&self) -> bool;
+    /// The label set that was chosen for the watched folder that `dir` is in or is. Reads files.
+    fn labelset_of(&self, dir: &Path) -> Option<String>;
     /// How far it is, now and later.
     fn progress(&self) -> watch::Receiver<Progress>;
 }

@@ -144,4 +144,9 @@ impl Watching for Watch {
     fn is_watching(&self) -> bool {
         Watch::is_watching(self)
     }
+
+    fn labelset_of(&self, dir: &Path) -> Option<String> {
+        let (labelset, _) = super::labelset_of(&self.folders, dir)?;
+        Some(labelset)
+    }
 }
