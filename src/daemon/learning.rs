@@ -116,3 +116,49 @@ impl Learning for Learner {
         self.state.subscribe()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{TryRecvError, channel};
+
+    use super::*;
+    use crate::config::{Folders, Settings};
+    use crate::engine::EngineOptions;
+    use crate::engine::scheduler::Limits;
+    use crate::engine::worker::{Worker, WorkerOptions};
+
+    #[test]
+    fn who_asks_while_the_model_is_loaded_waits_for_it_and_is_refused_only_where_there_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = Folders {
+            config: root.path().join("config"),
+            data: root.path().join("data"),
+            cache: root.path().join("cache"),
+        };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (load, loading) = channel::<()>();
+        let options = WorkerOptions {
+            engine: EngineOptions::default(),
+            limits: Limits {
+                interactive: 1,
+                bulk: 1,
+            },
+            cache: None,
+        };
+        let worker = Worker::start(options, move || {
+            let _ = loading.recv();
+            Err("no checkpoint".to_owned())
+        });
+        let models = Arc::new(Models::new(&folders, &Settings::default()));
+        let desk = Arc::new(Desk::new(worker.unwrap(), folders, String::new()));
+        let learner = Learner::start(desk, models, runtime.handle().clone()).unwrap();
+        let (tell, told) = sync_channel(1);
+        learner.words.send(Word::Start(false, tell)).unwrap();
+        learner.look().unwrap(); // It has heard all that came before.
+        assert_eq!(told.try_recv(), Err(TryRecvError::Empty));
+        load.send(()).unwrap();
+        let refused = told.recv_timeout(PATIENCE).unwrap().unwrap_err();
+        assert!(refused.contains("no model yet"), "{refused}");
+        learner.close();
+    }
+}

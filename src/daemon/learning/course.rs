@@ -83,6 +83,8 @@ pub(super) struct Course {
     failures: u32,
     /// Nothing begins by itself before this moment.
     not_before: Option<Instant>,
+    /// Who wants a job, and waits until there is a model.
+    asked: Vec<(bool, SyncSender<Result<(), String>>)>,
     state: State,
 }
 
@@ -116,6 +118,7 @@ impl Course {
             tried: 0,
             failures: 0,
             not_before: None,
+            asked: Vec::new(),
             state,
         }
     }
@@ -125,9 +128,8 @@ impl Course {
         loop {
             self.look();
             self.publish();
-            let has_failed = matches!(*self.desk.loading().borrow(), Loading::Failed(_));
-            let is_waiting = self.models.served().is_none() && !has_failed;
-            let pause = if is_waiting { SOON } else { PULSE };
+            self.answer_asked();
+            let pause = if self.is_loading() { SOON } else { PULSE };
             match inbox.recv_timeout(pause) {
                 Ok(Word::Close) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(word) => self.hear(word),
@@ -139,13 +141,30 @@ impl Course {
         }
     }
 
+    /// Whether there is no model yet, but there may be in a moment.
+    fn is_loading(&self) -> bool {
+        let has_failed = matches!(*self.desk.loading().borrow(), Loading::Failed(_));
+        self.models.served().is_none() && !has_failed
+    }
+
+    /// Begins the job that somebody asked for, or says why not.
+    fn answer_asked(&mut self) {
+        if self.is_loading() {
+            return;
+        }
+        for (encoder, tell) in std::mem::take(&mut self.asked) {
+            let started = self.start(encoder);
+            self.publish(); // Whoever asks next is told that it runs.
+            let _ = tell.send(started); // The asker may have left.
+        }
+    }
+
     fn hear(&mut self, word: Word) {
         match word {
             Word::Heard | Word::Close => {}
             Word::Start(encoder, tell) => {
-                let started = self.start(encoder);
-                self.publish(); // Whoever asks next is told that it runs.
-                let _ = tell.send(started); // The asker may have left; so below.
+                self.asked.push((encoder, tell));
+                self.answer_asked();
             }
             Word::Cancel(tell) => {
                 let child = self.child.as_mut();
@@ -153,7 +172,7 @@ impl Course {
                 if let Some(child) = child {
                     child.cancel();
                 }
-                let _ = tell.send(was_running);
+                let _ = tell.send(was_running); // The asker may have left; so below.
             }
             Word::RollBack(to, tell) => {
                 let _ = tell.send(self.roll_back(to));
@@ -411,6 +430,10 @@ impl Course {
         };
         let gone = self.versions().rollback(&served.base, to, why);
         gone.map_err(|error| error.to_string())?;
+        let is_pointed = self.versions().current(&served.base) == served.pointed;
+        if is_pointed && !served.notes.is_empty() {
+            self.take_over(&served); // What was to be said of it may hold no more.
+        }
         self.look();
         self.publish();
         match (&self.state.fault, self.models.served()) {
