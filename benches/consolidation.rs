@@ -22,7 +22,7 @@ use gliznet::label::LabelSet;
 use gliznet::learn::consolidate::lesson::{Renamed, lessons};
 use gliznet::learn::consolidate::replay::{Half, spaces};
 use gliznet::learn::consolidate::shipped::said_by;
-use gliznet::learn::consolidate::{Job, learn};
+use gliznet::learn::consolidate::{Job, Pins, learn};
 use gliznet::learn::journal::{self, Entry};
 use gliznet::learn::memory::{Memory, Recall, recollect};
 use gliznet::learn::versions::Versions;
@@ -195,7 +195,7 @@ impl Vault {
             versions: self.versions.clone(),
             cache: self.folders.cache.clone(),
             lessons: lessons(&self.entries, &Renamed::new()),
-            pinned: Vec::new(),
+            pinned: Pins::default(),
             descriptions: journal::descriptions(&self.entries),
             vault: None,
             last: self.entries.len() as u64,

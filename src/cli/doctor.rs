@@ -1,5 +1,7 @@
 //! `gliznet doctor`: what stands in the way of the daemon, with the cure. Changes and starts nothing.
 
+mod learnt;
+
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
@@ -45,6 +47,7 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<Outcome> {
             findings.push(writable("cache", &folders.cache));
             findings.push(writable("corrections", &folders.data));
             findings.extend(journal_file(&folders.data));
+            findings.extend(learnt::findings(&folders));
         }
     }
     findings.extend(limits());

@@ -59,7 +59,7 @@ use split::{Split, numbers};
 use vault::Vault;
 
 pub use error::ConsolidateError;
-pub use pins::pinned;
+pub use pins::{Pin, Pins, pinned};
 
 /// The library walks a graph of operations by recursion.
 const STACK: usize = 64 << 20;
@@ -76,7 +76,7 @@ pub struct Job {
     /// Everything that somebody has ever said.
     pub lessons: Vec<Lesson>,
     /// What must always be right.
-    pub pinned: Vec<Lesson>,
+    pub pinned: Pins,
     /// What the labels mean that somebody has judged.
     pub descriptions: Descriptions,
     /// Tagged notes to learn from as well, in place of all that they have taught before.
@@ -266,7 +266,7 @@ fn run(job: &Job, tell: &mut Tell) -> Result<(Manifest, Option<Cross>), Consolid
             .iter()
             .flat_map(|vault| vault.descriptions.clone()),
     );
-    let sheet = Sheet::of(&split, &job.pinned, descriptions);
+    let sheet = Sheet::of(&split, &job.pinned.pins, descriptions);
     let threshold = start.served.calibration().threshold().value();
     let own = start.plain(job, &start.parts.tensors, &sheet, tell)?;
     let has_changed = !start.parts.tensors.is_empty()
@@ -383,6 +383,8 @@ fn run(job: &Job, tell: &mut Tell) -> Result<(Manifest, Option<Cross>), Consolid
                     general,
                     held_out,
                     pinned,
+                    pinned_names: job.pinned.names(),
+                    pinned_unread: job.pinned.faults.len(),
                     new,
                     thresholds: [threshold, threshold],
                 },

@@ -3,8 +3,6 @@
 //! Invariant: pure; the same evidence gives the same verdict. A check that has too little to judge by
 //! passes and says so; a score that is no probability passes nothing.
 //! Knows nothing of models, texts and files, and of how the candidate was made.
-//!
-//! Length: half of it is the table of ways to be worse, in the tests.
 
 use super::evaluation::{Evaluation, Scored, Task, Thresholds, evaluate};
 
@@ -37,6 +35,10 @@ pub struct Evidence {
     pub held_out: Vec<Row>,
     /// Examples that must always be right.
     pub pinned: Vec<Row>,
+    /// What their decisions are called, row by row.
+    pub pinned_names: Vec<Vec<String>>,
+    /// How many such examples cannot be read.
+    pub pinned_unread: usize,
     /// Corrections that were learnt from now for the first time.
     pub new: Vec<Row>,
     /// From which score a label is a tag: before and after.
@@ -78,6 +80,9 @@ impl Default for Limits {
         }
     }
 }
+
+/// So many pinned verdicts that are wrong are named.
+const NAMED: usize = 3;
 
 /// What was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,15 +287,38 @@ fn held_out(evidence: &Evidence, limits: &Limits) -> Check {
 
 fn pinned(evidence: &Evidence) -> Check {
     let tally = Tally::of(&evidence.pinned, evidence.thresholds);
+    let mut finding = match (tally.verdicts, tally.wrong) {
+        (0, _) => "nothing is pinned".to_owned(),
+        (n, 0) => format!("all {n} pinned verdicts are right"),
+        (n, wrong) => {
+            let named = first_wrong(evidence);
+            format!("{wrong} of {n} pinned verdicts are wrong ({named})")
+        }
+    };
+    if evidence.pinned_unread > 0 {
+        let unread = evidence.pinned_unread;
+        finding += &format!(", {unread} cannot be read (`gliznet doctor` names them)");
+    }
     Check {
         subject: Subject::Pinned,
         passed: tally.wrong == 0,
-        finding: match (tally.verdicts, tally.wrong) {
-            (0, _) => "nothing is pinned".to_owned(),
-            (n, 0) => format!("all {n} pinned verdicts are right"),
-            (n, wrong) => format!("{wrong} of {n} pinned verdicts are wrong"),
-        },
+        finding,
     }
+}
+
+/// The first pinned verdicts that are wrong after, by name.
+fn first_wrong(evidence: &Evidence) -> String {
+    let rows = evidence.pinned.iter().zip(&evidence.pinned_names);
+    let decisions = rows.flat_map(|(row, names)| row.decisions.iter().zip(names));
+    let is_wrong = |decision: &Decision| {
+        let after = decision.after >= evidence.thresholds[1];
+        decision.truth.is_some_and(|truth| truth != after)
+    };
+    let mut names = decisions.filter(|(decision, _)| is_wrong(decision));
+    let first = names.by_ref().take(NAMED).map(|(_, name)| name.as_str());
+    let mut named: Vec<&str> = first.collect();
+    named.extend(names.next().map(|_| "…"));
+    named.join("; ")
 }
 
 fn new(evidence: &Evidence, limits: &Limits) -> Check {
@@ -378,221 +406,4 @@ fn points(share: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn row(decisions: &[(f32, f32, Option<bool>)]) -> Row {
-        let decision = |(before, after, truth): &(f32, f32, Option<bool>)| Decision {
-            before: *before,
-            after: *after,
-            truth: *truth,
-        };
-        Row {
-            space: 0,
-            decisions: decisions.iter().map(decision).collect(),
-        }
-    }
-
-    fn evidence() -> Evidence {
-        let right = [(0.9, 0.9, Some(true)), (0.1, 0.1, Some(false))];
-        Evidence {
-            general: vec![row(&right); 40],
-            held_out: Vec::new(),
-            pinned: Vec::new(),
-            new: vec![row(&[(0.1, 0.8, Some(true)), (0.9, 0.2, Some(false))])],
-            thresholds: [0.5, 0.5],
-        }
-    }
-
-    /// The subjects that object to the evidence after a change of it.
-    fn objections(change: impl FnOnce(&mut Evidence)) -> Vec<&'static str> {
-        let mut evidence = evidence();
-        change(&mut evidence);
-        let verdict = judge(&evidence, &Limits::default());
-        verdict.objections().map(|c| c.subject.name()).collect()
-    }
-
-    #[test]
-    fn each_way_to_be_worse_is_told_by_its_name() {
-        let lost = row(&[(0.9, 0.4, Some(true)), (0.1, 0.1, Some(false))]);
-        let swapped = row(&[(0.9, 0.55, Some(true)), (0.1, 0.6, Some(false))]);
-        let unsure = row(&[(0.9, 0.6, Some(true)), (0.1, 0.3, Some(false))]);
-        let flipped = row(&[
-            (0.6, 0.4, None),
-            (0.9, 0.9, Some(true)),
-            (0.1, 0.1, Some(false)),
-        ]);
-        let held = |before, after| row(&[(before, after, Some(true))]);
-        type Case = (
-            &'static str,
-            Box<dyn FnOnce(&mut Evidence)>,
-            Vec<&'static str>,
-        );
-        let cases: Vec<Case> = vec![
-            ("nothing is worse", Box::new(|_| ()), vec![]),
-            (
-                "one general tag of forty is lost",
-                Box::new({
-                    let lost = lost.clone();
-                    move |e| e.general[0] = lost
-                }),
-                vec!["general-f1"],
-            ),
-            (
-                "four are",
-                Box::new(move |e| e.general[..4].fill(lost)),
-                vec!["general-f1", "general-errors", "general-calibration"],
-            ),
-            (
-                "a wrong label overtakes the right one",
-                Box::new(move |e| e.general[0] = swapped),
-                vec!["general-ranking"],
-            ),
-            (
-                "probabilities do not come true any more",
-                Box::new(move |e| e.general.fill(unsure)),
-                vec!["general-calibration"],
-            ),
-            (
-                "tags without a known truth change too",
-                Box::new(move |e| e.general[..9].fill(flipped)),
-                vec!["general-flips"],
-            ),
-            (
-                "held-out corrections get worse",
-                Box::new(move |e| e.held_out = vec![held(0.9, 0.1); 10]),
-                vec!["held-out"],
-            ),
-            (
-                "but nine are too few",
-                Box::new(move |e| e.held_out = vec![held(0.9, 0.1); 9]),
-                vec![],
-            ),
-            (
-                "a pinned example is wrong",
-                Box::new(move |e| e.pinned = vec![held(0.1, 0.2)]),
-                vec!["pinned"],
-            ),
-            (
-                "what was taught is not learnt",
-                Box::new(move |e| e.new = vec![held(0.1, 0.2), held(0.1, 0.2), held(0.1, 0.9)]),
-                vec!["new-corrections"],
-            ),
-            (
-                "a score is no number, and nothing else is believed",
-                Box::new(move |e| e.new = vec![held(0.1, f32::NAN)]),
-                vec!["finite"],
-            ),
-        ];
-        for (name, change, expected) in cases {
-            assert_eq!(objections(change), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn without_any_evidence_there_is_nothing_against_a_candidate() {
-        assert_eq!(
-            objections(|e| {
-                e.general.clear();
-                e.new.clear();
-            }),
-            [""; 0]
-        );
-    }
-
-    #[test]
-    fn the_largest_candidate_that_passes_is_taken() {
-        let verdict = |passed| Verdict {
-            checks: vec![Check {
-                subject: Subject::Finite,
-                passed,
-                finding: String::new(),
-            }],
-        };
-        let judged = |all: [(f64, bool); 3]| largest(&all.map(|(a, p)| (a, verdict(p))));
-        assert_eq!(judged([(1.0, false), (0.5, true), (0.25, true)]), Some(1));
-        assert_eq!(judged([(0.25, true), (1.0, true), (0.5, true)]), Some(1));
-        assert_eq!(judged([(1.0, false), (0.5, false), (0.25, false)]), None);
-    }
-
-    #[test]
-    fn another_threshold_after_is_what_the_candidate_is_judged_at() {
-        let lower = |e: &mut Evidence| {
-            for decision in e.general.iter_mut().flat_map(|row| &mut row.decisions) {
-                decision.after = decision.before * 0.5;
-            }
-            e.new = vec![row(&[(0.1, 0.4, Some(true))])];
-        };
-        let objected = objections(|e| {
-            lower(e);
-            e.thresholds = [0.5, 0.3];
-        });
-        assert_eq!(objected, ["general-calibration"]);
-    }
-
-    fn any_rows() -> impl Strategy<Value = Vec<Row>> {
-        let score = || (0_u8..=10).prop_map(|n| f32::from(n) / 10.0);
-        let truth = prop_oneof![Just(None), any::<bool>().prop_map(Some)];
-        let decision = (score(), score(), truth).prop_map(|(before, after, truth)| Decision {
-            before,
-            after,
-            truth,
-        });
-        let row = prop::collection::vec(decision, 1..5).prop_map(|decisions| Row {
-            space: 0,
-            decisions,
-        });
-        prop::collection::vec(row, 0..12)
-    }
-
-    proptest! {
-        #[test]
-        fn a_candidate_that_changes_nothing_passes_unless_a_pin_is_wrong(
-            (mut general, mut held_out, mut new) in (any_rows(), any_rows(), any_rows()),
-        ) {
-            for decision in [&mut general, &mut held_out, &mut new]
-                .into_iter().flatten().flat_map(|row| &mut row.decisions) {
-                decision.after = decision.before;
-            }
-            let limits = Limits { fixed: 0.0, ..Limits::default() };
-            let thresholds = [0.5, 0.5];
-            let evidence = Evidence { general, held_out, new, pinned: Vec::new(), thresholds };
-            prop_assert!(judge(&evidence, &limits).passed());
-        }
-
-        #[test]
-        fn looser_limits_never_refuse_what_stricter_ones_let_pass(
-            general in any_rows(), held_out in any_rows(), new in any_rows(), by in 0.0_f64..0.5,
-        ) {
-            let thresholds = [0.5, 0.5];
-            let evidence = Evidence { general, held_out, new, pinned: Vec::new(), thresholds };
-            let strict = Limits::default();
-            let loose = Limits {
-                ranking_drop: strict.ranking_drop + by,
-                f1_drop: strict.f1_drop + by,
-                errors: strict.errors + 3,
-                error_share: strict.error_share + by,
-                held_out: strict.held_out + 4,
-                fixed: strict.fixed * (1.0 - by),
-                flips: strict.flips + by,
-                calibration_rise: strict.calibration_rise + by,
-            };
-            if judge(&evidence, &strict).passed() {
-                prop_assert!(judge(&evidence, &loose).passed());
-            }
-        }
-
-        #[test]
-        fn the_order_of_texts_changes_nothing(general in any_rows(), new in any_rows()) {
-            let thresholds = [0.5, 0.5];
-            let pinned = Vec::new();
-            let one = Evidence { general, held_out: Vec::new(), new, pinned, thresholds };
-            let mut other = one.clone();
-            other.general.reverse();
-            other.new.reverse();
-            let passed = |e: &Evidence| judge(e, &Limits::default()).passed();
-            prop_assert_eq!(passed(&one), passed(&other));
-        }
-    }
-}
+mod tests;

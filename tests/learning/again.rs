@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gliznet::learn::consolidate::lesson::Lesson;
-use gliznet::learn::consolidate::{ConsolidateError, Job, Stage, learn};
+use gliznet::learn::consolidate::{ConsolidateError, Job, Pins, Stage, learn};
 use gliznet::model::store::ModelSource;
 
 use crate::pupil::{LABELS, Pupil};
@@ -34,7 +34,7 @@ fn pieces(pupil: &Pupil, lessons: &[Lesson]) -> usize {
         versions: pupil.versions(),
         cache: pupil.home.path("cache"),
         lessons: lessons.to_vec(),
-        pinned: Vec::new(),
+        pinned: Pins::default(),
         descriptions: BTreeMap::new(),
         vault: None,
         last: lessons.len() as u64,

@@ -27,8 +27,8 @@ pub(super) fn job(folders: &Folders, settings: &Settings, encoder: bool) -> anyh
     for fault in &replay.faults {
         complain(fault);
     }
-    let (pinned, faults) = pinned(&folders.data);
-    faults.iter().for_each(complain);
+    let pinned = pinned(&folders.data);
+    pinned.faults.iter().for_each(complain);
     let store = Store::new(folders, crate::model::bundled_files());
     Ok(Job {
         source: store.current(settings)?.source,

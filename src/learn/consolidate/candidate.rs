@@ -14,6 +14,7 @@ use super::exam::{self, Answer, Question, answers, paired, shifted};
 use super::heads::Asked;
 use super::known::Known;
 use super::lesson::Lesson;
+use super::pins::Pin;
 use super::replay::{self, Half};
 use super::shipped;
 use super::split::Split;
@@ -101,7 +102,7 @@ impl Index<Group> for Sheet {
 }
 
 impl Sheet {
-    pub(super) fn of(split: &Split, pinned: &[Lesson], descriptions: Descriptions) -> Sheet {
+    pub(super) fn of(split: &Split, pinned: &[Pin], descriptions: Descriptions) -> Sheet {
         let asked = |lessons: &[&Lesson]| -> Vec<Question> {
             lessons.iter().map(|lesson| Question::of(lesson)).collect()
         };
@@ -128,7 +129,7 @@ impl Sheet {
             questions: ByGroup([
                 Question::of_spaces(&replay::spaces(Half::Measure)),
                 asked(&split.held_out),
-                pinned.iter().map(Question::of).collect(),
+                pinned.iter().map(|pin| Question::of(&pin.lesson)).collect(),
                 lessons.clone(),
                 Question::of_ordinary(&lessons, MOST_SETS),
                 Question::of_spaces(&practice),
