@@ -1,3 +1,7 @@
+//! Completion as people write: each case has `|` where the cursor is.
+
+#![cfg(test)]
+
 use super::*;
 
 /// The source with `|` for the cursor, and what it becomes when `new-tag` is chosen.
