@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use tower_lsp::ls_types::{DidCloseTextDocumentParams, PositionEncodingKind};
 
-use crate::lsp::{Documents, Encoding, REQUEST_FAILED};
+use crate::lsp::{Documents, Encoding, REQUEST_FAILED, Spellings};
 
 /// The id of our own `initialize`.
 const OURS: &str = "gliznet/replay";
@@ -35,6 +35,8 @@ pub(super) struct Memory {
     configuration: Option<Value>,
     encoding: Encoding,
     documents: Documents,
+    /// How the editor spells their names.
+    spellings: Spellings,
     /// Requests without an answer, in order.
     open: Vec<Value>,
     /// The daemon's own numbers of its questions without an answer, by those that the editor sees.
@@ -65,18 +67,18 @@ impl Memory {
             "workspace/didChangeConfiguration" => self.configuration = Some(message),
             "workspace/didChangeWorkspaceFolders" => self.change_folders(&params["event"]),
             "textDocument/didOpen" => {
-                if let Ok(params) = serde_json::from_value(params.clone()) {
+                if let Ok(params) = serde_json::from_value(self.lawful(params)) {
                     self.documents.open(params);
                 }
             }
             "textDocument/didChange" => {
-                if let Ok(params) = serde_json::from_value(params.clone()) {
+                if let Ok(params) = serde_json::from_value(self.lawful(params)) {
                     self.documents.change(&params, self.encoding);
                 }
             }
             "textDocument/didClose" => {
                 if let Ok(params) =
-                    serde_json::from_value::<DidCloseTextDocumentParams>(params.clone())
+                    serde_json::from_value::<DidCloseTextDocumentParams>(self.lawful(params))
                 {
                     self.documents.close(&params.text_document.uri);
                 }
@@ -86,6 +88,13 @@ impl Memory {
             }
             _ => {}
         }
+    }
+
+    /// What the editor says, with names of documents that our parser takes.
+    fn lawful(&self, params: &Value) -> Value {
+        let mut params = params.clone();
+        self.spellings.take_in(&mut params);
+        params
     }
 
     /// The editor's answer as the daemon that asked is to hear it; none where that one has gone.
@@ -237,7 +246,7 @@ impl Memory {
             messages.push(json!({
                 "jsonrpc": "2.0",
                 "method": "textDocument/didOpen",
-                "params": { "textDocument": item },
+                "params": { "textDocument": self.spellings.given_back(item) },
             }));
         }
         let requests = self

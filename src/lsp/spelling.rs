@@ -50,7 +50,7 @@ impl Spellings {
     }
 
     /// What a client is to hear, with its own spellings.
-    pub(super) fn given_back(&self, message: impl Serialize) -> Value {
+    pub fn given_back(&self, message: impl Serialize) -> Value {
         // All that we say is JSON, so this cannot fail.
         let mut message = serde_json::to_value(message).unwrap_or_default();
         self.give_back(&mut message);

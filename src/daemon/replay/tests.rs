@@ -90,6 +90,19 @@ fn an_initialize_that_was_never_answered_is_asked_again_as_it_was() {
 }
 
 #[test]
+fn a_document_whose_name_is_no_uri_by_the_letter_is_told_as_the_editor_spells_it() {
+    let item =
+        json!({ "uri": "file:///a[1].md", "languageId": "markdown", "version": 1, "text": "b" });
+    let memory = memory(&[
+        json!({ "id": 0, "method": "initialize", "params": {} }),
+        json!({ "method": "textDocument/didOpen", "params": { "textDocument": item } }),
+    ]);
+    let told = values(&memory.messages());
+    assert_eq!(told[1]["params"]["textDocument"]["uri"], "file:///a[1].md");
+    assert_eq!(told[1]["params"]["textDocument"]["text"], "b");
+}
+
+#[test]
 fn folders_are_told_as_they_are_now() {
     let folder = |uri: &str| json!({ "uri": uri, "name": "x" });
     let change = |added: Value, removed: Value| {
