@@ -3,6 +3,8 @@
 //! Invariant: the same samples give the same calibration, in any order of theirs up to rounding.
 //! The fit is exact (a convex loss, a finite set of sign choices), so there is nothing to tune but
 //! the ridge. Knows nothing of texts, labels or files.
+//!
+//! Length: one fit with its report, and a test for each promise.
 
 use super::cross_validation::{self, CrossValidation};
 use super::level::levelled;
@@ -119,13 +121,7 @@ pub fn calibrate(
     fitted_on: &str,
 ) -> Result<(Calibration, Report), FitError> {
     let fit = levelled(fit(samples, options)?, samples, level, options)?;
-    let Coefficients {
-        joint,
-        embed,
-        tokens,
-        ..
-    } = fit.coefficients();
-    if [joint, embed, tokens].iter().all(|x| *x == 0.0) {
+    if fit.point()[..VIEWS].iter().all(|x| *x as f32 == 0.0) {
         return Err(FitError::SaysNothing);
     }
     let odds = |s: &Sample| newton::log_odds(&fit.point(), s);
