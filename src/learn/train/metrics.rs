@@ -49,16 +49,10 @@ pub(super) struct Records {
 impl Records {
     /// Opens the file, and drops what is of later steps than `done` or was cut off.
     pub(super) fn open(path: &Path, done: usize) -> Result<Records, TrainError> {
-        // A line that was cut off may end within a character.
-        let bytes = fs::read(path).unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes);
-        let kept = text.lines().filter(|line| {
-            let line: Option<Value> = serde_json::from_str(line).ok();
-            let step = line.and_then(|line| line["step"].as_u64());
-            step.is_some_and(|step| step as usize <= done)
-        });
-        let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
-        crate::config::replace(path, kept.as_bytes()).map_err(TrainError::io(path))?;
+        // Of a pipe or a device nothing can be dropped.
+        if !fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            keep(path, done)?;
+        }
         let file = File::options().append(true).open(path);
         Ok(Records {
             path: path.to_owned(),
@@ -81,4 +75,18 @@ impl Records {
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect())
     }
+}
+
+/// Leaves in the file what is of steps up to `done`.
+fn keep(path: &Path, done: usize) -> Result<(), TrainError> {
+    // A line that was cut off may end within a character.
+    let bytes = fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let kept = text.lines().filter(|line| {
+        let line: Option<Value> = serde_json::from_str(line).ok();
+        let step = line.and_then(|line| line["step"].as_u64());
+        step.is_some_and(|step| step as usize <= done)
+    });
+    let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
+    crate::config::replace(path, kept.as_bytes()).map_err(TrainError::io(path))
 }
