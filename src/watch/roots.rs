@@ -4,6 +4,7 @@
 //! anew, whole or not at all.
 //! Invariant: no watched folder is in another, whoever wrote the file; a file with faults is not
 //! overwritten.
+//! Length: a third is the table of faults and refusals in the tests.
 
 use std::io;
 use std::path::{Path, PathBuf};
