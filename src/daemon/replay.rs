@@ -4,7 +4,8 @@
 //! daemon to the same state: `initialize`, open documents with their text, open requests; and what
 //! the editor is told of that which the old one has left behind.
 //! Invariant: the editor never sees an answer twice, nor one to a question that it did not ask; no
-//! request that changes something is asked twice, and no answer reaches a daemon that did not ask.
+//! request that does more the second time is asked twice, and no answer reaches a daemon that did
+//! not ask.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,10 +17,10 @@ use crate::lsp::{Documents, Encoding, REQUEST_FAILED, Spellings};
 
 /// The id of our own `initialize`.
 const OURS: &str = "gliznet/replay";
-/// Requests that change something. A daemon that has gone may have done it.
-const ONCE: [&str; 5] = [
+/// Requests that do something else the second time. A daemon that has gone may have done it.
+/// A correction that is said twice is one; but one that was lost is lost.
+const ONCE: [&str; 4] = [
     "workspace/executeCommand",
-    "gliznet/correct",
     "gliznet/stop",
     "gliznet/train",
     "gliznet/watch",

@@ -339,17 +339,16 @@ impl Versions {
 
     /// The version to serve where `number` cannot: its parent, or the next older one that can.
     fn before(&self, base: &str, number: u32) -> u32 {
+        self.before_that(number, |older| self.delta(base, older).is_ok())
+    }
+
+    /// The parent of version `number`, or the next older one, that is as it should be.
+    fn before_that(&self, number: u32, is_right: impl Fn(u32) -> bool) -> u32 {
         let parent = self.manifest(number).ok().map(|manifest| manifest.parent);
-        if let Some(parent) = parent
-            && (parent == 0 || self.delta(base, parent).is_ok())
-        {
-            return parent;
+        match parent.filter(|parent| *parent == 0 || is_right(*parent)) {
+            Some(parent) => parent,
+            None => (1..number).rev().find(|n| is_right(*n)).unwrap_or(0),
         }
-        let older = (1..number).rev();
-        older
-            .into_iter()
-            .find(|number| self.delta(base, *number).is_ok())
-            .unwrap_or(0)
     }
 
     /// Holds off other processes that change versions, until it is dropped.

@@ -143,10 +143,11 @@ fn folders_are_told_as_they_are_now() {
 }
 
 #[test]
-fn what_changes_something_is_refused_and_not_asked_twice() {
+fn what_does_more_the_second_time_is_refused_and_a_correction_is_asked_again() {
     let mut memory = memory(&[
         json!({ "id": 1, "method": "gliznet/tag" }),
         json!({ "id": 2, "method": "workspace/executeCommand" }),
+        json!({ "id": "s", "method": "gliznet/stop" }),
         json!({ "id": "c", "method": "gliznet/correct" }),
     ]);
     let refused = values(&memory.lose());
@@ -154,9 +155,9 @@ fn what_changes_something_is_refused_and_not_asked_twice() {
     let codes: Vec<_> = refused.iter().map(of).collect();
     assert_eq!(
         codes,
-        [(json!(2), json!(-32803)), (json!("c"), json!(-32803))]
+        [(json!(2), json!(-32803)), (json!("s"), json!(-32803))]
     );
-    assert_eq!(told(&memory), ["1 gliznet/tag "]);
+    assert_eq!(told(&memory), ["1 gliznet/tag ", "\"c\" gliznet/correct "]);
     assert_eq!(memory.lose(), [[0; 0]; 0]);
 }
 

@@ -108,7 +108,9 @@ impl Versions {
                     });
                 }
                 Err(fault) => {
-                    let before = self.before(&base, number);
+                    // One that is torn is tried, so that it is told, too.
+                    let has_weights = |older| self.loadable(&base, older).is_ok();
+                    let before = self.before_that(number, has_weights);
                     notes.push(format!(
                         "version {number} of the model cannot be loaded ({fault}); {} serves instead",
                         match before {

@@ -22,8 +22,8 @@ pub(super) struct Cases {
 /// Keys that are not read.
 type Others = BTreeMap<String, IgnoredAny>;
 
-/// Those that a file may have: where it comes from.
-const OF_FILE: [&str; 2] = ["head", "reference"];
+/// Those that a file may have: where it comes from, and what others held it to.
+const OF_FILE: [&str; 3] = ["head", "reference", "tolerance"];
 /// Those that a batch may have: they follow from its ids.
 const OF_BATCH: [&str; 5] = [
     "attention_mask",
