@@ -186,7 +186,7 @@ fn a_dry_run_shows_a_diff_that_patch_takes_and_writes_nothing() {
     assert_eq!(text, "---\ntags: [mine, garden] # why\n---\nMore text\n");
     assert_eq!(
         user.run(&["log"]).out,
-        "nothing was ever written; `gliznet tag --write` writes tags\n"
+        "nothing was ever written; `gliznet tag --write` does that\n"
     );
 }
 

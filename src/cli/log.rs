@@ -73,10 +73,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         Format::Text if runs.is_empty() => {
             let fact = match Ledger::is_in(&surroundings.folders.data) {
                 // There may have been runs that were forgotten.
-                true => "no run is on record",
-                false => "nothing was ever written",
+                true => "no run is on record; `gliznet tag --write` makes one",
+                false => "nothing was ever written; `gliznet tag --write` does that",
             };
-            writeln!(out, "{fact}; `gliznet tag --write` writes tags")?;
+            writeln!(out, "{fact}")?;
         }
         Format::Text => write!(out, "{}", table(&runs, &moment::now()))?,
     }

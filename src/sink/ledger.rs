@@ -117,9 +117,10 @@ impl Ledger {
         Ok((ledger, faults))
     }
 
-    /// Whether there is a ledger in folder `dir`.
+    /// Whether there is a ledger in folder `dir` in which anything was ever written.
     pub fn is_in(dir: &Path) -> bool {
-        dir.join(FILE_NAME).is_file()
+        let ledger = dir.join(FILE_NAME).metadata();
+        ledger.is_ok_and(|ledger| ledger.is_file() && ledger.len() > 0)
     }
 
     /// Gives a file the tags that it should have. Writes nothing where it has them.

@@ -34,12 +34,14 @@ test('the code says nothing that has no French', () => {
   }
 });
 
-test('whatever is a note wakes the extension', () => {
+// Whoever works on a web site does not want a model in memory for it; `gliznet.toml` says otherwise.
+test('whatever is a note wakes the extension, but HTML', () => {
   const [list] = read('src/notes.ts').split('];');
   const notes = [...list.matchAll(/^ {2}'(\w+)',$/gm)].map(([, language]) => `onLanguage:${language}`);
   const { activationEvents } = JSON.parse(read('package.json'));
   const woken = activationEvents.filter((event) => event.startsWith('onLanguage:'));
-  assert.deepEqual(woken.sort(), notes.sort());
+  const expected = notes.filter((event) => event !== 'onLanguage:html');
+  assert.deepEqual(woken.sort(), expected.sort());
 });
 
 test('no command of ours has a name that the server registers', () => {
