@@ -19,12 +19,10 @@ use crate::lsp::{Documents, Encoding, REQUEST_FAILED, Spellings};
 const OURS: &str = "gliznet/replay";
 /// Requests that do something else the second time. A daemon that has gone may have done it.
 /// A correction that is said twice is one; but one that was lost is lost.
-const ONCE: [&str; 4] = [
-    "workspace/executeCommand",
-    "gliznet/stop",
-    "gliznet/train",
-    "gliznet/watch",
-];
+const ONCE: [&str; 3] = ["gliznet/stop", "gliznet/train", "gliznet/watch"];
+/// So does this one, where it has come to an edit.
+const COMMAND: &str = "workspace/executeCommand";
+const EDIT: &str = "workspace/applyEdit";
 /// `Error` of `window/showMessage`.
 const ERROR: u8 = 1;
 
@@ -40,6 +38,8 @@ pub(super) struct Memory {
     spellings: Spellings,
     /// Requests without an answer, in order.
     open: Vec<Value>,
+    /// The ids of the commands among them during which the editor was asked for an edit.
+    edited: Vec<Value>,
     /// The daemon's own numbers of its questions without an answer, by those that the editor sees.
     /// Another daemon counts from the beginning again, the editor's numbers go on.
     asked: HashMap<u64, Value>,
@@ -142,6 +142,10 @@ impl Memory {
             if message.get("id").is_none() {
                 return Some(body.into());
             }
+            if message["method"] == EDIT {
+                let commands = self.open.iter().filter(|open| open["method"] == COMMAND);
+                self.edited = commands.map(|command| command["id"].clone()).collect();
+            }
             self.questions += 1;
             let theirs = std::mem::replace(&mut message["id"], json!(self.questions));
             self.asked.insert(self.questions, theirs);
@@ -178,7 +182,10 @@ impl Memory {
     pub(super) fn lose(&mut self) -> Vec<Vec<u8>> {
         self.asked.clear();
         let mut told: Vec<Value> = self.underway.drain(..).map(ended).collect();
-        let is_once = |open: &mut Value| ONCE.iter().any(|method| open["method"] == *method);
+        let edited = std::mem::take(&mut self.edited);
+        let is_once = |open: &mut Value| {
+            ONCE.iter().any(|method| open["method"] == *method) || edited.contains(&open["id"])
+        };
         for asked in self.open.extract_if(.., is_once) {
             let fact = "the daemon ended before it answered, and may have done it or not; look, and ask again";
             told.push(refusal(&asked["id"], fact));

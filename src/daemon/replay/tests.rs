@@ -143,13 +143,19 @@ fn folders_are_told_as_they_are_now() {
 }
 
 #[test]
-fn what_does_more_the_second_time_is_refused_and_a_correction_is_asked_again() {
+fn what_does_more_the_second_time_is_refused_and_all_else_is_asked_again() {
     let mut memory = memory(&[
         json!({ "id": 1, "method": "gliznet/tag" }),
         json!({ "id": 2, "method": "workspace/executeCommand" }),
         json!({ "id": "s", "method": "gliznet/stop" }),
         json!({ "id": "c", "method": "gliznet/correct" }),
     ]);
+    heard(
+        &mut memory,
+        &json!({ "id": 7, "method": "workspace/applyEdit" }),
+    );
+    // This one has not come to an edit.
+    memory.hear_editor(json!({ "id": 3, "method": "workspace/executeCommand" }));
     let refused = values(&memory.lose());
     let of = |refusal: &Value| (refusal["id"].clone(), refusal["error"]["code"].clone());
     let codes: Vec<_> = refused.iter().map(of).collect();
@@ -157,7 +163,14 @@ fn what_does_more_the_second_time_is_refused_and_a_correction_is_asked_again() {
         codes,
         [(json!(2), json!(-32803)), (json!("s"), json!(-32803))]
     );
-    assert_eq!(told(&memory), ["1 gliznet/tag ", "\"c\" gliznet/correct "]);
+    assert_eq!(
+        told(&memory),
+        [
+            "1 gliznet/tag ",
+            "\"c\" gliznet/correct ",
+            "3 workspace/executeCommand "
+        ]
+    );
     assert_eq!(memory.lose(), [[0; 0]; 0]);
 }
 
