@@ -3,7 +3,7 @@
 //! Invariant: a path is worked at once at a time; whatever is pushed while it is worked at is
 //! worked at again after that; nothing is given out before its time. Pure.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub(super) struct Queue {
     fresh: VecDeque<Arc<Path>>,
     behind: VecDeque<Arc<Path>>,
     /// Those that wait until what stands in the way is gone.
-    held: HashSet<Arc<Path>>,
+    held: BTreeSet<Arc<Path>>,
     /// What is worked at, and what came for it meanwhile.
     running: HashMap<Arc<Path>, Option<Job>>,
 }
