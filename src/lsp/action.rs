@@ -167,8 +167,7 @@ impl Session {
     }
 
     async fn hints_now(&self, open: &Open) -> Vec<Diagnostic> {
-        let choice = self.shared.choice().clone();
-        let Ok(rules) = self.rules(open.folder(), choice).await else {
+        let Ok(rules) = self.rules_of(open).await else {
             return Vec::new(); // Without labels no tag is misspelt.
         };
         let (encoding, words) = (self.shared.encoding(), self.shared.traits().words);

@@ -128,9 +128,7 @@ impl Session {
     /// The labels as the set spells them. The vocabulary is closed: what is in no label set is
     /// never written.
     async fn of_set(&self, open: &Open, labels: &[String]) -> Result<Vec<String>> {
-        let folder = self.shared.folder_of(open);
-        let choice = self.shared.choice_in(folder.as_deref());
-        let rules = self.rules(folder, choice).await?;
+        let rules = self.rules_of(open).await?;
         let said = Said {
             accepted: labels.to_vec(),
             ..Said::default()
@@ -149,9 +147,7 @@ impl Session {
         rejected: &[String],
         applied: bool,
     ) -> Result<Value> {
-        let folder = self.shared.folder_of(open);
-        let choice = self.shared.choice_in(folder.as_deref());
-        let rules = self.rules(folder, choice).await?;
+        let rules = self.rules_of(open).await?;
         let said = Said {
             accepted: accepted.to_vec(),
             rejected: rejected.to_vec(),

@@ -42,9 +42,7 @@ impl Session {
         let (set, ranked) = match &reading {
             Some(reading) => (reading.labels().clone(), reading.ranked()),
             None => {
-                let folder = self.shared.folder_of(&open);
-                let choice = self.shared.choice_in(folder.as_deref());
-                let Ok(rules) = self.rules(folder, choice).await else {
+                let Ok(rules) = self.rules_of(&open).await else {
                     return Ok(None); // Why there are no labels was said when it was opened.
                 };
                 let ids = (0..).map(LabelId).take(rules.labels.labels().len());

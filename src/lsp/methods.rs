@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 
+use super::documents::Open;
 use super::error::{failed, of_desk, stale};
 use super::session::{Asked, Session};
 use crate::correction::{Said, Source, UnknownSource};
@@ -206,6 +207,13 @@ impl Session {
             choice.labelset = labelset;
         }
         Ok(choice)
+    }
+
+    /// What holds for a document.
+    pub(super) async fn rules_of(&self, open: &Open) -> Result<crate::desk::Rules> {
+        let folder = self.shared.folder_of(open);
+        let choice = self.shared.choice_in(folder.as_deref());
+        self.rules(folder, choice).await
     }
 
     pub(super) async fn rules(

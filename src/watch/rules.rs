@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use super::roots::Folder;
-use crate::config::{self, FILE_NAME, Folders, Settings};
+use crate::config::{self, Folders, Settings};
 use crate::desk::{Choice, Desk, Rules, read_rules};
 use crate::score::Score;
 use crate::sink::Sink;
@@ -133,10 +133,8 @@ pub(super) fn read(folders: &Folders, folder: &Folder) -> Result<Rules, String> 
 
 fn choice(folders: &Folders, folder: &Folder, dir: &Path) -> Result<(Choice, Sink), String> {
     let settings = Settings::load(folders, dir).map_err(|error| error.to_string())?;
-    let of_user = folders.config.join(FILE_NAME);
-    let of_workspace = settings.labelset.filter(|chosen| chosen.file != of_user);
     let choice = Choice {
-        labelset: match of_workspace {
+        labelset: match settings.labelset_of_workspace(folders) {
             Some(_) => None,
             None => folder.labelset.clone(),
         },
