@@ -19,8 +19,13 @@ impl Passage {
         }
     }
 
-    /// The blocks of a document, one a line.
+    /// The blocks of a document, one a line; empty where none holds a letter: a daily note that has
+    /// nothing but its date is about nothing, and the model would answer all the same.
     pub fn of(document: &Document) -> Passage {
+        let mut blocks = document.blocks().iter();
+        if !blocks.any(|block| block.text.contains(char::is_alphabetic)) {
+            return Passage::default();
+        }
         let mut passage = Passage::default();
         for (i, block) in document.blocks().iter().enumerate() {
             if !passage.text.is_empty() {
@@ -99,6 +104,16 @@ mod tests {
         assert_eq!(passage.text(), "# not a heading\n\ntext");
         assert_eq!(passage.breaks().count(), 0);
         assert_eq!((passage.heading_at(0), passage.heading_at(99)), ("", ""));
+    }
+
+    #[test]
+    fn a_document_without_a_letter_gives_an_empty_passage() {
+        for note in ["# 2025-01-16\n", "---\n\n- [ ] \n- 1\n", "🚲 🚲\n"] {
+            let document = Document::parse(Format::Markdown, note);
+            assert_eq!(Passage::of(&document), Passage::default(), "{note}");
+        }
+        let document = Document::parse(Format::Markdown, "# 2025-01-16\n\n走\n");
+        assert_eq!(Passage::of(&document).text(), "2025-01-16\n走");
     }
 
     #[test]
