@@ -1,7 +1,7 @@
 //! Org keywords at the head of a file to fields.
 //!
 //! The head ends with the first line that is neither a keyword, a comment, a property drawer nor
-//! blank. `#+FILETAGS` may be given several times; `#+TAGS` only lists choices and is no tag.
+//! blank. A drawer ends at a headline, closed or not. `#+FILETAGS` may be given several times; `#+TAGS` only lists choices and is no tag.
 
 use super::extent::Extent;
 use super::fields::{Field, Fields, Scalar};
@@ -15,7 +15,9 @@ pub(super) fn read(source: &str, start: usize) -> Option<(Extent, Fields)> {
     let mut in_drawer = false;
     for line in source[start..].split_inclusive('\n') {
         let text = line.trim();
-        if in_drawer || text.eq_ignore_ascii_case(":properties:") {
+        if line.starts_with('*') {
+            break;
+        } else if in_drawer || text.eq_ignore_ascii_case(":properties:") {
             in_drawer = !text.eq_ignore_ascii_case(":end:");
         } else if let Some((key, value)) = keyword(text) {
             let value_at = at + (line.len() - line.trim_start().len()) + (text.len() - value.len());
@@ -50,7 +52,9 @@ pub(super) fn first_place(source: &str, start: usize) -> usize {
         let text = line.trim();
         let is_mode_line = at == start && text.starts_with('#') && text.contains("-*-");
         at += line.len();
-        if in_drawer {
+        if line.starts_with('*') {
+            break;
+        } else if in_drawer {
             if text.eq_ignore_ascii_case(":end:") {
                 return at;
             }
