@@ -166,6 +166,19 @@ impl Line<'_> {
         }
     }
 
+    /// The word in quotes: to the closing one; where that is not typed yet, as far as a bare word
+    /// would go. What opens behind the cursor closes there, so an odd quote is the closing one.
+    fn quoted(&self, start: usize, quote: char, ends: &[char]) -> TagCursor {
+        if self.after.matches(quote).count() % 2 == 1 {
+            return self.word(start, &[quote], Place::Quoted);
+        }
+        let line = Line {
+            after: uncommented(self.after),
+            ..*self
+        };
+        line.word(start, &[ends, &[quote]].concat(), Place::Quoted)
+    }
+
     /// Whether the word is part of a comment, or would be one with the comment behind it.
     fn meets_comment(&self, cursor: &TagCursor) -> bool {
         if cursor.place == Place::Quoted {
@@ -239,8 +252,10 @@ impl Line<'_> {
         let inside = &trimmed[quote.map_or(0, char::len_utf8)..];
         let rest = match quote {
             Some(quote) if inside.contains(quote) => return None, // It is closed.
-            Some(quote) => self.after.split(quote).next().unwrap_or_default(),
-            None => uncommented(self.after),
+            Some(quote) if self.after.contains(quote) => {
+                self.after.split(quote).next().unwrap_or_default()
+            }
+            _ => uncommented(self.after),
         };
         let has_comma = inside.contains(',') || rest.contains(',');
         let is_marked = quote.is_some() && inside.starts_with('#');
@@ -277,7 +292,7 @@ impl Line<'_> {
         match word.chars().next() {
             Some(quote @ ('"' | '\'')) => {
                 let is_open = !word[1..].contains(quote);
-                is_open.then(|| self.word(word.len() - 1, &[quote], Place::Quoted))
+                is_open.then(|| self.quoted(word.len() - 1, quote, ends))
             }
             _ => Some(self.word(word.len(), ends, place)),
         }
@@ -299,7 +314,7 @@ impl Line<'_> {
         let quotes = list.matches('"').count();
         if quotes % 2 == 1 {
             let word = list.rsplit('"').next().unwrap_or_default();
-            return Some(self.word(word.len(), &['"'], Place::Quoted));
+            return Some(self.quoted(word.len(), '"', &[',', ']']));
         }
         if list.contains(']') {
             return None;

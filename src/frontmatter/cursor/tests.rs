@@ -94,6 +94,42 @@ fn a_comment_behind_a_tag_stays_where_it_is() {
 }
 
 #[test]
+fn a_quote_that_is_not_closed_yet_leaves_the_rest_of_the_line_alone() {
+    for (marked, becomes) in [
+        (
+            "---\ntags: [\"n|, b] # keep\n---\n",
+            "---\ntags: [\"new-tag, b] # keep\n---\n",
+        ),
+        (
+            "---\ntags: [\"n|, \"b\"]\n---\n",
+            "---\ntags: [\"new-tag, \"b\"]\n---\n",
+        ),
+        (
+            "---\ntags: ['n|, b']\n---\n",
+            "---\ntags: ['new-tag']\n---\n",
+        ),
+        (
+            "---\ntags:\n  - \"n| # keep\n---\n",
+            "---\ntags:\n  - \"new-tag # keep\n---\n",
+        ),
+        (
+            "---\ntags: \"a, n| # keep\n---\n",
+            "---\ntags: \"a, new-tag # keep\n---\n",
+        ),
+        (
+            "---\ntags: \"n| # say \"x\"\n---\n",
+            "---\ntags: \"new-tag # say \"x\"\n---\n",
+        ),
+        (
+            "+++\ntags = [\"n|, \"b\"]\n+++\n",
+            "+++\ntags = [\"new-tag, \"b\"]\n+++\n",
+        ),
+    ] {
+        check(Format::Markdown, marked, Some(becomes));
+    }
+}
+
+#[test]
 fn one_tag_of_a_string_is_completed_and_the_others_stay() {
     for (marked, becomes) in [
         ("---\ntags: n|, b\n---\n", "---\ntags: new-tag, b\n---\n"),
