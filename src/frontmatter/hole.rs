@@ -6,20 +6,61 @@
 use super::occurrence::{Kind, Occurrence};
 use crate::document::Span;
 
-/// The bytes of occurrence `idx` and of the separator that goes with it, where all those that
-/// `goes` says are taken out.
-pub(super) fn hole(source: &str, found: &[Occurrence], goes: &[bool], idx: usize) -> Span {
+/// The bytes of each occurrence that `goes` says is taken out, and of the separator that goes with
+/// it; in the order of `found`.
+pub(super) fn holes(source: &str, found: &[Occurrence], goes: &[bool]) -> Vec<(usize, Span)> {
+    let mut holes = Vec::new();
+    // What is behind one of them is known from the next, so from the last to the first.
+    let mut behind = Behind::default();
+    for idx in (0..found.len()).rev() {
+        behind = Behind::of(source, found, goes, idx, behind);
+        if goes[idx] {
+            holes.push((idx, hole(source, found, idx, behind)));
+        }
+    }
+    holes.reverse();
+    holes
+}
+
+/// What follows a tag in its list.
+#[derive(Clone, Copy, Default)]
+struct Behind {
+    /// A tag that stays.
+    stays: bool,
+    /// Right behind those that go with this one, something that is no tag: a null, for instance.
+    is_node: bool,
+}
+
+impl Behind {
+    /// What follows `idx`, from what follows the one behind it.
+    fn of(source: &str, found: &[Occurrence], goes: &[bool], idx: usize, next: Behind) -> Behind {
+        let it = &found[idx];
+        let near = found.get(idx + 1).filter(|near| near.list == it.list);
+        let is_gap = |gap: &str| gap.chars().all(|c| c == ',' || c.is_whitespace());
+        let gap = near.and_then(|near| source.get(it.item.end..near.item.start));
+        let goes_along = gap.is_some_and(is_gap) && goes[idx + 1];
+        Behind {
+            stays: near.is_some() && (!goes[idx + 1] || next.stays),
+            is_node: match goes_along {
+                true => next.is_node,
+                false => {
+                    let rest = source[it.item.end..].trim_start().strip_prefix(',');
+                    let rest = rest.map(str::trim_start);
+                    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with([']', '#', ',']))
+                }
+            },
+        }
+    }
+}
+
+fn hole(source: &str, found: &[Occurrence], idx: usize, behind: Behind) -> Span {
     let it = &found[idx];
     let item = it.item;
     if it.kind == Kind::Block {
         return line(source, item).unwrap_or(item);
     }
     let is_near = |other: &usize| found[*other].list == it.list;
-    let stays_behind = (idx + 1..found.len())
-        .take_while(is_near)
-        .any(|later| !goes[later]);
-    let stays_behind =
-        stays_behind || it.kind == Kind::Flow && is_node_behind(source, found, goes, idx);
+    let stays_behind = behind.stays || it.kind == Kind::Flow && behind.is_node;
     let before = idx.checked_sub(1).filter(is_near);
     let has_commas = matches!(it.kind, Kind::Flow | Kind::Comma);
     if stays_behind && has_commas {
@@ -45,19 +86,6 @@ pub(super) fn hole(source: &str, found: &[Occurrence], goes: &[bool], idx: usize
             item.end,
         )
     }
-}
-
-/// Whether something that is no tag, a null for instance, follows those that go with this one.
-fn is_node_behind(source: &str, found: &[Occurrence], goes: &[bool], idx: usize) -> bool {
-    let is_next = |next: &usize| {
-        let gap = source.get(found[*next - 1].item.end..found[*next].item.start);
-        let is_gap = |gap: &str| gap.chars().all(|c| c == ',' || c.is_whitespace());
-        goes[*next] && found[*next].list == found[idx].list && gap.is_some_and(is_gap)
-    };
-    let last = (idx + 1..found.len()).take_while(is_next).last();
-    let rest = source[found[last.unwrap_or(idx)].item.end..].trim_start();
-    let next = rest.strip_prefix(',').map(str::trim_start);
-    next.is_some_and(|next| !next.is_empty() && !next.starts_with([']', '#', ',']))
 }
 
 /// The line of a list's item, where nothing else but a comment is on it.

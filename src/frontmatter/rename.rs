@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::hole::hole;
+use super::hole::holes;
 use super::occurrence::{Kind, Occurrence, all};
 use super::scalar::yaml;
 use super::{Edit, Syntax, read};
@@ -111,12 +111,13 @@ fn change(
 ) -> Result<Vec<Edit>, RenameError> {
     let plans = plans(found, change, from, to);
     let goes: Vec<bool> = plans.iter().map(|plan| *plan == Plan::TakeOut).collect();
+    let mut holes = holes(source, found, &goes).into_iter();
     let edits: Vec<Edit> = (0..found.len())
         .filter_map(|idx| match &plans[idx] {
             Plan::Keep => None,
             Plan::Write(name) => written(source, &found[idx], name),
-            Plan::TakeOut => Some(Edit {
-                span: hole(source, found, &goes, idx),
+            Plan::TakeOut => holes.next().map(|(_, span)| Edit {
+                span,
                 text: String::new(),
             }),
         })

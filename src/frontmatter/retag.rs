@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::add::{addition, spelt};
-use super::hole::{hole, left_between};
+use super::hole::{holes, left_between};
 use super::occurrence::{Kind, Occurrence, settings};
 use super::{AddError, Edit, FrontMatter, Syntax, TagsForm, TagsValue, read};
 use crate::document::{Format, Span};
@@ -25,12 +25,20 @@ pub struct Retagged {
 impl Retagged {
     /// The document after the edits.
     pub fn applied(&self, source: &str) -> String {
-        let mut after = source.to_owned();
-        for edit in self.edits.iter().rev() {
-            after.replace_range(edit.span.range(), &edit.text);
-        }
-        after
+        applied(source, &self.edits)
     }
+}
+
+/// The text after these edits, which are in order and apart from each other.
+fn applied(source: &str, edits: &[Edit]) -> String {
+    let mut after = String::with_capacity(source.len());
+    let mut at = 0;
+    for Edit { span, text } in edits {
+        after += source.get(at..span.start).unwrap_or_default();
+        after += text;
+        at = at.max(span.end);
+    }
+    after + source.get(at..).unwrap_or_default()
 }
 
 /// The edits that take `remove` out of the settings of `source` and add `add`, whatever the case
@@ -145,10 +153,8 @@ impl Work<'_> {
                     None => return Ok(None),
                 },
             };
-            for edit in edits.iter().rev() {
-                text.replace_range(edit.span.range(), &edit.text);
-                pieces = spliced(pieces, edit);
-            }
+            pieces = spliced(pieces, &edits);
+            text = applied(&text, &edits);
         }
         Ok(Some(edits_of(self.source, pieces)))
     }
@@ -194,20 +200,26 @@ fn removals(source: &str, front_matter: &FrontMatter, remove: &[String]) -> Vec<
         .map(|it| remove.contains(&it.name.to_lowercase()) && it.kind != Kind::Opaque)
         .collect();
     let mut edits = Vec::new();
-    for (list, value) in front_matter.tag_values.iter().enumerate() {
-        let of_list = || (0..found.len()).filter(|idx| found[*idx].list == list);
-        if !of_list().any(|idx| goes[idx]) {
-            continue;
-        }
-        let whole = of_list()
-            .all(|idx| goes[idx])
-            .then(|| emptied(source, front_matter, value, &found, list));
+    let mut holes = holes(source, &found, &goes).into_iter().peekable();
+    let mut end = 0;
+    for tags in found.chunk_by(|a, b| a.list == b.list) {
+        let start = end;
+        end += tags.len();
+        let of_list = std::iter::from_fn(|| holes.next_if(|(idx, _)| *idx < end));
+        let of_list: Vec<Edit> = of_list
+            .map(|(_, span)| Edit {
+                span,
+                text: String::new(),
+            })
+            .collect();
+        let value = &front_matter.tag_values[tags[0].list];
+        let whole = goes[start..end]
+            .iter()
+            .all(|goes| *goes)
+            .then(|| emptied(source, front_matter, value, tags));
         match whole.flatten() {
             Some(edit) => edits.push(edit),
-            None => edits.extend(of_list().filter(|idx| goes[*idx]).map(|idx| Edit {
-                span: hole(source, &found, &goes, idx),
-                text: String::new(),
-            })),
+            None => edits.extend(of_list),
         }
     }
     edits.sort_by_key(|edit| edit.span);
@@ -219,14 +231,12 @@ fn emptied(
     source: &str,
     front_matter: &FrontMatter,
     value: &TagsValue,
-    found: &[Occurrence],
-    list: usize,
+    tags: &[Occurrence],
 ) -> Option<Edit> {
     let written = &source[value.span.range()];
     let empty = match value.form {
         TagsForm::Flow if written.starts_with('[') => {
-            let of_list = found.iter().filter(|it| it.list == list);
-            let left = left_between(source, value.span, of_list)?;
+            let left = left_between(source, value.span, tags.iter())?;
             return Some(Edit {
                 span: value.span,
                 text: format!("[{left}]"),
@@ -286,23 +296,30 @@ impl Piece {
     }
 }
 
-/// The pieces of the text after an edit of it.
-fn spliced(pieces: Vec<Piece>, edit: &Edit) -> Vec<Piece> {
+/// The pieces of the text after edits of it, which are in order and apart from each other.
+fn spliced(pieces: Vec<Piece>, edits: &[Edit]) -> Vec<Piece> {
     let mut after = Vec::new();
+    let mut edits = edits.iter().peekable();
     let mut at = 0;
-    let mut is_written = false;
-    for piece in pieces {
-        let (start, end) = (at, at + piece.len());
-        at = end;
-        let cut = |byte: usize| byte.clamp(start, end) - start;
-        let (left, rest) = piece.split(cut(edit.span.start));
-        let (_, right) = rest.split(cut(edit.span.end) - cut(edit.span.start));
-        after.push(left);
-        if !is_written && edit.span.start <= end {
-            after.push(Piece::New(edit.text.clone()));
-            is_written = true;
+    // Up to here the text is taken out.
+    let mut gone = 0;
+    for mut piece in pieces {
+        let end = at + piece.len();
+        loop {
+            let (_, rest) = piece.split(gone.clamp(at, end) - at);
+            at = gone.clamp(at, end);
+            piece = rest;
+            let Some(edit) = edits.next_if(|edit| edit.span.start <= end) else {
+                break;
+            };
+            let kept = edit.span.start.clamp(at, end);
+            let (left, rest) = piece.split(kept - at);
+            after.extend([left, Piece::New(edit.text.clone())]);
+            (at, piece) = (kept, rest);
+            gone = gone.max(edit.span.end);
         }
-        after.push(right);
+        after.push(piece);
+        at = end;
     }
     after.retain(|piece| piece.len() > 0);
     after
