@@ -11,6 +11,7 @@ mod cursor;
 mod extent;
 mod fields;
 mod hole;
+mod keys;
 mod occurrence;
 mod org;
 mod rename;
@@ -20,7 +21,6 @@ mod toml;
 mod yaml;
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 
 use crate::document::{Format, Span};
 
@@ -29,6 +29,7 @@ use fields::{Field, Scalar};
 pub use add::{AddError, Edit, add_tag};
 pub use change::{TagPlace, add_tags, is_without_tags, settings_tags, tag_places};
 pub use cursor::{TagCursor, tag_at_cursor};
+pub use keys::{TagKeys, choose_tag_keys};
 pub use occurrence::occurrences;
 pub(crate) use org::keyword as org_keyword;
 pub use rename::{RenameError, may_be_or_below, places_of, rename_tag, replace_tag, tag_name};
@@ -105,48 +106,10 @@ pub struct FrontMatter {
     pub tags: Vec<String>,
     /// Where the tags are written.
     pub tag_values: Vec<TagsValue>,
+    /// Keys are taken over from another mapping (`<<`), tags perhaps among them.
+    pub is_merged: bool,
     /// What is wrong with it, with its line. Tags are empty then.
     pub fault: Option<String>,
-}
-
-/// Which keys hold tags.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TagKeys {
-    /// Names of the keys, compared without case.
-    pub keys: Vec<String>,
-    /// A string without a comma holds several tags separated by spaces, as Jekyll has it.
-    pub split_spaces: bool,
-}
-
-impl Default for TagKeys {
-    /// `tags` and `tag`, and what Org, Hugo and ox-hugo call them there.
-    fn default() -> TagKeys {
-        TagKeys {
-            keys: ["tags", "tag", "filetags", "tags[]", "hugo_tags"]
-                .map(str::to_owned)
-                .to_vec(),
-            split_spaces: false,
-        }
-    }
-}
-
-/// What the user of this process wants.
-static IN_FORCE: OnceLock<TagKeys> = OnceLock::new();
-
-/// Lets `more` keys hold tags in this process besides the usual ones, and spaces separate tags.
-/// Only the first call counts, so that a text is read alike from beginning to end.
-pub fn choose_tag_keys(more: Vec<String>, split_spaces: bool) {
-    let mut keys = TagKeys::default();
-    keys.keys.extend(more);
-    keys.split_spaces = split_spaces;
-    let _ = IN_FORCE.set(keys); // Somebody was first.
-}
-
-impl TagKeys {
-    /// What `choose_tag_keys` chose, or the usual ones.
-    pub fn in_force() -> TagKeys {
-        IN_FORCE.get().cloned().unwrap_or_default()
-    }
 }
 
 /// Reads the front matter of `source` with the tag keys in force.
@@ -181,6 +144,7 @@ pub fn read_with(source: &str, format: Format, keys: &TagKeys) -> Option<FrontMa
         description: find(&["description", "summary", "abstract"]),
         tags: Vec::new(),
         tag_values: Vec::new(),
+        is_merged: block.syntax == Syntax::Yaml && fields.fields.iter().any(|f| f.key == "<<"),
         fault: fields.fault,
     };
     if front_matter.fault.is_none() {
@@ -194,12 +158,6 @@ pub fn read_with(source: &str, format: Format, keys: &TagKeys) -> Option<FrontMa
         }
     }
     Some(front_matter)
-}
-
-impl TagKeys {
-    fn contains(&self, key: &str) -> bool {
-        self.keys.iter().any(|k| k.eq_ignore_ascii_case(key))
-    }
 }
 
 fn tags_value(field: &Field, keys: &TagKeys) -> TagsValue {

@@ -376,4 +376,6 @@ pub(super) fn shortest(source: &str, edit: Edit) -> Option<Edit> {
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod odd;
+#[cfg(test)]
 mod tests;

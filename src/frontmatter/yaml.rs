@@ -3,20 +3,25 @@
 //! Lists in lists are read flat, since `tags: [[a]]` is what an unquoted wiki link becomes;
 //! mappings inside are passed over. Keeps what was read before a fault.
 
+mod anchors;
 mod joined;
-
-use std::collections::BTreeMap;
+mod place;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
 use super::TagsForm;
 use super::fields::{Field, Fields, Scalar, fault};
 use crate::document::Span;
+use anchors::Anchors;
 use joined::{FILLER, with_brackets_joined, with_pairs_joined};
+use place::{block_extent, list_form, quoted};
 
 /// `None` where the text between the fences is no mapping: then the fences were rules.
 pub(super) fn read(source: &str, content: Span) -> Option<Fields> {
     let text = &source[content.range()];
+    if is_template(text) {
+        return None;
+    }
     let is_json = text.trim_start().starts_with('{');
     if is_json && let Some(text) = with_pairs_joined(text) {
         let mut reader = Reader::new(source, content, &text);
@@ -51,6 +56,15 @@ pub(super) fn read_json(source: &str, content: Span) -> Fields {
     reader.fields
 }
 
+/// Whether the text is a template's or an attribute's braces (`{{< figure >}}`, `{% include %}`,
+/// `{# remark #}`, `{: .class}`), which YAML may read as a mapping. Beside keys they are front matter
+/// that is not filled in yet.
+fn is_template(text: &str) -> bool {
+    let inside = text.trim_start().strip_prefix('{');
+    inside.is_some_and(|inside| inside.starts_with(['{', '%', '#', ':']))
+        && !text.lines().any(looks_like_a_key)
+}
+
 fn looks_like_a_key(line: &str) -> bool {
     line.split_once(':').is_some_and(|(key, value)| {
         let is_word = |c: char| c.is_alphanumeric() || "_- \"'".contains(c);
@@ -69,6 +83,8 @@ struct Reader<'s, 't> {
     /// Byte offset of each character where the text is not ASCII: markers count characters.
     chars: Option<Vec<usize>>,
     fields: Fields,
+    /// The text begins with a brace, as JSON does.
+    is_object: bool,
     is_mapping: bool,
     /// There is something that is neither null nor a mapping.
     has_value: bool,
@@ -77,10 +93,7 @@ struct Reader<'s, 't> {
     /// How many of `open` are mappings.
     n_mappings: usize,
     key: Option<(String, usize)>,
-    /// The strings that an anchor stands for, as far as they were read.
-    anchors: BTreeMap<usize, Vec<String>>,
-    /// Anchored lists that are open: the anchor, and how many values are open around it.
-    anchored: Vec<(usize, usize)>,
+    anchors: Anchors,
     /// Where the last scalar or bracket ends.
     last_end: usize,
 }
@@ -93,13 +106,13 @@ impl<'s, 't> Reader<'s, 't> {
             text,
             chars: (!text.is_ascii()).then(|| text.char_indices().map(|(at, _)| at).collect()),
             fields: Fields::default(),
+            is_object: text.trim_start().starts_with('{'),
             is_mapping: false,
             has_value: false,
             open: Vec::new(),
             n_mappings: 0,
             key: None,
-            anchors: BTreeMap::new(),
-            anchored: Vec::new(),
+            anchors: Anchors::default(),
             last_end: content.start,
         }
     }
@@ -126,6 +139,9 @@ impl<'s, 't> Reader<'s, 't> {
                 return; // Only the first document is the settings.
             }
             self.event(event, span);
+            if self.fields.fault.is_some() {
+                return;
+            }
         }
     }
 
@@ -138,20 +154,12 @@ impl<'s, 't> Reader<'s, 't> {
                 self.n_mappings += 1;
             }
             Event::SequenceStart(anchor, _) => {
-                if anchor > 0 {
-                    self.anchored.push((anchor, self.open.len()));
-                }
+                self.anchors.begin(anchor, self.open.len());
                 self.has_value |= self.open.is_empty();
-                // The bracket may be the first item of a block list.
-                let (before, rest) = self.source.split_at(span.start);
-                let head = before.rsplit('\n').next().unwrap_or_default();
-                let is_flow = rest.starts_with('[') && !head.trim_start().starts_with("- ");
-                let form = if is_flow {
-                    TagsForm::Flow
-                } else {
-                    TagsForm::Block
-                };
-                self.begin_value(span, form);
+                if self.is_top() {
+                    let (form, start) = list_form(self.source, span.start);
+                    self.begin_value(Span::new(start, span.end.max(start)), form);
+                }
                 self.open.push(false);
             }
             Event::MappingEnd | Event::SequenceEnd => {
@@ -165,23 +173,25 @@ impl<'s, 't> Reader<'s, 't> {
                     self.n_mappings -= 1;
                 }
                 let depth = self.open.len();
-                self.anchored.pop_if(|(_, around)| *around == depth);
+                self.anchors.end(depth);
                 if self.open.len() == 1 {
                     self.end_value(Span::new(span.start, end));
                 }
             }
             Event::Scalar(text, style, anchor, _) => {
-                let open = self.anchored.iter().map(|(anchor, _)| *anchor);
-                for anchor in open.chain((anchor > 0).then_some(anchor)) {
-                    self.anchors
-                        .entry(anchor)
-                        .or_default()
-                        .push(text.to_string());
-                }
+                self.anchors.scalar(anchor, &text);
                 self.scalar(&text, style, span);
             }
             Event::Alias(anchor) => self.alias(anchor, span),
             _ => {}
+        }
+    }
+
+    /// What an object begins with if it is no settings: braces in braces, or no key at all.
+    fn refuse_first_key(&mut self, span: Span) {
+        if self.is_object && self.fields.fields.is_empty() {
+            let what = "braces begin with a key; write one, or an empty line above if this is text";
+            self.fields.fault = Some(fault(self.source, span.start, what));
         }
     }
 
@@ -199,8 +209,12 @@ impl<'s, 't> Reader<'s, 't> {
         self.last_end = self.last_end.max(span.end);
         let is_listed = self.n_mappings == 1 && self.open.first() == Some(&true);
         if let Some(field) = self.fields.fields.last_mut().filter(|_| is_listed) {
-            let texts = self.anchors.get(&anchor).into_iter().flatten();
-            field.scalars.extend(texts.map(|text| Scalar {
+            let Some(texts) = self.anchors.texts(anchor) else {
+                let what = "its aliases stand for too much; write less by alias (`*`)";
+                self.fields.fault = Some(fault(self.source, span.start, what));
+                return;
+            };
+            field.scalars.extend(texts.iter().map(|text| Scalar {
                 text: text.clone(),
                 span,
                 is_null: text.is_empty(),
@@ -217,6 +231,9 @@ impl<'s, 't> Reader<'s, 't> {
         self.has_value |= self.open.is_empty() && !is_null;
         if self.is_top() && self.key.is_none() {
             self.key = Some((text.to_owned(), span.end));
+            if is_null && text.is_empty() {
+                self.refuse_first_key(span);
+            }
             return;
         }
         // The scanner's end of a quoted string takes the comment behind it along.
@@ -252,13 +269,20 @@ impl<'s, 't> Reader<'s, 't> {
     }
 
     fn behind(&self, key_end: usize) -> Span {
-        let colon = self.source[key_end..].find(':').map_or(0, |at| at + 1);
-        let at = (key_end + colon).min(self.base + self.text.len());
+        let rest = self.source[key_end..].trim_start();
+        let at = match rest.strip_prefix(':') {
+            Some(rest) => self.source.len() - rest.len(),
+            None => key_end,
+        };
+        let at = at.min(self.base + self.text.len());
         Span::new(at, at)
     }
 
     fn begin_value(&mut self, span: Span, form: TagsForm) {
         if self.is_top() {
+            if self.key.is_none() {
+                self.refuse_first_key(span);
+            }
             let key = match &self.key {
                 Some((key, _)) => key.clone(),
                 // A list or mapping as a key: a nameless field takes its value.
@@ -301,54 +325,6 @@ impl<'s, 't> Reader<'s, 't> {
     }
 }
 
-/// From the opening quote of a string to its closing one.
-fn quoted(source: &str, span: Span) -> Span {
-    let mut chars = source[span.range()].char_indices().peekable();
-    let Some((_, quote @ ('"' | '\''))) = chars.next() else {
-        return span;
-    };
-    while let Some((at, c)) = chars.next() {
-        let is_doubled = |next: Option<&(usize, char)>| next.is_some_and(|(_, c)| *c == quote);
-        match c {
-            '\\' if quote == '"' => drop(chars.next()),
-            '\'' if quote == '\'' && is_doubled(chars.peek()) => drop(chars.next()),
-            _ if c == quote => return Span::new(span.start, span.start + at + 1),
-            _ => {}
-        }
-    }
-    span
-}
-
-/// From the dash of the first item to the end of the last: the scanner's list begins behind the
-/// dash where the list is not indented, and it knows no place for empty items.
-fn block_extent(source: &str, content: Span, items: Span) -> Span {
-    let is_empty_item = |line: &str| line.trim() == "-";
-    let mut start = items.start;
-    let mut lines = source[content.start..start].split('\n').rev();
-    let head = lines.next().unwrap_or_default();
-    if head.trim_start().starts_with('-') {
-        start -= head.trim_start().len();
-    }
-    let mut line_start = items.start - head.len();
-    for line in lines.take_while(|line| is_empty_item(line)) {
-        line_start -= line.len() + 1;
-        start = line_start + (line.len() - line.trim_start().len());
-    }
-    // A lone empty item has no bytes of its own but its dash.
-    let is_bare = items.is_empty() && source[start..].starts_with('-');
-    let mut end = items.end.max(start + usize::from(is_bare));
-    let mut at = end;
-    for (idx, line) in source[end..content.end].split_inclusive('\n').enumerate() {
-        at += line.len();
-        match idx {
-            0 => {} // The rest of the last item's line is a comment at most.
-            _ if is_empty_item(line) => end = at - line.len() + line.trim_end().len(),
-            _ => break,
-        }
-    }
-    Span::new(start, end)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -385,5 +361,40 @@ mod tests {
                 .fault
                 .is_some()
         );
+    }
+
+    #[test]
+    fn a_few_lines_of_aliases_cannot_fill_the_memory() {
+        let read = |source: &str| read(source, Span::new(0, source.len())).unwrap();
+        let items = |n: usize| {
+            (0..n)
+                .map(|n| format!("t{n}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let bomb = |n_items: usize, n_aliases: usize| {
+            let aliases = vec!["*b"; n_aliases].join(", ");
+            read(&format!("base: &b [{}]\nx: [{aliases}]\n", items(n_items)))
+        };
+        let fault = bomb(10_000, 10_000).fault.unwrap();
+        assert!(
+            fault.starts_with("line 2: its aliases stand for"),
+            "{fault}"
+        );
+        let used = bomb(1_000, 5);
+        assert_eq!((used.fields[1].scalars.len(), used.fault), (5_000, None));
+        let (open, close): (String, String) = (
+            (0..200).map(|n| format!("&a{n} [")).collect(),
+            "]".repeat(200),
+        );
+        let nested = read(&format!("x: {open}{}{close}\ny: *a199\n", items(9_000)));
+        assert_eq!(nested.fields[1].scalars.len(), 9_000);
+    }
+
+    #[test]
+    fn a_long_line_of_lists_and_nulls_is_no_burden() {
+        let n = 100_000;
+        let source = format!("{{{}}}\n]\n", "a: [], b, ".repeat(n)) + &"]\n".repeat(n);
+        assert!(read(&source, Span::new(0, source.len())).is_some());
     }
 }

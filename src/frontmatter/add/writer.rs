@@ -66,6 +66,10 @@ impl<'a> Writer<'a> {
     pub(super) fn new_key(&self, before: &FrontMatter) -> Option<Edit> {
         let content = before.content;
         let newline = self.newline;
+        // A key of its own would hide the tags that come from elsewhere.
+        if before.is_merged {
+            return None;
+        }
         if self.is_json {
             let brace = content.start + self.source[content.range()].find('{')?;
             let is_empty = self.source[brace + 1..].trim_start().starts_with('}');
@@ -74,8 +78,6 @@ impl<'a> Writer<'a> {
             return Some(insert(brace + 1, format!("\"tags\": [{list}]{comma}")));
         }
         match before.syntax {
-            // A key of its own would hide the tags that come from elsewhere.
-            Syntax::Yaml if self.is_merged(content) => None,
             Syntax::Yaml => Some(insert(content.end, self.block_list())),
             // Before the first table, or it would belong to that.
             Syntax::Toml => Some(insert(
@@ -85,15 +87,6 @@ impl<'a> Writer<'a> {
             Syntax::Json => None,
             Syntax::Org => Some(self.org_keyword(content.start)),
         }
-    }
-
-    /// Whether YAML settings take keys over from another mapping.
-    fn is_merged(&self, content: Span) -> bool {
-        let mut lines = self.source[content.range()].lines();
-        lines.any(|line| {
-            line.strip_prefix("<<")
-                .is_some_and(|rest| rest.trim_start().starts_with(':'))
-        })
     }
 
     /// A line of its own at the head of an Org document.

@@ -6,7 +6,7 @@ use super::corpus::SAMPLES;
 use super::*;
 use proptest::prelude::*;
 
-fn strings(tags: &[&str]) -> Vec<String> {
+pub(super) fn strings(tags: &[&str]) -> Vec<String> {
     tags.iter().map(|tag| (*tag).to_owned()).collect()
 }
 
@@ -160,6 +160,10 @@ fn what_is_no_list_of_strings_is_never_written_into() {
     for source in [
         "---\ncommon: &t [mine, yours]\ntags: *t\n---\n",
         "---\nbase: &b {tags: [mine]}\n<<: *b\n---\n",
+        "---\nbase: &b {tags: [mine]}\n\"<<\": *b\n---\n",
+        "---\nbase: &b {tags: [mine]}\n? <<\n: *b\n---\n",
+        "---\nbase: &b {tags: [mine]}\n!!merge <<: *b\n---\n",
+        "---\n{base: &b {tags: [mine]}, <<: *b}\n---\n",
         "---\ntags: {mine: 1}\n---\n",
         "---\ntags:\n  mine: 1\n---\n",
         "---\ntags: !!set {mine, yours}\n---\n",
@@ -242,6 +246,10 @@ fn an_org_keyword_stands_behind_what_counts_only_at_the_top() {
             ":PROPERTIES:\nnever closed\n",
             "#+FILETAGS: :new:\n:PROPERTIES:\nnever closed\n",
         ),
+        (
+            ":PROPERTIES:\n:ID: 1\n* H\n:PROPERTIES:\n:X: 1\n:END:\n#+FILETAGS: :a:\n",
+            "#+FILETAGS: :new:\n:PROPERTIES:\n:ID: 1\n* H\n:PROPERTIES:\n:X: 1\n:END:\n#+FILETAGS: :a:\n",
+        ),
         ("Text\n", "#+FILETAGS: :new:\nText\n"),
     ] {
         check_in(Format::Org, source, &[], &["new"], after);
@@ -267,6 +275,10 @@ fn ten_thousand_tags_are_no_burden() {
         let now = read(&none.applied(&source), Format::Markdown).unwrap().tags;
         assert_eq!((now.len(), none.unwritable.len()), (0, 0));
     }
+    let with_nulls = format!("---\ntags: [~, {}, ~]\n---\nText\n", tags.join(", "));
+    let none = retag(&with_nulls, Format::Markdown, &tags, &[]).unwrap();
+    let after = "---\ntags: [~, ~]\n---\nText\n";
+    assert_eq!(none.applied(&with_nulls), after);
     let all = retag("Text\n", Format::Markdown, &[], &tags).unwrap();
     let now = read(&all.applied("Text\n"), Format::Markdown).unwrap().tags;
     assert_eq!(now, tags);
@@ -297,7 +309,12 @@ fn rest(text: &str, format: Format) -> (Vec<String>, Vec<String>) {
 }
 
 /// Does an operation and proves all that is promised of it.
-fn prove(source: &str, format: Format, remove: &[String], add: &[String]) -> Result<(), String> {
+pub(super) fn prove(
+    source: &str,
+    format: Format,
+    remove: &[String],
+    add: &[String],
+) -> Result<(), String> {
     let Ok(retagged) = retag(source, format, remove, add) else {
         return Ok(()); // Left alone, with a message.
     };
@@ -489,7 +506,7 @@ fn value() -> impl Strategy<Value = String> {
     })
 }
 
-fn some_tags() -> impl Strategy<Value = Vec<String>> {
+pub(super) fn some_tags() -> impl Strategy<Value = Vec<String>> {
     let known = prop::sample::select(vec![
         "a",
         "b",

@@ -10,14 +10,17 @@ pub(super) fn with_brackets_joined(text: &str) -> Option<String> {
         return None;
     }
     let mut joined = String::with_capacity(text.len());
+    let mut is_remarked = false;
     for line in text.split_inclusive('\n') {
-        let above = joined.trim_end_matches(['\n', '\r']);
-        let row = above.rsplit('\n').next().unwrap_or_default();
         // Behind a comment the bracket would be part of it.
-        if line.starts_with(']') && !row.contains('#') {
-            let above = above.len();
+        if line.starts_with(']') && !is_remarked {
+            let above = joined.trim_end_matches(['\n', '\r']).len();
             let blanks = " ".repeat(joined.len() - above);
             joined.replace_range(above.., &blanks);
+        }
+        // An empty line is no row of its own.
+        if !line.trim_matches(['\n', '\r']).is_empty() {
+            is_remarked = line.contains('#');
         }
         joined += line;
     }
