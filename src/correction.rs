@@ -265,14 +265,15 @@ pub struct Verdicts {
 /// The verdicts that hold for one document; labels in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// What is left of each correction, the latest last: whether a label fits. A label is in one of
-    /// them. A set may have given two of them one name since, so their order is kept.
-    said: Vec<BTreeMap<String, bool>>,
+    /// What is left of each correction, the latest last: its time, and whether a label fits. A
+    /// label is in one of them. A set may have given two of them one name since, so their order is
+    /// kept.
+    said: Vec<(u64, BTreeMap<String, bool>)>,
 }
 
 impl Verdicts {
-    /// Adds a later correction to the sum.
-    pub fn apply(&mut self, correction: &Correction) {
+    /// Adds a later correction to the sum, of `time` in seconds since 1970.
+    pub fn apply(&mut self, correction: &Correction, time: u64) {
         self.count += 1;
         let Some(document) = &correction.document else {
             return;
@@ -289,11 +290,11 @@ impl Verdicts {
         let said: BTreeMap<String, bool> = said
             .map(|(name, fits)| (name.to_lowercase(), fits))
             .collect();
-        for earlier in &mut verdict.said {
+        for (_, earlier) in &mut verdict.said {
             earlier.retain(|name, _| !said.contains_key(name));
         }
-        verdict.said.push(said);
-        verdict.said.retain(|said| !said.is_empty());
+        verdict.said.push((time, said));
+        verdict.said.retain(|(_, said)| !said.is_empty());
     }
 
     /// How many corrections there were.
@@ -316,6 +317,12 @@ impl Verdicts {
         for (name, _) in self.sampled.iter_mut().filter(|(name, _)| name == from) {
             to.clone_into(name);
         }
+    }
+
+    /// There is no such document any more: what comes under its name is another.
+    pub fn gone(&mut self, document: &str) {
+        self.documents.remove(document);
+        self.sampled.retain(|(name, _)| name != document);
     }
 
     /// The documents for which something else holds than in `before`.
@@ -344,18 +351,29 @@ impl Verdict {
     }
 
     fn on(&self, name: &str) -> Option<bool> {
-        self.said.iter().find_map(|said| said.get(name).copied())
+        let mut said = self.said.iter().map(|(_, said)| said);
+        said.find_map(|said| said.get(name).copied())
     }
 
     /// What a person said last of a label here, under whatever name it has now or had before:
     /// whether it fits. Of labels that became one it is enough that one fits, where one correction
     /// judged them.
     pub fn of(&self, label: &Label) -> Option<bool> {
+        Some(self.last(label)?.1)
+    }
+
+    /// When a person said that a label fits here, if that is what holds.
+    pub fn accepted_at(&self, label: &Label) -> Option<u64> {
+        let (time, fits) = self.last(label)?;
+        fits.then_some(time)
+    }
+
+    fn last(&self, label: &Label) -> Option<(u64, bool)> {
         let names = std::iter::once(&label.name).chain(&label.aliases);
         let names: Vec<String> = names.map(|name| name.to_lowercase()).collect();
-        self.said.iter().rev().find_map(|said| {
+        self.said.iter().rev().find_map(|(time, said)| {
             let fits = names.iter().filter_map(|name| said.get(name).copied());
-            fits.reduce(|one, other| one || other)
+            Some((*time, fits.reduce(|one, other| one || other)?))
         })
     }
 }
@@ -425,10 +443,10 @@ mod tests {
     #[test]
     fn the_latest_verdict_holds_and_only_for_its_document() {
         let mut verdicts = Verdicts::default();
-        verdicts.apply(&correct(&[], &["tax"]).unwrap());
+        verdicts.apply(&correct(&[], &["tax"]).unwrap(), 1);
         assert!(verdicts.of("a.md").unwrap().rejects("Tax"));
         assert_eq!(verdicts.of("b.md"), None);
-        verdicts.apply(&correct(&["tax"], &["garden"]).unwrap());
+        verdicts.apply(&correct(&["tax"], &["garden"]).unwrap(), 2);
         let verdict = verdicts.of("a.md").unwrap();
         assert!(!verdict.rejects("tax") && verdict.accepts("tax") && verdict.rejects("garden"));
     }
@@ -436,7 +454,7 @@ mod tests {
     #[test]
     fn what_was_said_of_a_label_holds_under_its_new_name() {
         let mut verdicts = Verdicts::default();
-        verdicts.apply(&correct(&["garden"], &["tax"]).unwrap());
+        verdicts.apply(&correct(&["garden"], &["tax"]).unwrap(), 1);
         let verdict = verdicts.of("a.md").unwrap();
         let toml = "[[label]]\nname = 'beds'\naliases = ['Garden', 'tax']\n[[label]]\nname = 'duty'\naliases = ['tax2', 'TAX3']\n[[label]]\nname = 'tax4'\naliases = ['TAX5']\n";
         let set = LabelSet::parse(&toml.replace("TAX5", "x")).unwrap();
@@ -445,16 +463,32 @@ mod tests {
         let set = LabelSet::parse("[[label]]\nname = 'duty'\naliases = ['Tax']\n").unwrap();
         let duty = &set.labels()[0];
         assert_eq!(verdict.of(duty), Some(false));
+        assert_eq!(verdict.accepted_at(duty), None);
         // What is said under the new name is later, and so is what is said under the old one again.
         let of = |accepted: &[&str], rejected: &[&str]| Correction {
             accepted: accepted.iter().map(|name| (*name).to_owned()).collect(),
             rejected: rejected.iter().map(|name| (*name).to_owned()).collect(),
             ..correct(&["tax"], &[]).unwrap()
         };
-        verdicts.apply(&of(&["tax"], &[]));
-        verdicts.apply(&of(&[], &["duty"]));
+        verdicts.apply(&of(&["tax"], &[]), 2);
+        verdicts.apply(&of(&[], &["duty"]), 3);
         assert_eq!(verdicts.of("a.md").unwrap().of(duty), Some(false));
-        verdicts.apply(&of(&["Tax"], &[]));
-        assert_eq!(verdicts.of("a.md").unwrap().of(duty), Some(true));
+        verdicts.apply(&of(&["Tax"], &[]), 4);
+        let verdict = verdicts.of("a.md").unwrap();
+        assert_eq!(
+            (verdict.of(duty), verdict.accepted_at(duty)),
+            (Some(true), Some(4))
+        );
+    }
+
+    #[test]
+    fn of_a_document_that_is_no_more_nothing_holds_for_the_next_of_its_name() {
+        let mut verdicts = Verdicts::default();
+        verdicts.apply(&correct(&["garden"], &["tax"]).unwrap(), 1);
+        verdicts.gone("a.md");
+        assert_eq!(verdicts.of("a.md"), None);
+        verdicts.apply(&correct(&["tax"], &[]).unwrap(), 2);
+        let verdict = verdicts.of("a.md").unwrap();
+        assert!(verdict.accepts("tax") && !verdict.accepts("garden"));
     }
 }

@@ -11,6 +11,7 @@ use super::{Desk, DeskError, Rules, Tagged, Text};
 use crate::correction::{Correction, CorrectionFault, Said, Shown, Verdicts};
 use crate::engine::scheduler::Priority;
 use crate::engine::worker::Loading;
+use crate::label::Label;
 use crate::learn::journal::{Journal, JournalError, Moved, Replay};
 use crate::learn::memory::Memory;
 
@@ -77,15 +78,16 @@ impl Desk {
         let journal = journal
             .as_mut()
             .map_err(|error| DeskError::Journal(error.to_string()))?;
+        let time = now();
         let recorded = journal
-            .append(&correction, now())
+            .append(&correction, time)
             .map_err(|error| DeskError::Journal(error.to_string()))?;
         let mut verdicts = self
             .verdicts
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         hear(&mut verdicts, &mut self.memory_mut(), &recorded.missed);
-        verdicts.apply(&correction);
+        verdicts.apply(&correction, time);
         drop(verdicts);
         self.memorise(recorded.sequence, &correction, answered.as_ref());
         if let Some(name) = &correction.document {
@@ -144,18 +146,38 @@ impl Desk {
     /// Documents have other names, `(from, to)`: what a person said of them holds under these, also
     /// for those who come later. Waits for the disk.
     pub fn moved(&self, names: &[(String, String)]) {
+        let moved = names.iter().map(|(from, to)| Moved {
+            from: from.clone(),
+            to: Some(to.clone()),
+        });
+        self.renamed(moved.collect());
+    }
+
+    /// There are no such documents any more: what a person said of them holds for texts like theirs,
+    /// and for no other document of their name. Waits for the disk.
+    pub fn gone(&self, names: &[String]) {
+        let gone = names.iter().map(|name| Moved {
+            from: name.clone(),
+            to: None,
+        });
+        self.renamed(gone.collect());
+    }
+
+    /// When a person said that a label fits a document, if that is what holds.
+    pub fn accepted_at(&self, document: &str, label: &Label) -> Option<u64> {
+        let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+        verdicts.of(document)?.accepted_at(label)
+    }
+
+    fn renamed(&self, moved: Vec<Moved>) {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         let mut verdicts = self
             .verdicts
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let judged = names.iter().filter(|(from, _)| verdicts.of(from).is_some());
-        let judged: Vec<Moved> = judged
-            .map(|(from, to)| Moved {
-                from: from.clone(),
-                to: to.clone(),
-            })
-            .collect();
+        let judged = moved.into_iter();
+        let judged = judged.filter(|moved| verdicts.of(&moved.from).is_some());
+        let judged: Vec<Moved> = judged.collect();
         if judged.is_empty() {
             return;
         }
@@ -167,9 +189,9 @@ impl Desk {
             Ok(missed) => hear(&mut verdicts, &mut self.memory_mut(), &missed),
             Err(error) => tracing::warn!(error, "that a document has another name is not recorded"),
         }
+        let mut memory = self.memory_mut();
         for moved in &judged {
-            verdicts.rename(&moved.from, &moved.to);
-            self.memory_mut().rename(&moved.from, &moved.to);
+            follow(&mut verdicts, &mut memory, moved);
         }
     }
 }
@@ -182,13 +204,26 @@ pub(super) fn hear(verdicts: &mut Verdicts, memory: &mut Memory, replay: &Replay
         *memory = Memory::default();
     } else {
         for moved in &replay.moved {
-            verdicts.rename(&moved.from, &moved.to);
-            memory.rename(&moved.from, &moved.to);
+            follow(verdicts, memory, moved);
         }
     }
     for entry in &replay.entries {
-        verdicts.apply(&entry.correction);
+        verdicts.apply(&entry.correction, entry.time);
         memory.add(entry.sequence, &entry.correction);
+    }
+}
+
+/// What was said of a document holds under its new name, or for no document any more.
+fn follow(verdicts: &mut Verdicts, memory: &mut Memory, moved: &Moved) {
+    match &moved.to {
+        Some(to) => {
+            verdicts.rename(&moved.from, to);
+            memory.rename(&moved.from, to);
+        }
+        None => {
+            verdicts.gone(&moved.from);
+            memory.gone(&moved.from);
+        }
     }
 }
 

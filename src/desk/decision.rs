@@ -209,7 +209,7 @@ mod tests {
         let mut correction = Correction::new("a".into(), Format::Plain, &set(), &said).unwrap();
         correction.document = Some("file:///a".into());
         let mut verdicts = Verdicts::default();
-        verdicts.apply(&correction);
+        verdicts.apply(&correction, 1);
         assert_eq!(
             decided(
                 &Recall::default(),

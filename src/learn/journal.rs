@@ -57,13 +57,14 @@ pub fn descriptions(entries: &[Entry]) -> Descriptions {
     descriptions
 }
 
-/// A document that has another name now: what was said of it holds under that one.
+/// A document that has another name now: what was said of it holds under that one. Or there is no
+/// such document any more: what was said of it holds for no other of its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
     /// The name that it had.
     pub from: String,
-    /// The name that it has.
-    pub to: String,
+    /// The name that it has, if there is such a document.
+    pub to: Option<String>,
 }
 
 /// Why a correction was not recorded.
@@ -139,7 +140,7 @@ impl Journal {
         })
     }
 
-    /// Records that documents have other names. Gives what other processes have recorded before.
+    /// Records that documents have other names, or none any more. Gives what other processes have recorded before.
     ///
     /// # Errors
     /// As of `append`.

@@ -201,6 +201,15 @@ impl Memory {
         self.by_document.insert(to.to_owned(), ids);
     }
 
+    /// There is no such document any more. What was said of it is kept as said of a bare text.
+    pub fn gone(&mut self, document: &str) {
+        for id in self.by_document.remove(document).unwrap_or_default() {
+            if let Some(entry) = self.entries.get_mut(&id) {
+                entry.document = None;
+            }
+        }
+    }
+
     /// From now on the vectors are of this model: those of another one are of no use.
     /// `background` are ordinary texts that nobody has judged, as that model sees them.
     pub fn begin(&mut self, model: &str, background: &[Embedding]) {

@@ -38,7 +38,7 @@ impl Remembered {
     pub(super) fn of_documents(entries: &[Entry]) -> Remembered {
         let mut remembered = Remembered::default();
         for entry in entries {
-            remembered.verdicts.apply(&entry.correction);
+            remembered.verdicts.apply(&entry.correction, entry.time);
         }
         remembered
     }

@@ -125,8 +125,7 @@ fn plan<'a>(bytes: &'a [u8], selection: &Selection) -> Plan<'a> {
             Line::Correction(entry, _) if selection.takes(&entry) => forgotten.entries.push(*entry),
             // The names of a forgotten document are forgotten, too.
             Line::Moved(_) if is_touched[at] && !is_needed[at] => {}
-            Line::Moved(Moved { to, .. })
-                if *selection == Selection::Document(to.clone()) && !is_needed[at] => {}
+            Line::Moved(moved) if moved.is_last_of(selection) && !is_needed[at] => {}
             Line::Rewritten => {}
             Line::Correction(..) | Line::Moved(_) | Line::Other => kept.push(bytes),
         }
@@ -134,7 +133,16 @@ fn plan<'a>(bytes: &'a [u8], selection: &Selection) -> Plan<'a> {
     Plan { kept, forgotten }
 }
 
-/// As `Replaying` does it, but remembers which moves a document went through.
+impl Moved {
+    /// Whether it tells of the last name of what is to be forgotten.
+    fn is_last_of(&self, selection: &Selection) -> bool {
+        let last = self.to.as_ref().unwrap_or(&self.from);
+        matches!(selection, Selection::Document(name) if name == last)
+    }
+}
+
+/// As `Replaying` does it, but remembers which moves a document went through; and one that is no
+/// more can be forgotten by the name that it had.
 fn rename(
     moved: &Moved,
     at: usize,
@@ -144,7 +152,7 @@ fn rename(
     let Some(places) = by_document.remove(&moved.from) else {
         return;
     };
-    let overwritten = by_document.remove(&moved.to);
+    let overwritten = moved.to.as_ref().and_then(|to| by_document.remove(to));
     for place in overwritten.into_iter().flatten() {
         if let Line::Correction(entry, moves) = &mut lines[place].1 {
             entry.correction.document = None;
@@ -153,11 +161,15 @@ fn rename(
     }
     for place in &places {
         if let Line::Correction(entry, moves) = &mut lines[*place].1 {
-            entry.correction.document = Some(moved.to.clone());
+            if moved.to.is_some() {
+                entry.correction.document = moved.to.clone();
+            }
             moves.push(at);
         }
     }
-    by_document.insert(moved.to.clone(), places);
+    if let Some(to) = &moved.to {
+        by_document.insert(to.clone(), places);
+    }
 }
 
 #[cfg(test)]
@@ -176,7 +188,7 @@ mod tests {
     fn moved(from: &str, to: &str) -> Moved {
         Moved {
             from: from.to_owned(),
-            to: to.to_owned(),
+            to: Some(to.to_owned()),
         }
     }
 
@@ -226,6 +238,34 @@ mod tests {
             Some("c.md")
         );
         assert_eq!((journal.count(), journal.last()), (2, 4));
+    }
+
+    #[test]
+    fn a_document_that_is_no_more_is_forgotten_by_the_name_that_it_had() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        journal.append(&of("secret.md", "a secret"), 1).unwrap();
+        let gone = Moved {
+            from: "secret.md".to_owned(),
+            to: None,
+        };
+        journal.moved(&[gone], 2).unwrap();
+        journal
+            .append(&of("secret.md", "another secret"), 3)
+            .unwrap();
+        journal.append(&of("b.md", "plain"), 4).unwrap();
+        let (_, replay) = Journal::open(dir.path()).unwrap();
+        let names = replay
+            .entries
+            .iter()
+            .map(|entry| &entry.correction.document);
+        let names: Vec<Option<&str>> = names.map(Option::as_deref).collect();
+        assert_eq!(names, [None, Some("secret.md"), Some("b.md")]);
+        let selection = Selection::Document("secret.md".to_owned());
+        let forgotten = journal.forget(&selection, 9).unwrap();
+        assert_eq!(texts(&forgotten.entries), ["a secret", "another secret"]);
+        let left = std::fs::read_to_string(dir.path().join(super::super::FILE_NAME)).unwrap();
+        assert!(!left.contains("secret") && left.contains("plain"), "{left}");
     }
 
     #[test]

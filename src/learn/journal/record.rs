@@ -21,13 +21,15 @@ const READER: u32 = 1;
 
 /// As `READER`, of notes.
 const NOTE_READER: u32 = 2;
+/// As `READER`, of the note that a document is no more; the newest.
+const GONE_READER: u32 = 3;
 
 /// What a line says.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Record {
     /// What a person said of a text.
     Correction(Entry),
-    /// A document has another name.
+    /// A document has another name, or is no more.
     Moved(Moved),
     /// The journal was written anew; numbers up to this one were given away.
     Rewritten(u64),
@@ -48,14 +50,18 @@ struct Note {
     last: Option<u64>,
 }
 
-/// The line of a document's new name, its end included.
+/// The line of a document's new name, or of its end; the line's own end included.
 pub(super) fn moved_line(time: u64, moved: &Moved) -> Vec<u8> {
+    let (v, kind) = match moved.to {
+        Some(_) => (NOTE_READER, "moved"),
+        None => (GONE_READER, "gone"),
+    };
     note_line(Note {
-        v: NOTE_READER,
-        kind: "moved".to_owned(),
+        v,
+        kind: kind.to_owned(),
         time,
         from: Some(moved.from.clone()),
-        to: Some(moved.to.clone()),
+        to: moved.to.clone(),
         last: None,
     })
 }
@@ -82,11 +88,12 @@ fn note_line(note: Note) -> Vec<u8> {
 fn note(line: &[u8]) -> Option<Result<Record, String>> {
     let note: Note = serde_json::from_slice(line).ok()?;
     let newer = || format!("written by a newer gliznet (version {})", note.v);
-    if note.v > NOTE_READER {
+    if note.v > GONE_READER {
         return Some(Err(newer()));
     }
     let record = match (note.kind.as_str(), note.from.clone(), note.to.clone()) {
-        ("moved", Some(from), Some(to)) => Ok(Record::Moved(Moved { from, to })),
+        ("moved", Some(from), to @ Some(_)) => Ok(Record::Moved(Moved { from, to })),
+        ("gone", Some(from), _) => Ok(Record::Moved(Moved { from, to: None })),
         ("rewritten", _, _) => Ok(Record::Rewritten(note.last.unwrap_or(0))),
         _ => Err(newer()),
     };
@@ -230,11 +237,17 @@ mod tests {
     fn a_note_comes_back_as_it_went_in_and_is_none_of_the_first_builds_business() {
         let moved = Moved {
             from: "file:///a.md".to_owned(),
-            to: "file:///ä.md".to_owned(),
+            to: Some("file:///ä.md".to_owned()),
         };
-        let line = moved_line(7, &moved);
-        assert_eq!(read(&line), Ok(Record::Moved(moved)));
-        assert!(serde_json::from_slice::<Line>(&line).is_err());
+        let gone = Moved {
+            to: None,
+            ..moved.clone()
+        };
+        for moved in [moved, gone] {
+            let line = moved_line(7, &moved);
+            assert_eq!(read(&line), Ok(Record::Moved(moved)));
+            assert!(serde_json::from_slice::<Line>(&line).is_err());
+        }
         assert_eq!(read(&rewritten_line(7, 9)), Ok(Record::Rewritten(9)));
         let later = br#"{"v":2,"kind":"pinned","time":1}"#;
         assert!(read(later).unwrap_err().starts_with("written by a newer"));

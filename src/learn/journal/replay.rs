@@ -1,7 +1,7 @@
 //! What a journal says, record after record in; all its corrections out, under today's names.
 //!
 //! Invariant: a correction has the name that its document has after all moves that follow it; of a
-//! document that was overwritten by another, the texts stay, and the name goes. Pure.
+//! document that was overwritten by another, or is no more, the texts stay, and the name goes. Pure.
 
 use std::collections::HashMap;
 
@@ -12,8 +12,8 @@ use super::{Entry, Moved};
 pub struct Replay {
     /// Every correction that could be read, in order; of those that were known before, none.
     pub entries: Vec<Entry>,
-    /// Documents that have other names: what was known of them before holds under these. In
-    /// `entries` they have them already.
+    /// Documents that have other names, or none any more: what was known of them before holds under
+    /// these, or for none. In `entries` they have them already.
     pub moved: Vec<Moved>,
     /// What could not be read, with its line.
     pub faults: Vec<String>,
@@ -26,7 +26,7 @@ pub struct Replay {
 pub(super) enum Told {
     /// What a person said of a text.
     Correction(Entry),
-    /// A document has another name.
+    /// A document has another name, or is no more.
     Moved(Moved),
 }
 
@@ -60,13 +60,16 @@ impl Replaying {
         let Some(places) = self.by_document.remove(&moved.from) else {
             return;
         };
-        for overwritten in self.by_document.remove(&moved.to).into_iter().flatten() {
-            self.entries[overwritten].correction.document = None;
-        }
         for place in &places {
-            self.entries[*place].correction.document = Some(moved.to.clone());
+            self.entries[*place].correction.document = moved.to.clone();
         }
-        self.by_document.insert(moved.to.clone(), places);
+        let Some(to) = &moved.to else {
+            return;
+        };
+        let overwritten = self.by_document.insert(to.clone(), places);
+        for place in overwritten.into_iter().flatten() {
+            self.entries[place].correction.document = None;
+        }
     }
 
     pub(super) fn finish(self, faults: Vec<String>, was_replaced: bool) -> Replay {
