@@ -101,7 +101,7 @@ fn wishes(tags: &[&str]) -> Vec<TagWish> {
     let wish = |tag: &&str| TagWish {
         name: (*tag).to_owned(),
         score: Some(0.75),
-        by_person: false,
+        said: None,
     };
     tags.iter().map(wish).collect()
 }

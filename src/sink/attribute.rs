@@ -17,10 +17,10 @@ pub(super) const NAME: &str = "user.xdg.tags";
 #[cfg(target_os = "macos")]
 pub(super) const NAME: &str = "com.apple.metadata:_kMDItemUserTags";
 
-/// The attribute's bytes; empty where the file has none.
+/// The attribute's bytes, where the file has one.
 #[cfg(unix)]
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    Ok(xattr::get(path, NAME)?.unwrap_or_default())
+pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    xattr::get(path, NAME)
 }
 
 /// The attribute with other bytes; without any it is taken away.
@@ -35,7 +35,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-pub(super) fn read(_path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read(_path: &Path) -> io::Result<Option<Vec<u8>>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -131,6 +131,7 @@ impl Ledger {
         let path = canonical(wish.path);
         self.locked(|open| {
             let mut after = check_seen(&path, wish)?;
+            open.welcome(&path, after)?;
             let held = Held::read(&path, run.sink)?;
             let wanted = open.wanted(&held, run, wish)?;
             let changed = !wanted.edited.places.is_empty();
@@ -140,7 +141,7 @@ impl Ledger {
                     after = ContentHash::of(&wanted.edited.after);
                 }
             } else {
-                open.settle(&path, run.sink, &wanted)?;
+                open.settle(&path, run, &wanted)?;
             }
             Ok(Written {
                 added: wanted.added.into_iter().map(|added| added.tag).collect(),
@@ -227,6 +228,10 @@ impl Ledger {
     pub fn provenance(&self, path: &Path) -> Result<Provenance, SinkError> {
         let path = canonical(path);
         self.locked(|open| {
+            if open.past.was(&path).is_some() {
+                let now = ContentHash::of(&replace::read(&path)?);
+                open.welcome(&path, now)?;
+            }
             let mut all = open.past.provenance(&path, None);
             all.machine.clear();
             for sink in open.past.sinks_of(&path) {

@@ -3,14 +3,16 @@
 //! Invariant: a write counts only once its outcome is known; the same records give the same past.
 //! Pure: reads no files, not even the ledger's own.
 
+mod tags;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use super::Sink;
-use super::plan::key;
-use super::record::{Cause, FileRecord, Lossless, Record, RunRecord, WriteRecord};
+use super::record::{Cause, Record, RunRecord, WriteRecord};
+use super::{ContentHash, Sink};
+use tags::Tags;
 
 /// The number of a run, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,10 +99,9 @@ pub(super) struct Write {
 #[derive(Debug, Default)]
 struct File {
     path: PathBuf,
-    /// With the place that they are in.
-    machine: Vec<(Sink, String)>,
-    withdrawn: Vec<String>,
-    undone: Vec<String>,
+    tags: Tags,
+    /// What was known of it when it was gone, should it come back with these bytes.
+    was: Option<(ContentHash, Tags)>,
     writes: Vec<u64>,
 }
 
@@ -139,24 +140,36 @@ impl Past {
                     }
                 }
             }
-            Record::Withdrawn { path, sink, tags } => {
+            Record::Withdrawn {
+                path,
+                sink,
+                tags,
+                time,
+            } => {
                 let file = self.file(&path.into_path());
                 for tag in tags {
-                    self.files[file].withdraw(tag, sink);
+                    self.files[file].tags.withdraw(tag, sink, time);
                 }
             }
             Record::Lost { path, sink, tags } => {
                 let file = self.file(&path.into_path());
                 for tag in &tags {
-                    self.files[file].forget(tag, sink);
+                    self.files[file].tags.forget(tag, sink);
                 }
             }
-            Record::Gone { path } => {
+            Record::Gone { path, content } => {
                 if let Some(file) = self.by_path.get(&path.into_path()) {
                     let file = &mut self.files[*file];
-                    file.machine.clear();
-                    file.withdrawn.clear();
-                    file.undone.clear();
+                    let tags = std::mem::take(&mut file.tags);
+                    file.was = content.map(|content| (content, tags));
+                }
+            }
+            Record::Back { path } => {
+                if let Some(file) = self.by_path.get(&path.into_path()) {
+                    let file = &mut self.files[*file];
+                    if let Some((_, tags)) = file.was.take() {
+                        file.tags = tags;
+                    }
                 }
             }
             Record::Moved { from, to } => self.moved(&from.into_path(), to.into_path()),
@@ -165,11 +178,8 @@ impl Past {
                 self.last_write = self.last_write.max(write);
             }
             Record::File(record) => {
-                let file = self.file(&record.path.into_path());
-                let file = &mut self.files[file];
-                file.machine = record.machine;
-                file.withdrawn = record.withdrawn;
-                file.undone = record.undone;
+                let file = self.file(&record.path.clone().into_path());
+                self.files[file].tags = Tags::of_record(record);
             }
         }
     }
@@ -179,18 +189,9 @@ impl Past {
         let files = self
             .by_path
             .iter()
-            .map(|(path, file)| (path, &self.files[*file]));
-        let known = files.filter(|(_, file)| {
-            !(file.machine.is_empty() && file.withdrawn.is_empty() && file.undone.is_empty())
-        });
-        let record = |(path, file): (&PathBuf, &File)| {
-            Record::File(FileRecord {
-                path: Lossless::of_path(path),
-                machine: file.machine.clone(),
-                withdrawn: file.withdrawn.clone(),
-                undone: file.undone.clone(),
-            })
-        };
+            .map(|(path, file)| (path, &self.files[*file].tags));
+        let known = files.filter(|(_, tags)| !tags.is_nothing());
+        let record = |(path, tags): (&PathBuf, &Tags)| Record::File(tags.record(path));
         let numbers = Record::Pruned {
             run: self.last_run,
             write: self.last_write,
@@ -202,19 +203,10 @@ impl Past {
         let Some(write) = self.writes.get(&record.write) else {
             return;
         };
+        let begun = self.runs.get(&record.run).map_or(0, |run| run.record.time);
         let file = &mut self.files[write.file];
-        for tag in &record.removed {
-            file.forget(tag, record.sink);
-            if !record.undoes.is_empty() {
-                file.undone.push(tag.clone());
-            }
-        }
-        for added in &record.added {
-            let key = key(&added.tag);
-            file.withdrawn.retain(|tag| self::key(tag) != key);
-            file.undone.retain(|tag| self::key(tag) != key);
-            file.machine.push((record.sink, added.tag.clone()));
-        }
+        file.was = None;
+        file.tags.written(&record, begun);
         file.writes.push(record.write);
         if let Some(run) = self.runs.get_mut(&record.run) {
             run.writes.push(record.write);
@@ -241,45 +233,68 @@ impl Past {
         file
     }
 
-    /// A file, or all files of a folder, are known by another path from now on.
+    /// A file, or all files of a folder, are known by another path from now on. What had that path
+    /// before was replaced, and nothing of it can be taken back.
     fn moved(&mut self, from: &Path, to: PathBuf) {
-        let range = (Bound::Included(from), Bound::Unbounded);
-        let below = self.by_path.range::<Path, _>(range);
-        let below = below.take_while(|(path, _)| path.starts_with(from));
-        let moved: Vec<(PathBuf, usize)> =
-            below.map(|(path, file)| (path.clone(), *file)).collect();
+        let moved = self.below(from).map(|(path, file)| (path.clone(), file));
+        let moved: Vec<(PathBuf, usize)> = moved.collect();
+        for (old, _) in &moved {
+            self.by_path.remove(old);
+        }
         for (old, file) in moved {
             let rest = old.strip_prefix(from).unwrap_or(Path::new(""));
             let new = match rest.as_os_str().is_empty() {
                 true => to.clone(), // Joining an empty path would add a slash.
                 false => to.join(rest),
             };
-            self.by_path.remove(&old);
             self.files[file].path = new.clone();
-            self.by_path.insert(new, file);
+            let Some(replaced) = self.by_path.insert(new, file) else {
+                continue;
+            };
+            for id in &self.files[replaced].writes {
+                if let Some(write) = self.writes.get_mut(id) {
+                    write.is_over = true;
+                }
+            }
         }
     }
 
-    /// Whether anything is known of this path, or below it.
-    pub(super) fn knows(&self, path: &Path) -> bool {
+    /// What is known of at this path, or below it.
+    pub(super) fn below(&self, path: &Path) -> impl Iterator<Item = (&PathBuf, usize)> {
         let range = (Bound::Included(path), Bound::Unbounded);
-        let mut from = self.by_path.range::<Path, _>(range);
-        from.next()
-            .is_some_and(|(known, _)| known.starts_with(path))
+        let from = self.by_path.range::<Path, _>(range);
+        let below = from.take_while(move |(known, _)| known.starts_with(path));
+        below.map(|(known, file)| (known, *file))
     }
 
     /// Whose the tags of a file are, in one place or in all.
     pub(super) fn provenance(&self, path: &Path, sink: Option<Sink>) -> Provenance {
-        let Some(file) = self.by_path.get(path).map(|file| &self.files[*file]) else {
+        let Some(tags) = self.tags(path) else {
             return Provenance::default();
         };
         let is_there = |place: &Sink| sink.is_none_or(|sink| sink == *place);
-        let machine = file.machine.iter().filter(|(place, _)| is_there(place));
+        let machine = tags.machine.iter().filter(|(place, _)| is_there(place));
         Provenance {
             machine: machine.map(|(_, tag)| tag.clone()).collect(),
-            withdrawn: file.withdrawn.clone(),
-            undone: file.undone.clone(),
+            withdrawn: tags.withdrawn.clone(),
+            undone: tags.undone.clone(),
         }
+    }
+
+    /// From when on it counts that a person says that a tag fits a file.
+    pub(super) fn heard(&self, path: &Path) -> Vec<(String, u64)> {
+        let heard = self.tags(path).into_iter().flat_map(|tags| &tags.heard);
+        heard.map(|(tag, from)| (tag.clone(), *from)).collect()
+    }
+
+    /// The bytes that a file had when it was gone, if those bring back what was known of it.
+    pub(super) fn was(&self, path: &Path) -> Option<ContentHash> {
+        let file = &self.files[*self.by_path.get(path)?];
+        file.was.as_ref().map(|(content, _)| *content)
+    }
+
+    fn tags(&self, path: &Path) -> Option<&Tags> {
+        self.by_path.get(path).map(|file| &self.files[*file].tags)
     }
 
     /// The machine's tags of each file that has any.
@@ -287,18 +302,18 @@ impl Past {
         let files = self
             .by_path
             .iter()
-            .map(|(path, file)| (path, &self.files[*file]));
-        let tags = |file: &File| file.machine.iter().map(|(_, tag)| tag.clone()).collect();
+            .map(|(path, file)| (path, &self.files[*file].tags.machine));
+        let tags =
+            |machine: &[(Sink, String)]| machine.iter().map(|(_, tag)| tag.clone()).collect();
         files
-            .filter(|(_, file)| !file.machine.is_empty())
-            .map(|(path, file)| (path.clone(), tags(file)))
+            .filter(|(_, machine)| !machine.is_empty())
+            .map(|(path, machine)| (path.clone(), tags(machine)))
             .collect()
     }
 
     /// The places that the machine's tags of a file are in.
     pub(super) fn sinks_of(&self, path: &Path) -> Vec<Sink> {
-        let file = self.by_path.get(path).map(|file| &self.files[*file]);
-        let tags = file.into_iter().flat_map(|file| &file.machine);
+        let tags = self.tags(path).into_iter().flat_map(|tags| &tags.machine);
         let mut sinks: Vec<Sink> = tags.map(|(sink, _)| *sink).collect();
         sinks.sort_unstable();
         sinks.dedup();
@@ -375,21 +390,5 @@ impl Past {
     /// The number of the next run, and of the next write.
     pub(super) fn next(&self) -> (u64, u64) {
         (self.last_run + 1, self.last_write + 1)
-    }
-}
-
-impl File {
-    fn forget(&mut self, tag: &str, sink: Sink) {
-        let key = key(tag);
-        let is_it = |other: &(Sink, String)| other.0 == sink && self::key(&other.1) == key;
-        self.machine.retain(|other| !is_it(other));
-    }
-
-    fn withdraw(&mut self, tag: String, sink: Sink) {
-        self.forget(&tag, sink);
-        let key = key(&tag);
-        if self.withdrawn.iter().all(|other| self::key(other) != key) {
-            self.withdrawn.push(tag);
-        }
     }
 }

@@ -17,8 +17,9 @@ pub struct TagWish {
     pub name: String,
     /// How sure the model is, where a model says it.
     pub score: Option<f32>,
-    /// A person said that it fits, which counts for more than what was done to the file before.
-    pub by_person: bool,
+    /// When a person said that it fits, in seconds since 1970, where one did. It counts for more
+    /// than what was done to the file before.
+    pub said: Option<u64>,
 }
 
 /// What is known of a file.
@@ -34,6 +35,9 @@ pub(super) struct Known {
     pub(super) withdrawn: Vec<String>,
     /// Tags that were taken back by an undo.
     pub(super) undone: Vec<String>,
+    /// From when on it counts that a person says that a tag fits: what was said before has had its
+    /// effect.
+    pub(super) heard: Vec<(String, u64)>,
     /// There is nothing left that tags could stand in.
     pub(super) is_bare: bool,
 }
@@ -70,8 +74,16 @@ pub(super) fn plan(known: &Known, wish: &Wish<'_>, cause: Cause) -> Plan {
     let means = |tag: &String| meaning(tag, wish.set);
     let meanings = |tags: &[String]| -> BTreeSet<String> { tags.iter().map(means).collect() };
     let wanted: BTreeSet<String> = wish.tags.iter().map(|tag| means(&tag.name)).collect();
-    let said = wish.tags.iter().filter(|tag| tag.by_person);
-    let said: BTreeSet<String> = said.map(|tag| means(&tag.name)).collect();
+    let heard = |meaning: &str| {
+        let of_tag = known.heard.iter().filter(|(tag, _)| means(tag) == meaning);
+        of_tag.map(|(_, from)| *from).max().unwrap_or(0)
+    };
+    let said = wish.tags.iter().filter_map(|tag| {
+        let meaning = means(&tag.name);
+        let counts = tag.said.is_some_and(|said| said >= heard(&meaning));
+        counts.then_some(meaning)
+    });
+    let said: BTreeSet<String> = said.collect();
 
     let standing = meanings(&known.standing);
     let gone = known.machine.iter();
@@ -101,7 +113,7 @@ pub(super) fn plan(known: &Known, wish: &Wish<'_>, cause: Cause) -> Plan {
     taken.extend(meanings(&known.elsewhere));
     let is_free = |tag: &&TagWish| {
         let meaning = means(&tag.name);
-        (tag.by_person || !barred.contains(&meaning)) && taken.insert(meaning)
+        (said.contains(&meaning) || !barred.contains(&meaning)) && taken.insert(meaning)
     };
     Plan {
         add: wish.tags.iter().filter(is_free).cloned().collect(),
@@ -126,7 +138,7 @@ mod tests {
         let wish = |tag: &&str| TagWish {
             name: (*tag).to_owned(),
             score: None,
-            by_person: false,
+            said: None,
         };
         tags.iter().map(wish).collect()
     }
@@ -149,6 +161,7 @@ mod tests {
             machine: strings(machine),
             withdrawn: strings(withdrawn),
             undone: strings(undone),
+            heard: Vec::new(),
             is_bare: false,
         }
     }
@@ -224,11 +237,18 @@ mod tests {
     fn what_a_person_said_fits_is_written_whatever_was_before() {
         let mut wanted = wishes(&["a", "b", "c", "d"]);
         for tag in &mut wanted[..3] {
-            tag.by_person = true;
+            tag.said = Some(5);
         }
-        let known = known(&[], &["c"], &["a", "d"], &["b"]);
-        let plan = plan(&known, &wish(&wanted), Cause::Watch);
-        assert_eq!(shown(&plan), "+a +b +c ?c");
+        let mut known = known(&[], &["c"], &["a", "d"], &["b"]);
+        let shown = |known: &Known| shown(&plan(known, &wish(&wanted), Cause::Watch));
+        assert_eq!(shown(&known), "+a +b +c ?c");
+        // What was done after that counts for more, each tag by itself and by whatever name.
+        known.heard = vec![
+            ("A".to_owned(), 5),
+            ("b".to_owned(), 6),
+            ("c".to_owned(), 6),
+        ];
+        assert_eq!(shown(&known), "+a !c");
     }
 
     #[test]
@@ -284,7 +304,9 @@ mod tests {
             standing in tags(), elsewhere in tags(), machine in tags(), withdrawn in tags(),
             undone in tags(), wanted in tags(), is_bare: bool, in_crowd: bool,
         ) {
-            let mut known = Known { standing, elsewhere, machine, withdrawn, undone, is_bare };
+            let heard = Vec::new();
+            let mut known =
+                Known { standing, elsewhere, machine, withdrawn, undone, heard, is_bare };
             let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
             let wanted = wishes(&names);
             let wish = Wish { in_crowd, ..wish(&wanted) };

@@ -173,6 +173,7 @@ mod tests {
             added: vec![Added {
                 tag: tag.to_owned(),
                 score: None,
+                said: None,
             }],
             removed: Vec::new(),
             undoes: Vec::new(),
@@ -215,6 +216,7 @@ mod tests {
             path: Lossless::of_path(Path::new("/b.md")),
             sink: Sink::Frontmatter,
             tags: vec!["gone".to_owned()],
+            time: 10,
         });
         records.push(run(2, 20));
         records.extend(write(3, 2, "/a.md", "new"));

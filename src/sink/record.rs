@@ -3,6 +3,7 @@
 //! Invariant: fields and kinds are only ever added; a path or a piece of a file comes back byte by
 //! byte, whatever is in it. What a newer gliznet wrote is named and passed over.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,10 @@ use super::{ContentHash, Sink};
 pub(super) const VERSION: u32 = 1;
 /// The version of records that stand for others which are not there any more.
 const SUMMARY_VERSION: u32 = 2;
-/// The version of records of what is gone though nobody took it out; the newest.
+/// The version of records of what is gone though nobody took it out.
 const LOSS_VERSION: u32 = 3;
+/// The version of records of what is there again; the newest.
+const BACK_VERSION: u32 = 4;
 
 /// Who wanted a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +57,9 @@ pub(super) enum Record {
         path: Lossless,
         sink: Sink,
         tags: Vec<String>,
+        /// When the run began that found it, in seconds since 1970; 0 where nobody wrote it down.
+        #[serde(default)]
+        time: u64,
     },
     /// These tags are gone from a file, and nobody took them out.
     Lost {
@@ -62,7 +68,14 @@ pub(super) enum Record {
         tags: Vec<String>,
     },
     /// There is no such file any more: what comes under its name is another.
-    Gone { path: Lossless },
+    Gone {
+        path: Lossless,
+        /// Of its last bytes, where they were known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        content: Option<ContentHash>,
+    },
+    /// A file that was gone is there again, with its last bytes.
+    Back { path: Lossless },
     /// A file or folder has another name now.
     Moved { from: Lossless, to: Lossless },
     /// Runs and writes up to these were forgotten.
@@ -81,6 +94,8 @@ pub(super) struct FileRecord {
     pub(super) withdrawn: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) undone: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) heard: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -123,6 +138,9 @@ pub(super) struct Added {
     pub(super) tag: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) score: Option<f32>,
+    /// When a person said that it fits, where it was written for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) said: Option<u64>,
 }
 
 /// Bytes that were exchanged for others.
@@ -202,6 +220,7 @@ impl Record {
         let version = match self {
             Record::Pruned { .. } | Record::File(_) => SUMMARY_VERSION,
             Record::Lost { .. } | Record::Gone { .. } => LOSS_VERSION,
+            Record::Back { .. } => BACK_VERSION,
             _ => VERSION,
         };
         let line = Line {
@@ -221,11 +240,11 @@ pub(super) fn parse(line: &[u8]) -> Result<Record, String> {
         v: u32,
     }
     match serde_json::from_slice::<Line<Record>>(line) {
-        Ok(line) if line.v <= LOSS_VERSION => Ok(line.record),
+        Ok(line) if line.v <= BACK_VERSION => Ok(line.record),
         result => {
             let version = serde_json::from_slice::<Version>(line).ok();
             Err(match (version, result) {
-                (Some(Version { v }), _) if v > LOSS_VERSION => {
+                (Some(Version { v }), _) if v > BACK_VERSION => {
                     format!("written by a newer gliznet (version {v}); it is kept, but not read")
                 }
                 (_, Err(error)) => format!("not a record ({error}); it is kept, but not read"),
@@ -257,6 +276,7 @@ mod tests {
             added: vec![Added {
                 tag: "a".to_owned(),
                 score: Some(0.5),
+                said: None,
             }],
             removed: Vec::new(),
             undoes: Vec::new(),

@@ -18,7 +18,7 @@ pub(super) struct Held {
     pub(super) path: PathBuf,
     sink: Sink,
     pub(super) content: Vec<u8>,
-    /// The sidecar is there.
+    /// What holds the tags is there: the file, its attribute or the sidecar.
     exists: bool,
 }
 
@@ -40,7 +40,9 @@ impl Held {
                 let read = attribute::read(path);
                 let read = read
                     .map_err(|cause| SinkError::io(path, "its attributes cannot be read", cause));
-                (read?, true)
+                let read = read?;
+                let exists = read.is_some();
+                (read.unwrap_or_default(), exists)
             }
             Sink::Sidecar => match replace::read(&sidecar_of(path)) {
                 Ok(content) => (content, true),
@@ -120,7 +122,7 @@ impl Held {
     pub(super) fn is_bare(&self) -> Result<bool, SinkError> {
         match self.sink {
             Sink::Frontmatter => note::is_bare(&self.path, &self.content),
-            Sink::Xattr => Ok(self.content.is_empty()),
+            Sink::Xattr => Ok(!self.exists), // Who empties it has taken its tags out.
             _ => Ok(!sidecar::has_line(&self.content, self.name())),
         }
     }
@@ -197,7 +199,8 @@ impl Held {
             Sink::Xattr => {
                 let io =
                     |cause| SinkError::io(&self.path, "its attributes cannot be written", cause);
-                match attribute::read(&self.path).map_err(io)? == self.content {
+                let now = attribute::read(&self.path).map_err(io)?;
+                match now.unwrap_or_default() == self.content {
                     true => attribute::write(&self.path, after).map_err(io),
                     false => Err(SinkError::Changed(super::error::shown(&self.path))),
                 }

@@ -242,7 +242,13 @@ fn put(
             edits: Vec::new(),
             unwritable: Vec::new(),
         },
-        added: added.map(|tag| Added { tag, score: None }).collect(),
+        added: added
+            .map(|tag| Added {
+                tag,
+                score: None,
+                said: None,
+            })
+            .collect(),
         removed: back.removed.clone(),
         withdrawn: Vec::new(),
         lost: Vec::new(),

@@ -19,17 +19,18 @@ use answer::{Answer, Opened, changed, desk_text, fit, names, said, text_stamp};
 use super::corrections::{CROWD, Verdict};
 use super::index::Index;
 use super::note::{Basis, Note, Stamp};
-use super::queue::Job;
+use super::queue::{Job, Urgency};
 use super::read::{NoText, Text, locked_by, read};
 use super::roots::Folder;
 use super::rules::{InForce, RuleBook, number};
 use crate::correction::{Said, Source};
 use crate::desk::editors::Editor;
 use crate::desk::name::uri_of;
+use crate::desk::protocol::TagRecord;
 use crate::desk::{Desk, DeskError, Tagged};
 use crate::engine::scheduler::Priority;
 use crate::engine::worker::{Loading, WorkerError};
-use crate::sink::{Cause, Ledger, Provenance, Run, Sink, SinkError, TagWish};
+use crate::sink::{Cause, ContentHash, Ledger, Provenance, Run, Sink, SinkError, TagWish};
 
 /// When to ask again after the queue was full.
 const RETRY: Duration = Duration::from_millis(200);
@@ -136,12 +137,18 @@ impl Tagger {
             }
             Err(outcome) => return outcome,
         };
+        let name = uri_of(&job.path);
+        let said = |tag: &TagRecord| {
+            let label = tagged.labels.find(&tag.label)?;
+            let label = tagged.labels.label(label);
+            self.desk.accepted_at(&name, label)
+        };
         let answer = Answer {
             basis: Some(Basis {
                 model: number(&tagged.answer.model.fingerprint),
                 rules: rules.print,
             }),
-            fits: tagged.tags.iter().map(fit).collect(),
+            fits: tagged.tags.iter().map(|tag| fit(tag, said(tag))).collect(),
             fault: None,
         };
         if !rules.sink.writes() {
@@ -205,6 +212,8 @@ impl Tagger {
             tracing::debug!(%error, "nobody knows whose tags these are");
             Provenance::default()
         });
+        // Of a note that a look finds for the first time nobody knows that it changed.
+        let was_seen = known.is_some() || job.urgency == Urgency::Fresh;
         let has_changed = known
             .as_ref()
             .is_none_or(|known| known.content != text.content);
@@ -227,7 +236,7 @@ impl Tagger {
             provenance,
             verdict,
             is_same,
-            in_crowd: job.crowd > CROWD,
+            in_crowd: has_changed && was_seen && job.crowd > CROWD,
         };
         if let (true, Some(known)) = (is_same, &opened.known) {
             // An echo of our own writing, or a file that was only touched.
@@ -238,7 +247,7 @@ impl Tagger {
                     .map(|fit| TagWish {
                         name: fit.name.to_string(),
                         score: Some(fit.score),
-                        by_person: false,
+                        said: None,
                     })
                     .collect(),
                 fault: None,
@@ -487,10 +496,12 @@ impl Tagger {
         }
     }
 
-    /// Notes are no more: what comes under their names is not what they were.
-    pub(super) fn gone(&self, paths: &[PathBuf]) {
+    /// Notes are no more, and had these bytes: what comes under their names is not what they were.
+    pub(super) fn gone(&self, notes: &[(PathBuf, Option<ContentHash>)]) {
+        let names: Vec<String> = notes.iter().map(|(path, _)| uri_of(path)).collect();
+        self.desk.gone(&names);
         if let Ok(ledger) = &self.ledger
-            && let Err(error) = ledger.gone(paths)
+            && let Err(error) = ledger.gone(notes)
         {
             tracing::warn!(%error, "that notes are gone was not recorded");
         }

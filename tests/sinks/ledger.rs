@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gliznet::sink::{Cause, Ledger, Run, Sink, Wish};
+use gliznet::sink::{Cause, Ledger, Mode, Run, Sink, Wish};
 
 use crate::{Vault, everything, hash, wishes};
 
@@ -163,6 +163,39 @@ fn what_was_undone_does_not_come_back_by_itself() {
         vault.write_in(&run, "a.md", &["a"]).unwrap().changed,
         "a person may ask for it"
     );
+}
+
+#[test]
+fn what_a_person_said_before_does_not_bring_back_what_was_taken_out_since() {
+    let vault = Vault::new();
+    let path = vault.put("a.md", "---\ntags: [mine]\n---\n");
+    let write = |time: u64, cause: Cause, said: u64| {
+        let run = Run::new(cause, Sink::Frontmatter, "m".to_owned(), time);
+        let mut tags = wishes(&["a"]);
+        tags[0].said = Some(said);
+        let wish = Wish {
+            path: &path,
+            seen: hash(vault.get("a.md")),
+            tags: &tags,
+            labels: None,
+            set: None,
+            in_crowd: false,
+        };
+        vault.ledger.write(&run, &wish).unwrap().added.len()
+    };
+    // Written for what was said; and then a person takes it out, within the same second.
+    assert_eq!(write(5, Cause::Person, 5), 1);
+    vault.put("a.md", "---\ntags: [mine]\n---\n");
+    for time in [5, 9] {
+        assert_eq!(write(time, Cause::Person, 5), 0, "{time}");
+    }
+    assert_eq!(write(9, Cause::Person, 8), 1, "said again later");
+    let undone = vault.ledger.undo(&everything(), 12, Mode::Do).unwrap();
+    assert!(undone.files.iter().any(|file| file.outcome.is_ok()));
+    // It stays so when older runs are forgotten.
+    vault.ledger.prune(99).unwrap();
+    assert_eq!(write(20, Cause::Watch, 8), 0, "said before it was undone");
+    assert_eq!(write(20, Cause::Watch, 12), 1, "said since");
 }
 
 #[test]

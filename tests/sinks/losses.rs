@@ -46,6 +46,13 @@ fn a_lost_attribute_is_written_again_and_one_that_a_person_changed_is_not() {
         (written.added, written.withdrawn),
         (vec![], vec!["a".to_owned()])
     );
+    xattr::set(&path, "user.xdg.tags", b"").unwrap();
+    let written = vault.write(Sink::Xattr, "a.md", &["a", "b"]).unwrap();
+    assert_eq!(
+        (written.added, written.withdrawn),
+        (vec![], vec!["b".to_owned()]),
+        "who empties it takes the tags out"
+    );
 }
 
 #[test]
@@ -86,7 +93,7 @@ fn a_new_file_inherits_nothing_from_one_of_its_name_that_is_gone() {
     let written = vault.write(Sink::Frontmatter, "a.md", &["a", "b"]).unwrap();
     assert_eq!(written.withdrawn, ["a"]);
     std::fs::remove_file(&path).unwrap();
-    vault.ledger.gone(std::slice::from_ref(&path)).unwrap();
+    vault.ledger.gone(&[(path.clone(), None)]).unwrap();
     // It is known after a restart too.
     let (ledger, faults) = Ledger::open(vault.data.path()).unwrap();
     assert_eq!(faults, [""; 0]);
@@ -94,4 +101,94 @@ fn a_new_file_inherits_nothing_from_one_of_its_name_that_is_gone() {
     vault.put("a.md", "---\nx: 1\n---\nAnother text");
     let written = vault.write(Sink::Frontmatter, "a.md", &["a", "b"]).unwrap();
     assert_eq!(written.added, ["a", "b"]);
+}
+
+#[test]
+fn a_file_that_is_back_as_it_was_has_its_past_again() {
+    let vault = Vault::new();
+    let path = vault.put("a.md", "---\ntags: [mine]\n---\nText");
+    vault.write(Sink::Frontmatter, "a.md", &["a", "b"]).unwrap();
+    vault.put("a.md", "---\ntags: [mine, b]\n---\nText");
+    vault.write(Sink::Frontmatter, "a.md", &["a", "b"]).unwrap();
+    let known = vault.ledger.provenance(&path).unwrap();
+    let text = vault.get("a.md");
+    std::fs::remove_file(&path).unwrap();
+    let gone = [(path.clone(), Some(hash(&text)))];
+    vault.ledger.gone(&gone).unwrap();
+    vault.put("a.md", "---\ntags: [b]\n---\nAnother text");
+    let other = vault.ledger.provenance(&path).unwrap();
+    assert_eq!(other, gliznet::sink::Provenance::default());
+    vault.put("a.md", &text);
+    assert_eq!(vault.ledger.provenance(&path).unwrap(), known);
+    let (ledger, faults) = Ledger::open(vault.data.path()).unwrap();
+    assert_eq!(faults, [""; 0]);
+    let vault = Vault { ledger, ..vault };
+    let written = vault.write(Sink::Frontmatter, "a.md", &["a"]).unwrap();
+    assert_eq!(
+        (written.added, written.removed),
+        (vec![], vec!["b".to_owned()])
+    );
+    // Another one that has been given tags since has taken its place for good.
+    std::fs::remove_file(&path).unwrap();
+    vault.ledger.gone(&gone).unwrap();
+    vault.put("a.md", "---\nx: 1\n---\nAnother text");
+    vault.write(Sink::Frontmatter, "a.md", &["a"]).unwrap();
+    vault.put("a.md", &text);
+    let removed = vault.write(Sink::Frontmatter, "a.md", &[]).unwrap().removed;
+    assert_eq!(removed, [""; 0]);
+}
+
+#[test]
+fn a_file_that_takes_the_place_of_another_has_nothing_of_its_past() {
+    for is_known in [false, true] {
+        let vault = Vault::new();
+        let path = vault.put("a.md", "---\nx: 1\n---\nText");
+        vault.write(Sink::Frontmatter, "a.md", &["a", "b"]).unwrap();
+        let new = vault.put("new.md", "---\ntags: [a]\n---\nAnother text");
+        if is_known {
+            vault.write(Sink::Frontmatter, "new.md", &["c"]).unwrap();
+        }
+        std::fs::rename(&new, &path).unwrap();
+        vault.ledger.moved(&new, &path).unwrap();
+        let provenance = vault.ledger.provenance(&path).unwrap();
+        let machine = if is_known {
+            vec!["c".to_owned()]
+        } else {
+            vec![]
+        };
+        assert_eq!(
+            (provenance.machine, provenance.withdrawn),
+            (machine, vec![])
+        );
+        let written = vault.write(Sink::Frontmatter, "a.md", &["b"]).unwrap();
+        assert_eq!(
+            (written.added, written.withdrawn),
+            (vec!["b".to_owned()], vec![])
+        );
+        // A person wrote that one.
+        assert_eq!(vault.get("a.md"), "---\ntags: [a, b]\n---\nAnother text");
+    }
+}
+
+#[test]
+fn a_line_of_a_sidecar_is_not_left_to_the_next_file_of_its_name() {
+    let vault = Vault::new();
+    let path = vault.put("a.txt", "Text");
+    vault.put("b.txt", "Text");
+    vault.put(
+        ".gliznet-tags.jsonl",
+        "{\"file\":\"a.txt\",\"tags\":[\"mine\"]}\n",
+    );
+    vault.write(Sink::Sidecar, "a.txt", &["x"]).unwrap();
+    vault.write(Sink::Sidecar, "b.txt", &["x"]).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    vault.ledger.gone(&[(path.clone(), None)]).unwrap();
+    let b = "{\"file\":\"b.txt\",\"tags\":[\"x\"]}\n";
+    let a = "{\"file\":\"a.txt\",\"tags\":[\"mine\"]}\n";
+    assert_eq!(vault.get(".gliznet-tags.jsonl"), format!("{a}{b}"));
+    // Another file is moved over one that has a line.
+    let new = vault.put("c.txt", "Another text");
+    std::fs::rename(&new, vault.path("b.txt")).unwrap();
+    vault.ledger.moved(&new, &vault.path("b.txt")).unwrap();
+    assert_eq!(vault.get(".gliznet-tags.jsonl"), a);
 }

@@ -112,3 +112,140 @@ fn a_line_of_a_sidecar_follows_its_note() {
     assert_eq!(sidecar(), before);
     assert_eq!(user.home.status()["journal"]["corrections"], 0);
 }
+
+#[test]
+fn what_a_person_took_out_before_the_first_look_does_not_come_back() {
+    let user = User::new();
+    let names: Vec<String> = (0..20).map(|i| format!("{i}.md")).collect();
+    for name in &names {
+        user.write(name, "---\ntags: [mine]\n---\nRoses.\n");
+    }
+    let (shown, code) = user.home.run(&["tag", "--write", "."]);
+    assert_eq!(code, 0, "{shown}");
+    let without = "---\ntags: [mine, garden]\n---\nRoses.\n";
+    assert_ne!(user.read("3.md"), without);
+    user.write("3.md", without);
+    user.watch(&["--sink", "frontmatter"]);
+    user.settled();
+    assert_eq!(user.read("3.md"), without);
+    // Nor after the index was lost.
+    user.home.run(&["stop"]);
+    std::fs::remove_dir_all(user.home.path("cache")).unwrap();
+    std::fs::create_dir(user.home.path("cache")).unwrap();
+    user.write("4.md", without);
+    user.settled();
+    assert_eq!(
+        (user.read("3.md"), user.read("4.md")),
+        (without.to_owned(), without.to_owned())
+    );
+    assert!(user.read("5.md").contains("tax"));
+}
+
+#[test]
+fn a_new_note_has_nothing_of_the_verdicts_on_another_of_its_name() {
+    let user = User::new();
+    user.watch(&["--sink", "frontmatter"]);
+    user.write("a.md", "Roses want pruning.\n");
+    user.write("b.md", "Taxes are due.\n");
+    user.until_tagged("a.md");
+    user.until_tagged("b.md");
+    for name in ["a.md", "b.md"] {
+        let (shown, code) = user.home.run(&["correct", name, "--remove", "tax"]);
+        assert_eq!(code, 0, "{shown}");
+        let text = || user.read(name);
+        user.until("out", text, |text| !text.contains("- tax"));
+    }
+    user.settled();
+    std::fs::remove_file(user.path("a.md")).unwrap();
+    user.until("gone", || user.find(&["garden"]), |found| found.len() == 1);
+    user.write("a.md", "---\ntitle: New\n---\nTrains are late again.\n");
+    user.until_tagged("a.md");
+    assert!(user.read("a.md").contains("- tax"), "{}", user.read("a.md"));
+    // Nor has one that is moved over it.
+    user.write("c.md", "---\ntitle: Newer\n---\nBoats go by.\n");
+    user.until_tagged("c.md");
+    user.settled();
+    std::fs::rename(user.path("c.md"), user.path("b.md")).unwrap();
+    let ledger = || std::fs::read_to_string(user.home.path("data/runs.jsonl")).unwrap();
+    user.until("moved", ledger, |lines| lines.contains("\"moved\""));
+    user.settled();
+    let text = user.read("b.md") + "And more of them.\n";
+    user.write("b.md", &text);
+    user.settled();
+    assert_eq!(user.read("b.md"), text);
+}
+
+#[test]
+fn notes_that_change_names_keep_each_its_own_past() {
+    let user = User::new();
+    user.watch(&["--sink", "frontmatter"]);
+    for (name, text) in [("a.md", "Roses.\n"), ("b.md", "Taxes are due.\n")] {
+        user.write(name, text);
+        user.until_tagged(name);
+    }
+    user.settled();
+    for (from, to) in [("a.md", "x.md"), ("b.md", "a.md"), ("x.md", "b.md")] {
+        std::fs::rename(user.path(from), user.path(to)).unwrap();
+    }
+    let renamed = || std::fs::read_to_string(user.home.path("data/runs.jsonl")).unwrap();
+    user.until("moved", renamed, |lines| {
+        lines.matches("\"moved\"").count() == 3
+    });
+    user.settled();
+    let (shown, code) = user.home.run(&["undo", "--since", "1 hour ago"]);
+    assert_eq!(code, 0, "{shown}");
+    assert_eq!(user.read("a.md"), "Taxes are due.\n");
+    assert_eq!(user.read("b.md"), "Roses.\n");
+}
+
+#[test]
+fn a_note_that_is_back_as_it_was_is_known_again() {
+    let user = User::new();
+    user.watch(&["--sink", "frontmatter"]);
+    for name in ["a.md", "b.md"] {
+        user.write(name, "---\ntags: [mine]\n---\nRoses.\n");
+        user.until(name, || user.read(name), |text| text.contains("tax"));
+    }
+    user.settled();
+    let text = user.read("a.md");
+    std::fs::remove_file(user.path("a.md")).unwrap();
+    let ledger = || std::fs::read_to_string(user.home.path("data/runs.jsonl")).unwrap();
+    user.until("gone", ledger, |lines| lines.contains("\"gone\""));
+    user.write("a.md", &text);
+    user.until("back", ledger, |lines| lines.contains("\"back\""));
+    // What is ours goes when it fits no more.
+    let (shown, code) = user.home.run(&["correct", "a.md", "--remove", "tax"]);
+    assert_eq!(code, 0, "{shown}");
+    user.until("out", || user.read("a.md"), |text| !text.contains("tax"));
+    assert!(
+        user.read("a.md").contains("mine, garden"),
+        "{}",
+        user.read("a.md")
+    );
+}
+
+#[test]
+fn what_was_accepted_and_then_undone_does_not_come_back_by_itself() {
+    let user = User::new();
+    let settings = std::fs::read_to_string(user.home.path("config/gliznet.toml")).unwrap();
+    user.home
+        .configure(&settings.replace("threshold = 0.0", "threshold = 1.0"));
+    user.write("a.md", "---\ntags: [mine]\n---\nRoses.\n");
+    user.watch(&["--sink", "frontmatter"]);
+    user.settled();
+    let (shown, code) = user.home.run(&["correct", "a.md", "--add", "tax"]);
+    assert_eq!(code, 0, "{shown}");
+    user.until("written", || user.read("a.md"), |text| text.contains("tax"));
+    user.settled();
+    let (shown, code) = user.home.run(&["undo"]);
+    assert_eq!(code, 0, "{shown}");
+    let before = "---\ntags: [mine]\n---\nRoses.\n";
+    assert_eq!(user.read("a.md"), before);
+    user.settled();
+    user.home.run(&["stop"]);
+    user.settled();
+    assert_eq!(user.read("a.md"), before);
+    let (shown, code) = user.home.run(&["correct", "a.md", "--add", "tax"]);
+    assert_eq!(code, 0, "{shown}");
+    user.until("again", || user.read("a.md"), |text| text.contains("tax"));
+}

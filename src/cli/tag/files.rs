@@ -151,7 +151,8 @@ impl Run<'_> {
         tagged.path = path;
         tagged.explain(&explained);
         if let Some(writer) = &mut self.writer {
-            match writer.write(text, &outline, self.vocabulary) {
+            let said = self.tagger.remembered.said(text.name.as_ref());
+            match writer.write(text, &outline, self.vocabulary, said) {
                 Ok(written) => tagged.written = Some(written),
                 Err(error) => return self.failed(path, &error),
             }

@@ -15,7 +15,7 @@ use super::read::Text;
 use super::record::WrittenRecord;
 use super::{Format, Outline, Tagger};
 use crate::config::{Settings, Sink};
-use crate::desk::protocol::Origin;
+use crate::correction::Verdict;
 use crate::engine::Vocabulary;
 use crate::score::Score;
 use crate::sink::{Cause, Ledger, Run, TagWish, Wish};
@@ -157,14 +157,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Gives a file its tags, or says why not.
+    /// Gives a file its tags, or says why not. `said` is what a person said of it.
     pub(super) fn write(
         &mut self,
         text: &Text,
         outline: &Outline,
         vocabulary: &Vocabulary,
+        said: Option<&Verdict>,
     ) -> Result<WrittenRecord, String> {
-        let written = self.written(text, outline, vocabulary);
+        let written = self.written(text, outline, vocabulary, said);
         self.failed += usize::from(written.is_err());
         written
     }
@@ -174,6 +175,7 @@ impl Writer {
         text: &Text,
         outline: &Outline,
         vocabulary: &Vocabulary,
+        said: Option<&Verdict>,
     ) -> Result<WrittenRecord, String> {
         let mut record = WrittenRecord {
             run: None,
@@ -197,7 +199,7 @@ impl Writer {
         let tags = outline.tags.iter().map(|tag| TagWish {
             name: vocabulary.set().label(tag.label).name.clone(),
             score: tag.score.map(Score::value),
-            by_person: tag.origin == Origin::You,
+            said: said.and_then(|said| said.accepted_at(vocabulary.set().label(tag.label))),
         });
         let tags: Vec<TagWish> = tags.collect();
         let wish = Wish {

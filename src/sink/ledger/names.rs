@@ -1,27 +1,36 @@
 //! What becomes of what is known of files that have another name, or are no more.
 //!
 //! Input: paths before and after. Output: records, and lines of sidecars under the new names.
-//! Invariant: what is known of a file follows the file and not its name.
+//! Invariant: what is known of a file follows the file and not its name, and ends with it.
 
 use std::path::{Path, PathBuf};
 
 use super::super::past::Provenance;
 use super::super::record::{Lossless, Record};
 use super::super::store::Held;
-use super::super::{Sink, SinkError, replace};
+use super::super::{ContentHash, Sink, SinkError, replace};
 use super::{Ledger, Open, canonical};
 use crate::lines::Durability;
 
 impl Ledger {
     /// A file or a folder has another name now: what is known of it follows, and so does its line
-    /// in a sidecar.
+    /// in a sidecar. What had that name before is no more, whether or not anything is known of what
+    /// has it now.
     ///
     /// # Errors
     /// It cannot be recorded, or the sidecar cannot be written.
     pub fn moved(&self, from: &Path, to: &Path) -> Result<(), SinkError> {
         let (from, to) = (canonical(from), canonical(to));
+        if from == to {
+            return Ok(());
+        }
         self.locked(|open| {
-            if !open.past.knows(&from) {
+            let replaced = open.past.below(&to).map(|(path, _)| (path.clone(), None));
+            let replaced = replaced
+                .filter(|(path, _)| !path.starts_with(&from))
+                .collect();
+            end(open, replaced)?;
+            if open.past.below(&from).next().is_none() {
                 return Ok(());
             }
             let has_line = open.past.sinks_of(&from).contains(&Sink::Sidecar);
@@ -37,25 +46,51 @@ impl Ledger {
         })
     }
 
-    /// These files are no more: what comes under their names is not what they were. What was
-    /// written into them can be taken back all the same, should they be there again.
+    /// These files are no more: what comes under their names is not what they were, unless it has
+    /// their last bytes, where those are known. What was written into them can be taken back all the
+    /// same, should they be there again.
     ///
     /// # Errors
     /// It cannot be recorded.
-    pub fn gone(&self, paths: &[PathBuf]) -> Result<(), SinkError> {
-        self.locked(|open| {
-            let paths = paths.iter().map(|path| canonical(path));
-            let known =
-                paths.filter(|path| open.past.provenance(path, None) != Provenance::default());
-            let gone = known.map(|path| Record::Gone {
-                path: Lossless::of_path(&path),
-            });
-            match gone.collect::<Vec<Record>>() {
-                gone if gone.is_empty() => Ok(()),
-                gone => open.append(gone, Durability::Synced),
-            }
-        })
+    pub fn gone(&self, files: &[(PathBuf, Option<ContentHash>)]) -> Result<(), SinkError> {
+        let files = files.iter();
+        let files = files.map(|(path, content)| (canonical(path), *content));
+        self.locked(|open| end(open, files.collect()))
     }
+}
+
+/// These files are no more.
+fn end(
+    open: &mut Open<'_>,
+    mut files: Vec<(PathBuf, Option<ContentHash>)>,
+) -> Result<(), SinkError> {
+    files.retain(|(path, _)| open.past.provenance(path, None) != Provenance::default());
+    if files.is_empty() {
+        return Ok(());
+    }
+    // Before it is forgotten which tags in a sidecar are the machine's.
+    let mut unlisted = Ok(());
+    for (path, _) in &files {
+        unlisted = unlisted.and(unlist(open, path));
+    }
+    let gone = files.iter().map(|(path, content)| Record::Gone {
+        path: Lossless::of_path(path),
+        content: *content,
+    });
+    open.append(gone.collect(), Durability::Synced)?;
+    unlisted
+}
+
+/// Takes the machine's tags out of the line that a sidecar has of a file, or the next file of its
+/// name would have them.
+fn unlist(open: &Open<'_>, path: &Path) -> Result<(), SinkError> {
+    let machine = open.past.provenance(path, Some(Sink::Sidecar)).machine;
+    if machine.is_empty() {
+        return Ok(());
+    }
+    let held = Held::read(path, Sink::Sidecar)?;
+    let edited = held.edited(&machine, &[])?;
+    held.put(&edited.after, &replace::temporary(open.past.next().1))
 }
 
 /// Puts the line of a sidecar under the name that its file has now.

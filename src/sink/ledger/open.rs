@@ -64,6 +64,15 @@ impl Open<'_> {
         Ok(())
     }
 
+    /// A file that was gone is there again with the bytes that it had: what was known of it holds.
+    pub(super) fn welcome(&mut self, path: &Path, now: ContentHash) -> Result<(), SinkError> {
+        if self.past.was(path) != Some(now) {
+            return Ok(());
+        }
+        let path = Lossless::of_path(path);
+        self.append(vec![Record::Back { path }], Durability::Synced)
+    }
+
     /// All lines of the ledger.
     pub(in crate::sink) fn all(&mut self) -> Result<Vec<u8>, SinkError> {
         let all = self.lines.all();
@@ -101,6 +110,7 @@ impl Open<'_> {
             machine: provenance.machine,
             withdrawn: provenance.withdrawn,
             undone: provenance.undone,
+            heard: self.past.heard(&held.path),
             is_bare: held.is_bare()?,
         };
         let Plan {
@@ -118,6 +128,7 @@ impl Open<'_> {
                 .map(|wish| Added {
                     tag: wish.name,
                     score: wish.score,
+                    said: wish.said,
                 })
                 .collect(),
             removed: remove.into_iter().filter(|tag| is_written(tag)).collect(),
@@ -158,7 +169,7 @@ impl Open<'_> {
     ) -> Result<u64, SinkError> {
         let (next_run, write) = self.past.next();
         let id = run.id().map_or(next_run, |id| id.0);
-        let mut records = vanished(&held.path, run.sink, wanted);
+        let mut records = vanished(&held.path, run, wanted);
         // A long run may be forgotten while it still writes.
         if self.past.time_of(id).is_none() {
             records.push(Record::Run(RunRecord {
@@ -200,10 +211,10 @@ impl Open<'_> {
     pub(super) fn settle(
         &mut self,
         path: &Path,
-        sink: Sink,
+        run: &Run,
         wanted: &Wanted,
     ) -> Result<(), SinkError> {
-        match vanished(path, sink, wanted) {
+        match vanished(path, run, wanted) {
             records if records.is_empty() => Ok(()),
             records => self.append(records, Durability::Synced),
         }
@@ -246,7 +257,8 @@ impl Open<'_> {
 }
 
 /// What is gone from a file, and whether a person took it out.
-fn vanished(path: &Path, sink: Sink, wanted: &Wanted) -> Vec<Record> {
+fn vanished(path: &Path, run: &Run, wanted: &Wanted) -> Vec<Record> {
+    let sink = run.sink;
     let mut records = Vec::new();
     if !wanted.lost.is_empty() {
         records.push(Record::Lost {
@@ -260,6 +272,7 @@ fn vanished(path: &Path, sink: Sink, wanted: &Wanted) -> Vec<Record> {
             path: Lossless::of_path(path),
             sink,
             tags: wanted.withdrawn.clone(),
+            time: run.time,
         });
     }
     records

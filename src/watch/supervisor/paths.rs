@@ -26,9 +26,11 @@ impl Supervisor {
             self.roots[at].look_at(&root_path, now);
             return;
         }
-        for (from, to) in &ready.moves {
+        for (turn, (from, to)) in ready.moves.iter().enumerate() {
+            // Where notes change names, one has a third name for a moment.
+            let end = led_to(&ready.moves[turn..]).unwrap_or(to);
             let is_free = std::fs::symlink_metadata(from).is_err();
-            if (is_free && to.exists()) || self.has_made_room(from, to) {
+            if (is_free && end.exists()) || self.has_made_room(from, end) {
                 self.rename_all(from, to);
             }
         }
@@ -123,10 +125,10 @@ impl Supervisor {
         for (path, stamp) in come {
             let before = self.missing.remove(&path).map(|(_, before)| before);
             let is_other = |before: Stamp| before != Stamp::default() && before != stamp;
-            if before.is_some_and(is_other) && crowd <= CROWD {
+            if before.is_some_and(is_other) && crowd <= CROWD && !self.is_as_it_was(&path) {
                 // Another note has the name of one that was gone.
-                self.index.remove(&path);
-                self.tagger.gone(std::slice::from_ref(&path));
+                let content = self.index.remove(&path).map(|note| note.content);
+                self.tagger.gone(&[(path.clone(), content)]);
             }
             // After a rename it may be known by its look.
             let known = self.index.notes().get(&path).map(|note| note.stamp);
@@ -134,6 +136,14 @@ impl Supervisor {
                 self.roots[at].push(&path, urgency, earliest, crowd);
             }
         }
+    }
+
+    /// Whether a note that looks other than it did says the same: it is back from a bin, or from a
+    /// checkout.
+    fn is_as_it_was(&self, path: &Path) -> bool {
+        let known = self.index.get(path).map(|note| note.content);
+        let now = crate::sink::read(path).ok().map(|(_, content)| content);
+        known.is_some() && known == now
     }
 
     /// Whether a note has another name although there is a note of its old one again, as when a
@@ -174,6 +184,7 @@ impl Supervisor {
     /// A path, and all that is known below it, has another name.
     fn rename_all(&mut self, from: &Path, to: &Path) {
         let below = self.index.below(from);
+        let mut replaced = Vec::new();
         for old in &below {
             let rest = old.strip_prefix(from).unwrap_or(Path::new(""));
             let new = match rest.as_os_str().is_empty() {
@@ -181,8 +192,12 @@ impl Supervisor {
                 false => to.join(rest),
             };
             self.missing.remove(old);
+            self.missing.remove(&new);
             if let Some(root) = self.root_of(old) {
                 root.forget(old);
+            }
+            if let Some(note) = self.index.get(&new) {
+                replaced.push((new.clone(), Some(note.content)));
             }
             if let Some(note) = self.index.remove(old)
                 && self.root_of(&new).is_some()
@@ -193,6 +208,9 @@ impl Supervisor {
         }
         if !below.is_empty() {
             tracing::info!(from = %from.display(), to = %to.display(), notes = below.len(), "renamed");
+            if !replaced.is_empty() {
+                self.tagger.gone(&replaced);
+            }
             self.tagger.moved(from, to, &below);
         }
     }
@@ -231,15 +249,18 @@ impl Supervisor {
         over.sort();
         let is_there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();
         over.retain(|path| !is_there(path) || !self.is_note(path));
-        for path in &over {
-            self.index.remove(path);
-            self.is_dirty = true;
-        }
         // A crowd may come back in another checkout, and so may a folder with what was in it.
         let is_crowd = over.len() > CROWD;
-        over.retain(|path| !is_there(path) && path.parent().is_some_and(Path::is_dir));
-        if !is_crowd && !over.is_empty() {
-            self.tagger.gone(&over);
+        let mut gone = Vec::new();
+        for path in over {
+            let content = self.index.remove(&path).map(|note| note.content);
+            self.is_dirty = true;
+            if !is_there(&path) && path.parent().is_some_and(Path::is_dir) {
+                gone.push((path, content));
+            }
+        }
+        if !is_crowd && !gone.is_empty() {
+            self.tagger.gone(&gone);
         }
     }
 
@@ -249,5 +270,30 @@ impl Supervisor {
             .iter()
             .find(|root| path.starts_with(&root.folder.path));
         root.is_some_and(|root| root.folder.is_note(path) && !root.ignored.is_ignored(path, false))
+    }
+}
+
+/// Where the first of these renames led in the end.
+fn led_to(moves: &[(PathBuf, PathBuf)]) -> Option<&Path> {
+    let ((_, first), later) = moves.split_first()?;
+    let mut end = first;
+    for (from, to) in later {
+        if from == end {
+            end = to;
+        }
+    }
+    Some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_for_a_moment_leads_to_the_one_that_stays() {
+        let moves = [("a", "x"), ("b", "a"), ("x", "b"), ("c", "d")];
+        let moves = moves.map(|(from, to)| (PathBuf::from(from), PathBuf::from(to)));
+        let ends: Vec<_> = (0..moves.len()).map(|at| led_to(&moves[at..])).collect();
+        assert_eq!(ends, ["b", "a", "b", "d"].map(|end| Some(Path::new(end))));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::desk;
 use crate::desk::name::uri_of;
-use crate::desk::protocol::{Origin, TagRecord};
+use crate::desk::protocol::TagRecord;
 use crate::sink::{Provenance, Sink, TagWish, Wish};
 use crate::watch::corrections::{Change, Verdict, verdict};
 use crate::watch::index::Index;
@@ -84,12 +84,12 @@ impl Opened {
     }
 }
 
-/// A label that fits, as it is wished for.
-pub(super) fn fit(tag: &TagRecord) -> TagWish {
+/// A label that fits, as it is wished for; `said` is when a person said that it does.
+pub(super) fn fit(tag: &TagRecord, said: Option<u64>) -> TagWish {
     TagWish {
         name: tag.label.clone(),
         score: tag.score,
-        by_person: tag.origin == Origin::You,
+        said,
     }
 }
 

@@ -1,0 +1,90 @@
+//! Whose the tags of one file are, record after record.
+//!
+//! Invariant: a tag of the machine that was written is neither withdrawn nor undone; what a person
+//! said of a tag before it was written, taken out or taken back has had its effect. Pure.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::sink::Sink;
+use crate::sink::plan::key;
+use crate::sink::record::{FileRecord, Lossless, WriteRecord};
+
+/// Whose the tags of a file are.
+#[derive(Debug, Default)]
+pub(super) struct Tags {
+    /// With the place that they are in.
+    pub(super) machine: Vec<(Sink, String)>,
+    pub(super) withdrawn: Vec<String>,
+    pub(super) undone: Vec<String>,
+    /// By the key of a tag: from when on it counts that a person says that it fits.
+    pub(super) heard: BTreeMap<String, u64>,
+}
+
+impl Tags {
+    pub(super) fn of_record(record: FileRecord) -> Tags {
+        Tags {
+            machine: record.machine,
+            withdrawn: record.withdrawn,
+            undone: record.undone,
+            heard: record.heard,
+        }
+    }
+
+    pub(super) fn record(&self, path: &Path) -> FileRecord {
+        FileRecord {
+            path: Lossless::of_path(path),
+            machine: self.machine.clone(),
+            withdrawn: self.withdrawn.clone(),
+            undone: self.undone.clone(),
+            heard: self.heard.clone(),
+        }
+    }
+
+    /// No tag is anybody's but a person's.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.machine.is_empty() && self.withdrawn.is_empty() && self.undone.is_empty()
+    }
+
+    /// A write was done, of a run that began at `begun`.
+    pub(super) fn written(&mut self, record: &WriteRecord, begun: u64) {
+        for tag in &record.removed {
+            self.forget(tag, record.sink);
+            if !record.undoes.is_empty() {
+                self.undone.push(tag.clone());
+                self.hear(tag, begun);
+            }
+        }
+        for added in &record.added {
+            // Within one second it is not the clock that tells what was said later.
+            let after_it = added.said.map_or(0, |said| said.saturating_add(1));
+            self.hear(&added.tag, begun.max(after_it));
+            let key = key(&added.tag);
+            self.withdrawn.retain(|tag| self::key(tag) != key);
+            self.undone.retain(|tag| self::key(tag) != key);
+            self.machine.push((record.sink, added.tag.clone()));
+        }
+    }
+
+    /// A tag of the machine is not there any more.
+    pub(super) fn forget(&mut self, tag: &str, sink: Sink) {
+        let key = key(tag);
+        let is_it = |other: &(Sink, String)| other.0 == sink && self::key(&other.1) == key;
+        self.machine.retain(|other| !is_it(other));
+    }
+
+    /// A person has taken a tag out, as a run found that began at `begun`.
+    pub(super) fn withdraw(&mut self, tag: String, sink: Sink, begun: u64) {
+        self.hear(&tag, begun);
+        self.forget(&tag, sink);
+        let key = key(&tag);
+        if self.withdrawn.iter().all(|other| self::key(other) != key) {
+            self.withdrawn.push(tag);
+        }
+    }
+
+    fn hear(&mut self, tag: &str, from: u64) {
+        let known = self.heard.entry(key(tag)).or_insert(0);
+        *known = from.max(*known);
+    }
+}
