@@ -4,6 +4,7 @@
 //! Invariant: what a person has changed since is never overwritten; edits elsewhere in the file
 //! stay. The taking back is recorded like any write, before it is done.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::error::shown;
@@ -179,8 +180,7 @@ fn take_back(
     for id in &file.writes {
         records.push((*id, record(open, *id)?));
     }
-    let written = records.iter().flat_map(|(_, record)| &record.added);
-    let written: Vec<String> = written.map(|added| added.tag.clone()).collect();
+    let before = before(records.iter().map(|(_, record)| record));
     let mut content = held.content.clone();
     let (mut removed, mut added): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     for (id, record) in records {
@@ -189,13 +189,13 @@ fn take_back(
         let places: Vec<Place> = record.places.into_iter().map(Place::of_record).collect();
         let tags = record.added.into_iter().map(|added| added.tag);
         removed.extend(tags);
-        let before = match is_back {
+        let back = match is_back {
             true => Some(now.content), // A person has done it already.
             false => now.taken_back(&places, record.after),
         };
-        match before {
-            Some(before) => content = before,
-            None => return hindered(open, taker, &held, file, id, &written, mode),
+        match back {
+            Some(back) => content = back,
+            None => return hindered(open, taker, &held, file, id, &before, mode),
         }
         let is_back = |tag: &String| record.removed.iter().any(|other| key(other) == key(tag));
         removed.retain(|tag| !is_back(tag));
@@ -206,7 +206,7 @@ fn take_back(
     let stands = |tag: &String| standing.iter().any(|other| key(other) == key(tag));
     if removed.iter().any(stands) {
         let newest = file.writes[0];
-        return hindered(open, taker, &held, file, newest, &written, mode);
+        return hindered(open, taker, &held, file, newest, &before, mode);
     }
     added.retain(stands);
     let back = TakenBack {
@@ -289,14 +289,27 @@ fn record(open: &mut Open<'_>, id: u64) -> Result<WriteRecord, SinkError> {
     open.record_at(line)
 }
 
-/// Why a file is left as it is, of whose `written` tags some still stand.
+/// Which tags stood before these writes, the newest first, of those that they put in or took out.
+fn before<'a>(writes: impl Iterator<Item = &'a WriteRecord>) -> BTreeMap<String, (String, bool)> {
+    let mut before = BTreeMap::new();
+    for write in writes {
+        let added = write.added.iter().map(|added| (&added.tag, false));
+        let removed = write.removed.iter().map(|tag| (tag, true));
+        for (tag, stood) in added.chain(removed) {
+            before.insert(key(tag), (tag.clone(), stood));
+        }
+    }
+    before
+}
+
+/// Why a file is left as it is, whose tags are not those that it had `before`.
 fn hindered(
     open: &mut Open<'_>,
     taker: &Run,
     held: &Held,
     file: &Chosen,
     write: u64,
-    written: &[String],
+    before: &BTreeMap<String, (String, bool)>,
     mode: Mode,
 ) -> Result<TakenBack, SinkError> {
     let path = shown(&file.path);
@@ -310,13 +323,22 @@ fn hindered(
         )));
     }
     let (standing, _) = held.standing()?;
-    let stands = |tag: &&String| standing.iter().any(|other| key(other) == key(tag));
-    let left = written.iter().filter(stands).map(|tag| format!("`{tag}`"));
-    match left.collect::<Vec<String>>() {
-        left if left.is_empty() => conclude(open, taker, held, file, mode),
-        left => Err(SinkError::Undone(format!(
-            "{path}: its tags have been changed since, and it was left alone; take {} out by hand",
-            left.join(", ")
-        ))),
-    }
+    let standing: BTreeSet<String> = standing.iter().map(|tag| key(tag)).collect();
+    let is_gone = std::fs::symlink_metadata(&file.path).is_err();
+    let due = |should: bool| {
+        let due = before.iter().filter(|(key, (_, stood))| {
+            *stood == should && standing.contains(*key) != should && !(should && is_gone)
+        });
+        let due: Vec<String> = due.map(|(_, (tag, _))| format!("`{tag}`")).collect();
+        due.join(", ")
+    };
+    let cure = match (due(false).as_str(), due(true).as_str()) {
+        ("", "") => return conclude(open, taker, held, file, mode),
+        (out, "") => format!("take {out} out by hand"),
+        ("", back) => format!("put {back} back by hand"),
+        (out, back) => format!("take {out} out and put {back} back by hand"),
+    };
+    Err(SinkError::Undone(format!(
+        "{path}: its tags have been changed since, and it was left alone; {cure}"
+    )))
 }

@@ -258,3 +258,69 @@ fn a_line_of_a_sidecar_is_taken_back_under_another_name() {
     assert_eq!(vault.undo(&of_run(1)), [""; 0]);
     assert_eq!(vault.get(".gliznet-tags.jsonl"), left);
 }
+
+#[test]
+fn tags_that_do_not_come_back_are_named_and_nothing_is_said_to_be_taken_back() {
+    let vault = Vault::new();
+    vault.put("a.md", "---\ntags: [mine]\n---\nText\n");
+    vault.write(Sink::Frontmatter, "a.md", &["a", "b"]).unwrap();
+    vault.write(Sink::Frontmatter, "a.md", &[]).unwrap();
+    let edited = "---\ntags: [mine, other]\n---\nText\n";
+    vault.put("a.md", edited);
+    let latest = UndoSelection::default();
+    let faults = vault.undo(&latest);
+    assert!(
+        faults[0].ends_with("; put `a`, `b` back by hand"),
+        "{faults:?}"
+    );
+    assert_eq!(vault.get("a.md"), edited);
+    // Both runs together have changed nothing.
+    let both = vault.ledger.undo(&everything(), 9, Mode::Preview).unwrap();
+    assert!(both.files[0].outcome.is_ok(), "{both:?}");
+    vault.put("a.md", "---\ntags: [mine, other, a, b]\n---\nText\n");
+    assert_eq!(vault.undo(&latest), [""; 0]);
+    let faults = vault.undo(&latest);
+    assert!(
+        faults[0].ends_with("; take `a`, `b` out by hand"),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn a_file_that_was_replaced_by_another_does_not_stand_before_older_runs() {
+    let vault = Vault::new();
+    let (kept, replaced) = (vault.put("a.md", "Text"), vault.put("b.md", "More"));
+    vault.write(Sink::Frontmatter, "a.md", &["a"]).unwrap();
+    vault.write(Sink::Frontmatter, "b.md", &["b"]).unwrap();
+    std::fs::rename(&kept, &replaced).unwrap();
+    vault.ledger.moved(&kept, &replaced).unwrap();
+    let standing: Vec<usize> = vault
+        .ledger
+        .runs()
+        .unwrap()
+        .iter()
+        .map(|run| run.standing)
+        .collect();
+    assert_eq!(standing, [1, 0]);
+    assert_eq!(vault.undo(&UndoSelection::default()), [""; 0]);
+    assert_eq!(vault.get("b.md"), "Text");
+}
+
+#[test]
+fn files_that_have_changed_names_are_each_taken_back() {
+    let vault = Vault::new();
+    vault.put("a.md", "First");
+    vault.put("b.md", "Second");
+    vault.write(Sink::Frontmatter, "a.md", &["a"]).unwrap();
+    vault.write(Sink::Frontmatter, "b.md", &["b"]).unwrap();
+    for (from, to) in [("a.md", "x.md"), ("b.md", "a.md"), ("x.md", "b.md")] {
+        let (from, to) = (vault.path(from), vault.path(to));
+        std::fs::rename(&from, &to).unwrap();
+        vault.ledger.moved(&from, &to).unwrap();
+    }
+    assert_eq!(vault.undo(&everything()), [""; 0]);
+    assert_eq!(
+        (vault.get("a.md"), vault.get("b.md")),
+        ("Second".to_owned(), "First".to_owned())
+    );
+}
