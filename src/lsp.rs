@@ -41,13 +41,13 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
-use tower_lsp::LspService;
+use tower_lsp::{ClientSocket, LspService};
 
 use crate::desk::Desk;
 
 pub use documents::{Documents, Open};
 pub use error::REQUEST_FAILED;
-pub use message::read_message;
+pub use message::{document_of_place, read_message};
 pub use position::{Encoding, LineIndex};
 pub use spelling::Spellings;
 
@@ -61,7 +61,25 @@ pub async fn serve(
     stopping: watch::Receiver<bool>,
 ) {
     let shared = Arc::new(session::Shared::new(desk, stop));
-    let of_session = Arc::clone(&shared);
+    let (service, socket) = service(&shared);
+    let watch = tokio::spawn(Arc::clone(&shared).watch_settings());
+    let follow = tokio::spawn(Arc::clone(&shared).follow_corrections());
+    let progress = tokio::spawn(Arc::clone(&shared).show_watching());
+    let learning = tokio::spawn(Arc::clone(&shared).show_learning());
+    let model = tokio::spawn(Arc::clone(&shared).follow_model());
+    transport::serve(reader, writer, service, socket, stopping).await;
+    watch.abort();
+    progress.abort();
+    learning.abort();
+    model.abort();
+    follow.abort();
+    shared.end();
+    shared.let_all_go();
+}
+
+/// The service of one client, and what it says of its own accord.
+fn service(shared: &Arc<session::Shared>) -> (session::Ordered, ClientSocket) {
+    let of_session = Arc::clone(shared);
     let (service, socket) = LspService::build(|client| session::Session::new(client, of_session))
         .custom_method("gliznet/tag", session::Session::tag)
         .custom_method("gliznet/correct", session::Session::correct)
@@ -79,20 +97,8 @@ pub async fn serve(
             session::Session::cancel_progress,
         )
         .finish();
-    let service = session::Ordered::new(service, Arc::clone(&shared));
-    let watch = tokio::spawn(Arc::clone(&shared).watch_settings());
-    let follow = tokio::spawn(Arc::clone(&shared).follow_corrections());
-    let progress = tokio::spawn(Arc::clone(&shared).show_watching());
-    let learning = tokio::spawn(Arc::clone(&shared).show_learning());
-    let model = tokio::spawn(Arc::clone(&shared).follow_model());
-    transport::serve(reader, writer, service, socket, stopping).await;
-    watch.abort();
-    progress.abort();
-    learning.abort();
-    model.abort();
-    follow.abort();
-    shared.end();
-    shared.let_all_go();
+    let service = session::Ordered::new(service, Arc::clone(shared));
+    (service, socket)
 }
 
 #[cfg(test)]
@@ -105,9 +111,11 @@ mod tests {
     use serde_json::{Value, json};
     use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tower_lsp::jsonrpc::{ErrorCode, Request};
+    use tower_service::Service;
 
     /// A desk whose model never comes, so that every question of a client is open when it goes.
-    fn desk(root: &std::path::Path) -> (Arc<Desk>, std::sync::mpsc::Sender<()>) {
+    pub(super) fn desk(root: &std::path::Path) -> (Arc<Desk>, std::sync::mpsc::Sender<()>) {
         let options = WorkerOptions {
             engine: EngineOptions::default(),
             limits: Limits {
@@ -139,6 +147,81 @@ mod tests {
             message["id"] = json!(id);
         }
         codec::frame(message.to_string().as_bytes())
+    }
+
+    /// A session that a client has begun, with one document open; and its service.
+    pub(super) async fn begun(
+        desk: Arc<Desk>,
+        text: &str,
+    ) -> (Arc<session::Shared>, session::Ordered, ClientSocket) {
+        let shared = Arc::new(session::Shared::new(desk, mpsc::channel(1).0));
+        let (mut service, socket) = service(&shared);
+        let hello = json!({ "capabilities": { "workspace": { "applyEdit": true } } });
+        let item = json!({ "uri": URI, "languageId": "markdown", "version": 1, "text": text });
+        for (method, id, params) in [
+            ("initialize", Some(1), hello),
+            (
+                "textDocument/didOpen",
+                None,
+                json!({ "textDocument": item }),
+            ),
+        ] {
+            ask(&mut service, method, id, params).await;
+        }
+        (shared, service, socket)
+    }
+
+    pub(super) const URI: &str = "file:///notes/a.md";
+
+    /// A request whose handler has not begun, or a notification.
+    pub(super) fn ask(
+        service: &mut session::Ordered,
+        method: &'static str,
+        id: Option<i64>,
+        params: Value,
+    ) -> impl Future<Output = Option<tower_lsp::jsonrpc::Response>> + use<> {
+        let request = Request::build(method).params(params);
+        let request = match id {
+            Some(id) => request.id(id),
+            None => request,
+        };
+        let answer = service.call(request.finish());
+        async move { answer.await.unwrap() }
+    }
+
+    pub(super) async fn change(service: &mut session::Ordered, version: i32, text: &str) {
+        let document = json!({ "uri": URI, "version": version });
+        let params = json!({ "textDocument": document, "contentChanges": [{ "text": text }] });
+        ask(service, "textDocument/didChange", None, params).await;
+    }
+
+    #[tokio::test]
+    async fn a_place_is_answered_for_the_text_that_it_was_asked_of_or_not_at_all() {
+        let root = tempfile::tempdir().unwrap();
+        let (desk, release) = desk(root.path());
+        let text = "---\ntags: [garden, tax]\n---\nRoses.\n";
+        let (_, mut service, _socket) = begun(Arc::clone(&desk), text).await;
+        let place = json!({
+            "textDocument": { "uri": URI }, "position": { "line": 1, "character": 9 },
+        });
+        let asked = ask(
+            &mut service,
+            "textDocument/prepareRename",
+            Some(2),
+            place.clone(),
+        );
+        let edited = format!("{text}More.\n");
+        change(&mut service, 2, &edited).await;
+        let answer = asked.await.unwrap();
+        assert_eq!(
+            answer.error().map(|error| error.code),
+            Some(ErrorCode::ContentModified)
+        );
+        let asked = ask(&mut service, "textDocument/prepareRename", Some(3), place);
+        let answer = asked.await.unwrap();
+        assert_eq!(answer.result().unwrap()["placeholder"], "garden");
+        drop(release);
+        desk.close();
     }
 
     #[tokio::test]

@@ -89,6 +89,32 @@ fn a_command_without_labels_says_what_is_missing() {
 }
 
 #[test]
+fn a_note_that_is_no_file_follows_the_folders_of_the_workspace() {
+    let home = Home::new(&LABELS);
+    std::fs::write(home.path("notes/gliznet.toml"), "labels = ['roses']\n").unwrap();
+    let mut editor = home.editor();
+    editor.initialize(json!({}));
+    editor.open("untitled:Untitled-1", "Roses.\n");
+    let expect = |editor: &mut Editor, tags: usize| {
+        let told = editor.notified("gliznet/tagsChanged");
+        assert_eq!(told["tags"].as_array().unwrap().len(), tags);
+    };
+    expect(&mut editor, LABELS.len());
+    let uri = home.uri("");
+    let folder = json!([{ "uri": uri.trim_end_matches('/'), "name": "notes" }]);
+    let none = json!([]);
+    for (added, removed, tags) in [(&folder, &none, 1), (&none, &folder, LABELS.len())] {
+        let event = json!({ "added": added, "removed": removed });
+        editor.notify(
+            "workspace/didChangeWorkspaceFolders",
+            json!({ "event": event }),
+        );
+        expect(&mut editor, tags);
+    }
+    assert_eq!(editor.quit(), 0);
+}
+
+#[test]
 fn hints_of_a_server_that_is_gone_are_taken_back() {
     let home = Home::new(&LABELS);
     let mut editor = home.editor();

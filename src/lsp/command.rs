@@ -93,8 +93,12 @@ impl Session {
 
     async fn reading(&self, open: &Open) -> Result<Arc<Reading>> {
         let suggestions = &self.shared.suggestions;
-        let reading = suggestions.wait_for(&open.uri, READING).await;
-        reading.ok_or_else(|| match suggestions.why_not(&open.uri) {
+        if let Some(reading) = suggestions.wait_for(&open.uri, READING).await {
+            return Ok(reading);
+        }
+        let uri = open.uri.as_str().to_owned();
+        self.shared.open_document(&DocumentName { uri })?; // It may have been closed meanwhile.
+        Err(match suggestions.why_not(&open.uri) {
             Some(fault) => failed(&fault),
             None => failed("the document has not been read yet; ask again in a moment"),
         })
@@ -181,6 +185,10 @@ impl Session {
                 "this editor does not apply edits of a server (workspace/applyEdit); use its code actions",
             ));
         };
+        // Not every client looks at the version of an edit.
+        if !shared.documents().holds(open) {
+            return Err(failed("the document has changed meanwhile; try again"));
+        }
         let edit = workspace_edit(open, edits, what, shared.encoding(), shared.traits());
         let edit = shared.spellings.given_back(edit);
         match tokio::time::timeout(PATIENCE, apply_edit(client, edit)).await {
@@ -284,4 +292,24 @@ pub(super) fn as_action(
         session.shared.encoding(),
         session.shared.traits(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lsp::tests::{URI, begun, change, desk};
+
+    #[tokio::test]
+    async fn an_edit_of_a_text_that_has_changed_is_not_asked_for() {
+        let root = tempfile::tempdir().unwrap();
+        let (desk, release) = desk(root.path());
+        let (shared, mut service, _socket) = begun(Arc::clone(&desk), "Roses.\n").await;
+        let then = shared.documents().get(&URI.parse().unwrap()).cloned();
+        change(&mut service, 2, "Tulips.\n").await;
+        let session = Session { shared };
+        let refused = session.apply(&then.unwrap(), &[], "").await.unwrap_err();
+        assert!(refused.message.contains("has changed"), "{refused}");
+        drop(release);
+        desk.close();
+    }
 }

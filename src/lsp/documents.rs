@@ -97,6 +97,13 @@ impl Documents {
         self.open.get(uri)
     }
 
+    /// Whether a document is open with the very text that it had then. A version does not tell: it
+    /// comes again where a document is closed and opened.
+    pub fn holds(&self, then: &Open) -> bool {
+        let now = self.get(&then.uri);
+        now.is_some_and(|now| Arc::ptr_eq(&now.text, &then.text))
+    }
+
     /// All of them, in the order of their names.
     pub fn all(&self) -> Vec<&Open> {
         let mut all: Vec<&Open> = self.open.values().collect();
@@ -179,6 +186,19 @@ mod tests {
         assert_eq!((&*open.text, open.version), ("b", 5));
         documents.close(&uri());
         assert!(!documents.change(&change(6, None, "d"), Encoding::Utf16));
+    }
+
+    #[test]
+    fn a_document_that_is_opened_again_under_the_same_number_is_another_one() {
+        let mut documents = opened("a");
+        let then = documents.get(&uri()).unwrap().clone();
+        assert!(documents.holds(&then));
+        documents.close(&uri());
+        assert!(!documents.holds(&then));
+        documents.open(DidOpenTextDocumentParams {
+            text_document: TextDocumentItem::new(uri(), "markdown".into(), 1, "b".into()),
+        });
+        assert!(!documents.holds(&then));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The body of one message: bytes in, JSON out.
+//! The body of one message: bytes in, JSON out; and what it is about.
 //!
 //! Some editors cut text between the two halves of a character and send half of one, which is no
 //! Unicode. Invariant: such a half becomes U+FFFD, one unit of UTF-16 for one, so that all later
@@ -15,6 +15,27 @@ pub fn read_message(body: &[u8]) -> serde_json::Result<Value> {
         let whole = without_halves(body).ok_or(error)?;
         serde_json::from_slice(&whole)
     })
+}
+
+/// Requests about a place in a document.
+const OF_PLACES: [&str; 8] = [
+    "textDocument/codeAction",
+    "textDocument/completion",
+    "textDocument/documentHighlight",
+    "textDocument/hover",
+    "textDocument/inlayHint",
+    "textDocument/prepareRename",
+    "textDocument/references",
+    "textDocument/rename",
+];
+
+/// The document in which a request names a place, which is another place in any other text.
+pub fn document_of_place<'a>(method: &str, params: &'a Value) -> Option<&'a str> {
+    let is_it = OF_PLACES.contains(&method);
+    params
+        .pointer("/textDocument/uri")?
+        .as_str()
+        .filter(|_| is_it)
 }
 
 /// The body with `\ufffd` for each `\uXXXX` that is half a character; none where there is none.
@@ -69,6 +90,15 @@ mod tests {
         for broken in [r#""\ud83c"#, r#""\ud8"#, r#""\"#, "{", ""] {
             assert!(read_message(broken.as_bytes()).is_err(), "{broken}");
         }
+    }
+
+    #[test]
+    fn a_place_is_in_a_document() {
+        let params = serde_json::json!({ "textDocument": { "uri": "file:///a.md" } });
+        let of = |method: &str| document_of_place(method, &params);
+        assert_eq!(of("textDocument/rename"), Some("file:///a.md"));
+        assert_eq!(of("gliznet/tag"), None);
+        assert_eq!(document_of_place("textDocument/hover", &Value::Null), None);
     }
 
     proptest! {

@@ -39,11 +39,9 @@ impl Session {
             .await
             .map_err(|error| of_desk(&error))?;
         let version = subject.open.as_ref().map(|open| open.version);
-        if let Some(open) = &subject.open {
-            let now = shared.documents().get(&open.uri).map(|now| now.version);
-            if now != version {
-                return Err(stale());
-            }
+        let is_other = |open: &Open| !shared.documents().holds(open);
+        if subject.open.as_ref().is_some_and(is_other) {
+            return Err(stale());
         }
         Ok(tagged.record(version, params.all))
     }

@@ -159,21 +159,18 @@ impl Session {
         }
         let encoding = self.shared.encoding();
         let traits = self.shared.traits();
-        let (edit, versions) = blocking(move || {
+        let (edit, open) = blocking(move || {
             documents.retain(|document| document.may_have(&tag));
             let subjects: Vec<Subject> = documents.into_iter().map(|it| it.subject).collect();
-            let open = subjects.iter().filter_map(Subject::open);
-            let versions: Vec<_> = open.map(|open| (open.uri.clone(), open.version)).collect();
+            let open: Vec<Open> = subjects.iter().filter_map(Subject::open).cloned().collect();
             let edit = renaming(&subjects, (&tag, &to), encoding, traits);
-            edit.map(|edit| (edit, versions))
+            edit.map(|edit| (edit, open))
         })
         .await?
         .map_err(|refusal| failed(&refusal))?;
         // A client that cannot check versions is told here that its documents have changed.
         let documents = self.shared.documents();
-        let is_now = |(uri, version)| documents.get(uri).is_some_and(|now| now.version == version);
-        let mut versions = versions.iter().map(|(uri, version)| (uri, *version));
-        if !versions.all(is_now) {
+        if !open.iter().all(|open| documents.holds(open)) {
             return Err(stale());
         }
         Ok(Some(edit))
@@ -189,6 +186,7 @@ impl Session {
         };
         let navigation = &self.shared.navigation;
         navigation.change_roots(&paths(params.event.removed), paths(params.event.added));
+        self.shared.suggest_all(); // The first folder's settings hold for what is no file.
     }
 
     /// `window/workDoneProgress/cancel`.

@@ -1,11 +1,13 @@
 //! What a client has open, for those who would otherwise write the file under it.
 //!
 //! Input: documents are opened and closed. Output: the desk knows it, and may have the client edit
-//! them. Invariant: an edit names the version that it was made for; nobody waits for the client
-//! without an end but whoever asked for the edit.
+//! them. Invariant: a file is open under the one path that it had when its document was opened, also
+//! where there was no file yet; an edit names the version that it was made for; nobody waits for the
+//! client without an end but whoever asked for the edit.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tower_lsp::ls_types::Uri;
@@ -22,14 +24,54 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The file of a document, by the one path that it has without links.
 pub(super) fn file(uri: &Uri) -> Option<PathBuf> {
-    let path = documents::path(uri)?;
-    Some(path.canonicalize().unwrap_or(path))
+    Some(without_links(&documents::path(uri)?))
+}
+
+/// The path without links. What is not there yet will be in the folder that is.
+fn without_links(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(found), ..) => found,
+        (Err(_), Some(folder), Some(name)) => without_links(folder).join(name),
+        (Err(_), ..) => path.to_path_buf(),
+    }
+}
+
+/// The files of open documents. Links may lead elsewhere by the time that a document is closed.
+#[derive(Debug, Default)]
+pub(super) struct Held(Mutex<HashMap<Uri, PathBuf>>);
+
+impl Held {
+    fn hold(&self, uri: &Uri, path: &Path) {
+        self.lock().insert(uri.clone(), path.to_path_buf());
+    }
+
+    /// The file of a document that was closed; none where another document is of it too.
+    fn let_go(&self, uri: &Uri) -> Option<PathBuf> {
+        let mut held = self.lock();
+        let path = held.remove(uri)?;
+        let is_held = held.values().any(|other| *other == path);
+        (!is_held).then_some(path)
+    }
+
+    /// The first document of a file, in the order of their names.
+    fn document(&self, path: &Path) -> Option<Uri> {
+        let held = self.lock();
+        let of_path = held.iter().filter(|(_, held)| *held == path);
+        let uris = of_path.map(|(uri, _)| uri);
+        uris.min_by_key(|uri| uri.as_str()).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uri, PathBuf>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Shared {
     /// The client has opened a document.
     pub(super) fn hold(self: &Arc<Shared>, uri: &Uri) {
+        self.let_go(uri); // It may be opened a second time.
         if let Some(path) = file(uri) {
+            self.held.hold(uri, &path);
             let editor: Arc<dyn Editor> = Arc::clone(self) as Arc<dyn Editor>;
             self.desk.editors.opened(&path, &editor);
         }
@@ -37,7 +79,7 @@ impl Shared {
 
     /// The client has closed a document.
     pub(super) fn let_go(self: &Arc<Shared>, uri: &Uri) {
-        if let Some(path) = file(uri) {
+        if let Some(path) = self.held.let_go(uri) {
             let editor: Arc<dyn Editor> = Arc::clone(self) as Arc<dyn Editor>;
             self.desk.editors.closed(&path, &editor);
         }
@@ -50,10 +92,8 @@ impl Shared {
     }
 
     fn open_at(&self, path: &Path) -> Option<Open> {
-        let documents = self.documents();
-        let mut all = documents.all().into_iter();
-        let is_it = |open: &&Open| file(&open.uri).is_some_and(|file| file == path);
-        all.find(is_it).cloned()
+        let uri = self.held.document(path)?;
+        self.documents().get(&uri).cloned()
     }
 }
 
@@ -86,5 +126,40 @@ impl Editor for Shared {
                 Err(_) => Err("the editor did not answer".to_owned()),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(path: &Path) -> Uri {
+        Uri::from_file_path(path).unwrap()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_note_behind_a_linked_folder_has_one_path_before_there_is_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("notes")).unwrap();
+        std::os::unix::fs::symlink(root.join("notes"), root.join("link")).unwrap();
+        for name in ["new.md", "new/folder/new.md"] {
+            let found = file(&uri(&root.join("link").join(name)));
+            assert_eq!(found, Some(root.join("notes").join(name)));
+        }
+    }
+
+    #[test]
+    fn a_file_is_held_until_its_last_document_is_closed() {
+        let held = Held::default();
+        let (link, note) = (Path::new("/link/a.md"), Path::new("/notes/a.md"));
+        held.hold(&uri(link), note);
+        held.hold(&uri(note), note);
+        assert_eq!(held.document(note), Some(uri(link)));
+        assert_eq!(held.let_go(&uri(link)), None);
+        assert_eq!(held.document(note), Some(uri(note)));
+        assert_eq!(held.let_go(&uri(note)).as_deref(), Some(note));
+        assert_eq!(held.let_go(&uri(note)), None);
     }
 }

@@ -131,15 +131,16 @@ impl LanguageServer for Session {
     async fn code_lens(&self, params: CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
         let shared = &self.shared;
         let uri = params.text_document.uri;
+        let name = DocumentName {
+            uri: uri.as_str().to_owned(),
+        };
+        shared.open_document(&name)?; // Nobody waits for what is not open.
         let reading = if shared.traits().refreshes_lenses {
             shared.suggestions.of(&uri)
         } else {
             shared.suggestions.wait_for(&uri, PATIENCE).await
         };
         // As it is now: it may have changed while we waited.
-        let name = DocumentName {
-            uri: uri.as_str().to_owned(),
-        };
         let open = shared.open_document(&name)?;
         Ok(reading
             .map(|reading| lens::lenses(&open, &reading, shared.encoding(), shared.traits().words)))

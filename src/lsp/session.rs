@@ -1,7 +1,8 @@
 //! One client: what it has open, what it asked for, and what it is answered.
 //!
-//! Invariant: edits are applied in `Ordered::call`, in wire order, before anything is concurrent;
-//! no handler waits for the client. Knows nothing of sockets.
+//! Invariant: edits are applied in `Ordered::call`, in wire order, before anything is concurrent; a
+//! place in a document is answered for the text that the client had when it asked, or not at all; no
+//! handler waits for the client. Knows nothing of sockets.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +21,10 @@ use tower_lsp::{Client, ExitedError, LspService};
 use tower_service::Service;
 
 use super::documents::{self, Documents, Open};
+use super::error::stale;
+use super::message::document_of_place;
 use super::navigate::Navigation;
+use super::open::Held;
 use super::position::Encoding;
 use super::spelling::Spellings;
 use super::suggest::{PAUSE, Suggestions};
@@ -46,7 +50,16 @@ pub(super) struct Shared {
     pub(super) suggestions: Suggestions,
     pub(super) spellings: Spellings,
     pub(super) navigation: Navigation,
+    pub(super) held: Held,
     pub(super) stop: mpsc::Sender<()>,
+}
+
+/// The document in which a request names a place, with the text that it had then.
+type Place = (Uri, Option<Arc<str>>);
+
+tokio::task_local! {
+    /// What the request that a handler answers is about, where it names a place.
+    static ASKED: Option<Place>;
 }
 
 impl Shared {
@@ -63,6 +76,7 @@ impl Shared {
             suggestions: Suggestions::default(),
             spellings: Spellings::default(),
             navigation: Navigation::default(),
+            held: Held::default(),
             stop,
         }
     }
@@ -135,7 +149,9 @@ impl Shared {
                     self.let_go(&uri);
                     if self.suggestions.forget(&uri) {
                         let shared = Arc::clone(self);
-                        tokio::spawn(async move { shared.publish(uri, Vec::new(), None).await });
+                        tokio::spawn(async move { shared.unmark(uri).await });
+                    } else {
+                        self.spellings.forget(uri.as_str());
                     }
                 }
             }
@@ -150,16 +166,37 @@ impl Shared {
         true
     }
 
-    /// An open document, or why there is none.
+    /// An open document, or why there is none. Where the request names a place in it, it is the text
+    /// that the client had when it asked: a handler begins later, when other edits may have come.
     pub(super) fn open_document(&self, name: &DocumentName) -> Result<Open> {
         let uri = parsed(&name.uri)?;
         let documents = self.documents();
-        documents.get(&uri).cloned().ok_or_else(|| {
+        let open = documents.get(&uri).cloned().ok_or_else(|| {
             Error::invalid_params(format!(
                 "`{}` is not open; send textDocument/didOpen first, or the text itself",
                 name.uri
             ))
-        })
+        })?;
+        let is_other = |asked: &Option<Place>| {
+            let then = asked.as_ref().filter(|(of, _)| *of == uri);
+            then.is_some_and(|(_, then)| !is_text(then.as_ref(), &open))
+        };
+        // Outside of a request nothing was asked.
+        match ASKED.try_with(is_other) {
+            Ok(true) => Err(stale()),
+            Ok(false) | Err(_) => Ok(open),
+        }
+    }
+
+    /// The place that a request names, as it is now.
+    fn place_of(&self, request: &Request) -> Option<Place> {
+        let uri = document_of_place(request.method(), request.params()?)?;
+        let uri: Uri = uri.parse().ok()?;
+        let text = self
+            .documents()
+            .get(&uri)
+            .map(|open| Arc::clone(&open.text));
+        Some((uri, text))
     }
 
     /// What a request is about: an open document or a text.
@@ -202,6 +239,11 @@ impl Shared {
         }
         Ok(subject)
     }
+}
+
+/// Whether a document has the very text that it had then.
+fn is_text(then: Option<&Arc<str>>, open: &Open) -> bool {
+    then.is_some_and(|then| Arc::ptr_eq(then, &open.text))
 }
 
 fn parsed(uri: &str) -> Result<Uri> {
@@ -324,7 +366,8 @@ impl Service<Request> for Ordered {
         if request.method() == "shutdown" && self.shared.serving.load(Ordering::Relaxed) {
             self.shared.end();
         }
-        let answer = self.inner.call(request);
+        let asked = self.shared.place_of(&request);
+        let answer = ASKED.scope(asked, self.inner.call(request));
         let shared = Arc::clone(&self.shared);
         let spelt = async move {
             let answer = answer.await?;

@@ -4,7 +4,7 @@
 //! Many clients leave `[`, `|`, `^` or a space in the URI of a file as it is, which RFC 3986 does
 //! not allow and our parser does not take.
 //! Invariant: nothing else in a message changes; a client hears of a document by the name that it
-//! gave it last.
+//! gave it last; a spelling is kept until its document is closed.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -38,6 +38,8 @@ impl Spellings {
                             if let Some(lawful) = lawful(uri) {
                                 let own = std::mem::replace(uri, lawful.clone());
                                 self.lock().insert(lawful, own);
+                            } else {
+                                self.forget(uri);
                             }
                         }
                         other => self.take_in(other),
@@ -47,6 +49,11 @@ impl Spellings {
             Value::Array(items) => items.iter_mut().for_each(|item| self.take_in(item)),
             _ => {}
         }
+    }
+
+    /// The client has closed a document, or spells it lawfully now.
+    pub fn forget(&self, lawful: &str) {
+        self.lock().remove(lawful);
     }
 
     /// What a client is to hear, with its own spellings.
@@ -176,5 +183,20 @@ mod tests {
         let edit = json!({ "changes": { "file:///n/a%5B1%5D.md": [], "file:///n/b.md": [] } });
         let own = json!({ "changes": { "file:///n/a[1].md": [], "file:///n/b.md": [] } });
         assert_eq!(spellings.given_back(edit), own);
+    }
+
+    #[test]
+    fn the_spelling_that_came_last_holds_and_none_is_kept_of_a_closed_document() {
+        let spellings = Spellings::default();
+        let lawful = json!({ "uri": "file:///n/a%5B1%5D.md" });
+        for later in [Some(&lawful), None] {
+            spellings.take_in(&mut json!({ "uri": "file:///n/a[1].md" }));
+            match later {
+                Some(said) => spellings.take_in(&mut said.clone()),
+                None => spellings.forget("file:///n/a%5B1%5D.md"),
+            }
+            assert_eq!(spellings.given_back(&lawful), lawful);
+            assert!(spellings.lock().is_empty());
+        }
     }
 }

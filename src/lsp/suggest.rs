@@ -142,21 +142,19 @@ impl Shared {
                 }
             }
         };
-        // The last gate: what has changed meanwhile is read again by a newer task.
-        let now = self.documents().get(uri).map(|now| now.version);
-        if now != Some(open.version) {
-            return;
-        }
         let reading = Arc::new(Reading {
             version: open.version,
             tagged: Arc::new(tagged),
             shown: rules.shown,
         });
-        let before = self
-            .suggestions
-            .lock()
-            .readings
-            .insert(uri.clone(), Arc::clone(&reading));
+        let before = {
+            let mut state = self.suggestions.lock();
+            // The last gate: what has changed meanwhile is read again by a newer task.
+            if !self.documents().holds(&open) {
+                return;
+            }
+            state.readings.insert(uri.clone(), Arc::clone(&reading))
+        };
         self.suggestions.arrived.notify_waiters();
         let is_news = before
             .as_ref()
@@ -261,13 +259,24 @@ impl Shared {
     async fn mark(&self, open: &Open, rules: Option<&Rules>) {
         let diagnostics = match rules.filter(|rules| rules.shown.diagnostics) {
             Some(rules) => {
-                mark::diagnostics(open, &rules.labels, self.encoding(), self.traits().words)
+                let (open, labels) = (open.clone(), Arc::clone(&rules.labels));
+                let (encoding, words) = (self.encoding(), self.traits().words);
+                // A long text takes a while, in which a task that is given up would go on.
+                let find = move || mark::diagnostics(&open, &labels, encoding, words);
+                match tokio::task::spawn_blocking(find).await {
+                    Ok(found) => found,
+                    Err(_) => return,
+                }
             }
             None => Vec::new(),
         };
         let has_some = !diagnostics.is_empty();
+        let _turn = self.suggestions.publishing.lock().await;
         let had_some = {
             let mut state = self.suggestions.lock();
+            if !self.documents().holds(open) {
+                return; // It is closed, or a newer task marks it.
+            }
             state.marked.insert(open.uri.clone(), has_some) != Some(false)
         };
         if has_some || had_some {
@@ -276,12 +285,17 @@ impl Shared {
         }
     }
 
-    pub(super) async fn publish(
-        &self,
-        uri: Uri,
-        diagnostics: Vec<Diagnostic>,
-        version: Option<i32>,
-    ) {
+    /// Takes back the hints in a document that was closed. Whatever was on its way to the client
+    /// goes before.
+    pub(super) async fn unmark(&self, uri: Uri) {
+        let _turn = self.suggestions.publishing.lock().await;
+        if self.documents().get(&uri).is_none() {
+            self.publish(uri.clone(), Vec::new(), None).await;
+            self.spellings.forget(uri.as_str());
+        }
+    }
+
+    async fn publish(&self, uri: Uri, diagnostics: Vec<Diagnostic>, version: Option<i32>) {
         if let Some(client) = self.client.get() {
             let told = PublishDiagnosticsParams::new(uri, diagnostics, version);
             let told = self.spellings.given_back(told);
@@ -329,5 +343,38 @@ impl Shared {
             let said = client.show_message(kind, message);
             let _ = tokio::time::timeout(PATIENCE, said).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::Choice;
+    use crate::lsp::tests::{URI, ask, begun, desk};
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn a_document_that_was_closed_meanwhile_is_not_marked() {
+        let root = tempfile::tempdir().unwrap();
+        let (desk, release) = desk(root.path());
+        let text = "---\ntags: [gardn]\n---\n";
+        let (shared, mut service, _socket) = begun(Arc::clone(&desk), text).await;
+        shared.suggestions.end(); // Its own task would mark it too.
+        let uri: Uri = URI.parse().unwrap();
+        let open = shared.documents().get(&uri).cloned().unwrap();
+        let choice = Choice {
+            labels: Some(vec!["garden".to_owned()]),
+            ..Choice::default()
+        };
+        let rules = desk.rules(None, &choice).unwrap();
+        let is_marked = || shared.suggestions.lock().marked.get(&uri).copied();
+        shared.mark(&open, Some(&rules)).await;
+        assert_eq!(is_marked(), Some(true));
+        let params = json!({ "textDocument": { "uri": URI } });
+        ask(&mut service, "textDocument/didClose", None, params).await;
+        shared.mark(&open, Some(&rules)).await;
+        assert_eq!(is_marked(), None);
+        drop(release);
+        desk.close();
     }
 }

@@ -3,8 +3,9 @@
 //! tower-lsp's own transport runs four handlers at a time and stops reading when they wait, so a
 //! client that keeps four requests open is never read again. Here every request is its own task,
 //! and what comes too many is refused.
-//! Invariant: the reader waits only for a client that does not read its answers; a connection's
-//! end withdraws all its questions; bad input ends nobody else's connection.
+//! Invariant: the reader waits only for a client that does not read its answers, and not when the
+//! daemon ends; a connection's end withdraws all its questions; bad input ends nobody else's
+//! connection.
 
 use std::time::Duration;
 
@@ -28,8 +29,10 @@ const MOST_OPEN: usize = 512;
 const MOST_UNREAD: usize = 64;
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;
-/// How long answers may still go out when the daemon stops.
+/// How long open requests may still take when the daemon stops.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How long a client may take to read its last answers.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 type Outbox = mpsc::Sender<Vec<u8>>;
 
@@ -80,14 +83,27 @@ pub(super) async fn serve(
                 break;
             }
         }
-        if connection.take(&mut decoder).await == Next::End {
-            break;
+        let taken = tokio::select! {
+            biased;
+            next = connection.take(&mut decoder) => Some(next),
+            // Only where the client does not read: what can be taken at once is.
+            () = told(&mut stopping) => None,
+        };
+        match taken {
+            Some(Next::Read) => {}
+            Some(Next::End) => break,
+            None => {
+                connection.finish().await;
+                break;
+            }
         }
     }
     ours.abort();
     drop(connection); // Its open requests go with it, and withdraw their questions.
-    if tokio::time::timeout(FAREWELL, write).await.is_err() {
+    let ended = write.abort_handle();
+    if tokio::time::timeout(LAST_WORDS, write).await.is_err() {
         tracing::debug!("a client did not read its last answers");
+        ended.abort();
     }
 }
 

@@ -1,7 +1,8 @@
 //! What is kept of one client's open documents: their readings, or why there is none; their tasks;
 //! what the editor shows and the person was told.
 //!
-//! Invariant: whoever waits for a reading hears of it, and hears when there will be none.
+//! Invariant: whoever waits for a reading hears of it, and hears when there will be none, as of a
+//! document that is closed or was never open.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
@@ -21,12 +22,16 @@ pub(in crate::lsp) struct Suggestions {
     state: Mutex<State>,
     /// A reading has arrived, or failed to.
     pub(super) arrived: Notify,
+    /// Held while hints go to the client, so that the last that it hears of a document is the last
+    /// that holds.
+    pub(super) publishing: tokio::sync::Mutex<()>,
     /// The client is being asked to ask again.
     pub(super) refreshing: AtomicBool,
 }
 
 #[derive(Default)]
 pub(super) struct State {
+    /// The last task of each open document.
     pub(super) tasks: BTreeMap<String, AbortHandle>,
     pub(super) readings: HashMap<Uri, Arc<Reading>>,
     /// Why documents were not read when they should have been last.
@@ -84,13 +89,18 @@ impl Suggestions {
             loop {
                 let arrived = self.arrived.notified();
                 let reading = self.of(uri);
-                if reading.is_some() || self.why_not(uri).is_some() {
+                if reading.is_some() || self.why_not(uri).is_some() || !self.is_read(uri) {
                     return reading;
                 }
                 arrived.await;
             }
         };
         tokio::time::timeout(patience, come).await.ok().flatten()
+    }
+
+    /// Whether a document is open, so that it is read or was.
+    fn is_read(&self, uri: &Uri) -> bool {
+        self.lock().tasks.contains_key(uri.as_str())
     }
 
     /// Why a document could not be read when that was tried last.
@@ -120,7 +130,10 @@ impl Suggestions {
         if let Some(task) = state.tasks.remove(uri.as_str()) {
             task.abort();
         }
-        state.marked.remove(uri) != Some(false)
+        let may_have_hints = state.marked.remove(uri) != Some(false);
+        drop(state);
+        self.arrived.notify_waiters();
+        may_have_hints
     }
 
     /// The client leaves.
@@ -130,6 +143,8 @@ impl Suggestions {
         for task in std::mem::take(&mut state.tasks).into_values() {
             task.abort();
         }
+        drop(state);
+        self.arrived.notify_waiters();
     }
 }
 
@@ -150,10 +165,41 @@ mod tests {
         }
     }
 
+    /// As when a document is opened.
+    fn read(kept: &Suggestions, uri: &Uri) {
+        let task = tokio::spawn(std::future::pending::<()>());
+        let mut state = kept.lock();
+        state
+            .tasks
+            .insert(uri.as_str().to_owned(), task.abort_handle());
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_document_that_is_closed_or_was_never_open() {
+        let kept = Arc::new(Suggestions::default());
+        let uri = uri("a.md");
+        assert!(kept.wait_for(&uri, LONG).await.is_none());
+        for is_closed in [true, false] {
+            read(&kept, &uri);
+            let waiting = tokio::spawn({
+                let (kept, uri) = (Arc::clone(&kept), uri.clone());
+                async move { kept.wait_for(&uri, LONG).await.is_none() }
+            });
+            tokio::task::yield_now().await; // It waits now.
+            assert!(!waiting.is_finished());
+            match is_closed {
+                true => assert!(kept.forget(&uri)),
+                false => kept.end(), // The client has gone.
+            }
+            assert!(waiting.await.unwrap());
+        }
+    }
+
     #[tokio::test]
     async fn nobody_waits_for_a_reading_that_will_not_come() {
         let kept = Arc::new(Suggestions::default());
         let uri = uri("a.md");
+        read(&kept, &uri);
         let waiting = tokio::spawn({
             let (kept, uri) = (Arc::clone(&kept), uri.clone());
             async move { kept.wait_for(&uri, LONG).await.is_none() }
