@@ -4,8 +4,8 @@
 //! daemon to the same state: `initialize`, open documents with their text, open requests; and what
 //! the editor is told of that which the old one has left behind.
 //! Invariant: the editor never sees an answer twice, nor one to a question that it did not ask; no
-//! request that does more the second time is asked twice, and no answer reaches a daemon that did
-//! not ask.
+//! request that does more the second time is asked twice, nor one about a place in a text that has
+//! changed since, and no answer reaches a daemon that did not ask.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use tower_lsp::ls_types::{DidCloseTextDocumentParams, PositionEncodingKind};
 
-use crate::lsp::{Documents, Encoding, REQUEST_FAILED, Spellings};
+use crate::lsp::{Documents, Encoding, Open, REQUEST_FAILED, Spellings, document_of_place};
 
 /// The id of our own `initialize`.
 const OURS: &str = "gliznet/replay";
@@ -25,11 +25,19 @@ const COMMAND: &str = "workspace/executeCommand";
 const EDIT: &str = "workspace/applyEdit";
 /// `Error` of `window/showMessage`.
 const ERROR: u8 = 1;
+/// `InvalidRequest`.
+const INVALID_REQUEST: i64 = -32600;
+/// `RequestCancelled`.
+const CANCELLED: i64 = -32800;
+/// `ContentModified`.
+const MODIFIED: i64 = -32801;
 
 /// All that counts of one conversation.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     initialize: Option<Value>,
+    /// A daemon has taken it.
+    is_agreed: bool,
     is_initialized: bool,
     configuration: Option<Value>,
     encoding: Encoding,
@@ -37,7 +45,7 @@ pub(super) struct Memory {
     /// How the editor spells their names.
     spellings: Spellings,
     /// Requests without an answer, in order.
-    open: Vec<Value>,
+    open: Vec<Asked>,
     /// The ids of the commands among them during which the editor was asked for an edit.
     edited: Vec<Value>,
     /// The daemon's own numbers of its questions without an answer, by those that the editor sees.
@@ -51,6 +59,26 @@ pub(super) struct Memory {
     pub(super) is_shut_down: bool,
 }
 
+/// A request without an answer.
+#[derive(Debug)]
+struct Asked {
+    message: Value,
+    /// The document as it was, where it is about a place in it.
+    of: Option<Box<Open>>,
+    /// The editor does not want the answer any more.
+    is_withdrawn: bool,
+}
+
+impl Asked {
+    fn id(&self) -> &Value {
+        &self.message["id"]
+    }
+
+    fn method(&self) -> &Value {
+        &self.message["method"]
+    }
+}
+
 impl Memory {
     /// The editor says something, which is no answer.
     pub(super) fn hear_editor(&mut self, message: Value) {
@@ -58,11 +86,16 @@ impl Memory {
         // Another kind of id is no request, and answered without one.
         let is_request = message["id"].is_i64() || message["id"].is_string();
         if is_request && !method.is_empty() {
-            self.open.push(message.clone());
+            self.open.push(Asked {
+                of: self.place_of(&method, &message["params"]),
+                message: message.clone(),
+                is_withdrawn: false,
+            });
         }
         let params = &message["params"];
         match method.as_str() {
-            "initialize" => self.initialize = Some(message),
+            // A second one is refused, and the first holds.
+            "initialize" if self.initialize.is_none() => self.initialize = Some(message),
             "initialized" => self.is_initialized = true,
             "shutdown" => self.is_shut_down = true,
             "workspace/didChangeConfiguration" => self.configuration = Some(message),
@@ -81,14 +114,32 @@ impl Memory {
                 if let Ok(params) =
                     serde_json::from_value::<DidCloseTextDocumentParams>(self.lawful(params))
                 {
-                    self.documents.close(&params.text_document.uri);
+                    let uri = params.text_document.uri;
+                    self.documents.close(&uri);
+                    self.spellings.forget(uri.as_str());
                 }
             }
             "$/cancelRequest" => {
-                // The old daemon cannot answer any more, and the new one is not asked.
+                let mut open = self.open.iter_mut();
+                if let Some(asked) = open.find(|asked| *asked.id() == params["id"]) {
+                    asked.is_withdrawn = true;
+                }
             }
             _ => {}
         }
+    }
+
+    /// The document in which a request names a place.
+    fn place_of(&self, method: &str, params: &Value) -> Option<Box<Open>> {
+        document_of_place(method, params)?;
+        let params = self.lawful(params);
+        let uri = document_of_place(method, &params)?.parse().ok()?;
+        self.documents.get(&uri).cloned().map(Box::new)
+    }
+
+    /// Whether the editor has documents open, and goes on.
+    pub(super) fn has_documents(&self) -> bool {
+        !self.is_shut_down && !self.documents.all().is_empty()
     }
 
     /// What the editor says, with names of documents that our parser takes.
@@ -143,8 +194,8 @@ impl Memory {
                 return Some(body.into());
             }
             if message["method"] == EDIT {
-                let commands = self.open.iter().filter(|open| open["method"] == COMMAND);
-                self.edited = commands.map(|command| command["id"].clone()).collect();
+                let commands = self.open.iter().filter(|open| open.method() == COMMAND);
+                self.edited = commands.map(|command| command.id().clone()).collect();
             }
             self.questions += 1;
             let theirs = std::mem::replace(&mut message["id"], json!(self.questions));
@@ -156,10 +207,13 @@ impl Memory {
             self.agree(&message);
             return None;
         }
-        if let Some(at) = self.open.iter().position(|open| open["id"] == *id) {
+        if let Some(at) = self.open.iter().position(|open| open.id() == id) {
             let asked = self.open.remove(at);
-            if asked["method"] == "initialize" {
-                self.agree(&message);
+            if asked.method() == "initialize" && !self.is_agreed {
+                match message.get("result") {
+                    Some(_) => self.agree(&message),
+                    None => self.initialize = None, // The editor may say it otherwise.
+                }
             }
         }
         Some(body.into())
@@ -183,13 +237,13 @@ impl Memory {
         self.asked.clear();
         let mut told: Vec<Value> = self.underway.drain(..).map(ended).collect();
         let edited = std::mem::take(&mut self.edited);
-        let is_once = |open: &mut Value| {
-            ONCE.iter().any(|method| open["method"] == *method) || edited.contains(&open["id"])
-        };
-        for asked in self.open.extract_if(.., is_once) {
-            let fact = "the daemon ended before it answered, and may have done it or not; look, and ask again";
-            told.push(refusal(&asked["id"], fact));
-        }
+        let (documents, is_shut_down) = (&self.documents, self.is_shut_down);
+        self.open.retain(|asked| {
+            let answer = unasked(asked, documents, &edited, is_shut_down);
+            let is_asked_again = answer.is_none();
+            told.extend(answer);
+            is_asked_again
+        });
         bodies(&told)
     }
 
@@ -202,7 +256,7 @@ impl Memory {
             "params": { "type": ERROR, "message": shown },
         })];
         let open = self.open.drain(..);
-        told.extend(open.map(|asked| refusal(&asked["id"], reason)));
+        told.extend(open.map(|asked| refusal(asked.id(), REQUEST_FAILED, reason)));
         bodies(&told)
     }
 
@@ -211,16 +265,22 @@ impl Memory {
         let encoding = encoding.and_then(Value::as_str).unwrap_or("utf-16");
         let kind = PositionEncodingKind::from(encoding.to_owned());
         self.encoding = Encoding::negotiate(Some(&[kind]));
+        self.is_agreed = true;
     }
 
-    /// The answer to `shutdown` where no daemon runs: none is started to hear it.
-    pub(super) fn farewell(&mut self, message: &Value) -> Option<Vec<u8>> {
-        if message["method"] != "shutdown" {
+    /// What an editor that leaves, or has said so, is told where no daemon runs: none is started to
+    /// hear it. None where it goes on.
+    pub(super) fn farewell(&mut self, message: &Value) -> Option<Vec<Vec<u8>>> {
+        let is_request = message["id"].is_i64() || message["id"].is_string();
+        let answer = if self.is_shut_down {
+            is_request.then(|| refusal(&message["id"], INVALID_REQUEST, "after `shutdown`"))
+        } else if message["method"] == "shutdown" {
+            self.is_shut_down = true;
+            Some(done(&message["id"]))
+        } else {
             return None;
-        }
-        self.is_shut_down = true;
-        let answer = json!({ "jsonrpc": "2.0", "id": message["id"], "result": null });
-        Some(answer.to_string().into_bytes())
+        };
+        Some(bodies(answer.as_slice()))
     }
 
     /// Whether the editor waits for an answer.
@@ -232,7 +292,7 @@ impl Memory {
     pub(super) fn messages(&self) -> Vec<Vec<u8>> {
         let mut messages = Vec::new();
         let was_answered =
-            |initialize: &Value| self.open.iter().all(|o| o["id"] != initialize["id"]);
+            |initialize: &Value| self.open.iter().all(|o| *o.id() != initialize["id"]);
         if let Some(initialize) = self.initialize.as_ref().filter(|i| was_answered(i)) {
             let mut ours = initialize.clone();
             ours["id"] = json!(OURS);
@@ -257,10 +317,8 @@ impl Memory {
                 "params": { "textDocument": self.spellings.given_back(item) },
             }));
         }
-        let requests = self
-            .open
-            .iter()
-            .filter(|open| open["method"] != "initialize");
+        let requests = self.open.iter().map(|asked| &asked.message);
+        let requests = requests.filter(|asked| Some(*asked) != self.initialize.as_ref());
         messages.extend(requests.cloned());
         bodies(&messages)
     }
@@ -271,9 +329,41 @@ fn bodies(messages: &[Value]) -> Vec<Vec<u8>> {
     messages.iter().map(body).collect()
 }
 
-fn refusal(id: &Value, message: &str) -> Value {
-    let error = json!({ "code": REQUEST_FAILED, "message": message });
+/// What is told of a request that the next daemon is not asked; none where it is.
+fn unasked(
+    asked: &Asked,
+    documents: &Documents,
+    edited: &[Value],
+    is_shut_down: bool,
+) -> Option<Value> {
+    let id = asked.id();
+    if asked.is_withdrawn {
+        return Some(refusal(id, CANCELLED, "cancelled"));
+    }
+    if is_shut_down && asked.method() == "shutdown" {
+        return Some(done(id));
+    }
+    let has_changed = |then: &Open| !documents.holds(then);
+    if asked.of.as_deref().is_some_and(has_changed) {
+        let fact = "the document has changed meanwhile; ask again";
+        return Some(refusal(id, MODIFIED, fact));
+    }
+    let is_once = ONCE.iter().any(|method| asked.method() == *method);
+    (is_shut_down || is_once || edited.contains(id)).then(|| {
+        let fact =
+            "the daemon ended before it answered, and may have done it or not; look, and ask again";
+        refusal(id, REQUEST_FAILED, fact)
+    })
+}
+
+fn refusal(id: &Value, code: i64, message: &str) -> Value {
+    let error = json!({ "code": code, "message": message });
     json!({ "jsonrpc": "2.0", "id": id, "error": error })
+}
+
+/// The answer to `shutdown`.
+fn done(id: &Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "result": null })
 }
 
 /// The end of a progress that nobody else will end.

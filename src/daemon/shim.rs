@@ -2,19 +2,21 @@
 //!
 //! When the daemon ends, the next one is told what the editor had said, so that the editor never
 //! needs a restart. It is looked for at once where the editor waits for an answer, and else with
-//! the editor's next message, so that `gliznet stop` is not undone by an idle editor.
+//! the editor's next message, so that `gliznet stop` is not undone by an idle editor. One that
+//! somebody else has started is joined soon where documents are open, which it must not write.
 //! It ends with its editor, also where that dies and something else keeps our input open.
 //! Where no daemon is to be had, the editor is told why before the shim ends.
-//! Invariant: nothing is dropped or doubled on the way to the editor.
+//! Invariant: nothing is dropped or doubled on the way to the editor; whoever writes to the daemon
+//! hears it meanwhile, so that the two never wait for each other.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::time::{Instant, MissedTickBehavior, timeout};
 
-use super::client::find_or_start;
+use super::client::{find, find_or_start};
 use super::replay::Memory;
 use super::socket::Stream;
 use super::{DaemonError, Place};
@@ -33,6 +35,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How often we look whether the editor's process is still there.
 const LOOK: Duration = Duration::from_secs(5);
+/// How often we look whether somebody has started a daemon, while documents are open and we have
+/// none. A folder that it watches rests for longer before a note in it is written.
+const SEEK: Duration = Duration::from_secs(1);
 
 /// How the conversation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,42 +80,49 @@ struct Pump<W, P> {
     to_editor: W,
     place: P,
     memory: Memory,
-    daemon: Option<Box<dyn Stream>>,
+    daemon: Option<Daemon>,
     /// Its process, where we can see it.
     editor: Option<u32>,
     /// When, in the last while.
     connected: VecDeque<Instant>,
 }
 
+/// The daemon that the editor has now.
+struct Daemon {
+    reader: ReadHalf<Box<dyn Stream>>,
+    writer: WriteHalf<Box<dyn Stream>>,
+    /// What it has begun to say.
+    frames: Decoder,
+}
+
 impl<W: AsyncWrite + Unpin, P: Fn() -> Result<Place, DaemonError>> Pump<W, P> {
     async fn run(&mut self, mut from_editor: impl AsyncRead + Unpin) -> Result<Ended, DaemonError> {
-        let mut from_editor_frames = Decoder::default();
-        let mut from_daemon_frames = Decoder::default();
+        let mut frames = Decoder::default();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seek = tokio::time::interval(SEEK);
+        seek.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut said, mut answered) = (vec![0; 64 << 10], vec![0; 64 << 10]);
         loop {
             let daemon = self.daemon.as_mut();
             let has_daemon = daemon.is_some();
             let answer = async {
                 match daemon {
-                    Some(daemon) => daemon.read(&mut answered).await,
+                    Some(daemon) => daemon.reader.read(&mut answered).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 read = from_editor.read(&mut said) => {
                     let Ok(n @ 1..) = read else { return Ok(Ended::Abruptly) };
-                    from_editor_frames.feed(&said[..n]);
+                    frames.feed(&said[..n]);
                     let odd = |error: crate::lsp::codec::FrameError| DaemonError::Editor(error.to_string());
-                    while let Some(body) = from_editor_frames.next_body().map_err(odd)? {
+                    while let Some(body) = frames.next_body().map_err(odd)? {
                         let message = read_message(&body).unwrap_or_default();
                         if message["method"] == "exit" {
-                            return Ok(self.leave(&body, from_daemon_frames).await);
+                            return Ok(self.leave(&body).await);
                         }
-                        if self.say(&body, message).await? {
-                            from_daemon_frames = Decoder::default();
-                        }
+                        self.say(&body, message).await?;
                     }
                 }
                 _ = look.tick(), if self.editor.is_some() => {
@@ -118,13 +130,13 @@ impl<W: AsyncWrite + Unpin, P: Fn() -> Result<Place, DaemonError>> Pump<W, P> {
                         return Ok(Ended::Abruptly);
                     }
                 }
+                _ = seek.tick(), if !has_daemon && self.memory.has_documents() => {
+                    self.rejoin().await;
+                }
                 read = answer, if has_daemon => {
                     let n = read.unwrap_or(0);
-                    from_daemon_frames.feed(&answered[..n]);
-                    let is_whole = self.pass_on(&mut from_daemon_frames).await;
-                    if n == 0 || !is_whole {
+                    if !self.hear(&answered[..n]).await {
                         self.lose().await;
-                        from_daemon_frames = Decoder::default();
                         if self.memory.is_owed() {
                             self.connect().await?;
                         }
@@ -134,36 +146,67 @@ impl<W: AsyncWrite + Unpin, P: Fn() -> Result<Place, DaemonError>> Pump<W, P> {
         }
     }
 
-    /// Finds a daemon and tells it what was said so far.
+    /// How many connections were made in the last while.
+    fn recent(&mut self) -> usize {
+        while self
+            .connected
+            .front()
+            .is_some_and(|at| at.elapsed() > WHILE)
+        {
+            self.connected.pop_front();
+        }
+        self.connected.len()
+    }
+
+    /// Finds or starts a daemon and tells it what was said so far.
     async fn connect(&mut self) -> Result<(), DaemonError> {
         loop {
-            while self
-                .connected
-                .front()
-                .is_some_and(|at| at.elapsed() > WHILE)
-            {
-                self.connected.pop_front();
-            }
-            let recent = self.connected.len();
+            let recent = self.recent();
             if recent >= MOST_CONNECTIONS {
                 return Err(DaemonError::Odd("it ends again and again".to_owned()));
             }
             let pause = 100 * recent.saturating_sub(AT_ONCE) as u64;
             tokio::time::sleep(Duration::from_millis(pause)).await;
-            self.connected.push_back(Instant::now());
             // Asked anew each time: the program may have been replaced meanwhile.
             let place = (self.place)()?;
-            let mut stream = find_or_start(&place).await?.stream;
-            let mut bytes = Vec::new();
-            for body in self.memory.messages() {
-                bytes.extend(frame(&body));
-            }
-            if stream.write_all(&bytes).await.is_ok() {
-                self.daemon = Some(stream);
+            let stream = find_or_start(&place).await?.stream;
+            if self.introduce(stream).await {
                 return Ok(());
             }
+        }
+    }
+
+    /// Looks for a daemon that somebody else has started, and starts none.
+    async fn rejoin(&mut self) {
+        if self.recent() >= MOST_CONNECTIONS {
+            return; // It may end by our doing.
+        }
+        let Ok(place) = (self.place)() else {
+            return; // Whoever needs a daemon is told why there is none.
+        };
+        if let Ok(Some(found)) = timeout(SEEK, find(&place)).await {
+            self.introduce(found.stream).await;
+        }
+    }
+
+    /// Tells a daemon what was said so far; false where it has gone.
+    async fn introduce(&mut self, stream: Box<dyn Stream>) -> bool {
+        self.connected.push_back(Instant::now());
+        let (reader, writer) = split(stream);
+        self.daemon = Some(Daemon {
+            reader,
+            writer,
+            frames: Decoder::default(),
+        });
+        let mut bytes = Vec::new();
+        for body in self.memory.messages() {
+            bytes.extend(frame(&body));
+        }
+        let is_there = self.write(&bytes).await;
+        if !is_there {
             self.lose().await;
         }
+        is_there
     }
 
     /// The daemon has gone.
@@ -173,22 +216,20 @@ impl<W: AsyncWrite + Unpin, P: Fn() -> Result<Place, DaemonError>> Pump<W, P> {
         self.tell(&left).await;
     }
 
-    /// Hands a message to the daemon; says whether that is another one than before.
-    async fn say(&mut self, body: &[u8], message: Value) -> Result<bool, DaemonError> {
+    /// Hands a message to the daemon.
+    async fn say(&mut self, body: &[u8], message: Value) -> Result<(), DaemonError> {
         if is_answer(&message) {
             // None is started to hear an answer that it did not ask for.
-            if let Some(answer) = self.memory.answer(message)
-                && let Some(daemon) = &mut self.daemon
-            {
-                let _ = daemon.write_all(&frame(&answer)).await; // Its end shows where we read.
+            if let Some(answer) = self.memory.answer(message) {
+                self.write(&frame(&answer)).await; // Its end shows where we read.
             }
-            return Ok(false);
+            return Ok(());
         }
         if self.daemon.is_none()
             && let Some(answer) = self.memory.farewell(&message)
         {
-            self.tell(&[answer]).await;
-            return Ok(false);
+            self.tell(&answer).await;
+            return Ok(());
         }
         let delivered = self.deliver(body).await;
         let was_known = self.memory.editor().is_some();
@@ -201,20 +242,41 @@ impl<W: AsyncWrite + Unpin, P: Fn() -> Result<Place, DaemonError>> Pump<W, P> {
         delivered
     }
 
-    async fn deliver(&mut self, body: &[u8]) -> Result<bool, DaemonError> {
-        let mut is_other = false;
+    async fn deliver(&mut self, body: &[u8]) -> Result<(), DaemonError> {
         loop {
             if self.daemon.is_none() {
                 self.connect().await?;
-                is_other = true;
             }
-            if let Some(daemon) = &mut self.daemon
-                && daemon.write_all(&frame(body)).await.is_ok()
-            {
-                return Ok(is_other);
+            if self.write(&frame(body)).await {
+                return Ok(());
             }
             self.lose().await;
         }
+    }
+
+    /// Writes to the daemon, and hears it meanwhile: where its answers wait to be heard, it does not
+    /// read on. False where it has gone.
+    async fn write(&mut self, bytes: &[u8]) -> bool {
+        let mut rest = bytes;
+        let mut chunk = vec![0; 4096];
+        while !rest.is_empty() {
+            let Some(daemon) = &mut self.daemon else {
+                return false;
+            };
+            let n = tokio::select! {
+                biased;
+                written = daemon.writer.write(rest) => {
+                    let Ok(n @ 1..) = written else { return false };
+                    rest = &rest[n..];
+                    continue;
+                }
+                read = daemon.reader.read(&mut chunk) => read.unwrap_or(0),
+            };
+            if !self.hear(&chunk[..n]).await {
+                return false;
+            }
+        }
+        true
     }
 
     /// Hands messages to the editor. One that has gone shows at its other end.
@@ -225,10 +287,14 @@ impl<W: AsyncWrite + Unpin, P: Fn() -> Result<Place, DaemonError>> Pump<W, P> {
         let _ = self.to_editor.flush().await;
     }
 
-    /// Hands whole messages of the daemon to the editor; false where they cannot be read.
-    async fn pass_on(&mut self, frames: &mut Decoder) -> bool {
+    /// Hands whole messages of the daemon to the editor; false where it has gone, or cannot be read.
+    async fn hear(&mut self, bytes: &[u8]) -> bool {
+        let Some(daemon) = &mut self.daemon else {
+            return false;
+        };
+        daemon.frames.feed(bytes);
         loop {
-            match frames.next_body() {
+            match daemon.frames.next_body() {
                 Ok(None) => break,
                 Ok(Some(body)) => {
                     if let Some(heard) = self.memory.hear_daemon(&body) {
@@ -239,22 +305,22 @@ impl<W: AsyncWrite + Unpin, P: Fn() -> Result<Place, DaemonError>> Pump<W, P> {
             }
         }
         let _ = self.to_editor.flush().await;
-        true
+        !bytes.is_empty()
     }
 
     /// The editor said `exit`: whatever the daemon still has to say is passed on.
-    async fn leave(&mut self, exit: &[u8], mut frames: Decoder) -> Ended {
-        if let Some(mut daemon) = self.daemon.take() {
-            let last = async {
-                let _ = daemon.write_all(&frame(exit)).await;
-                let mut chunk = vec![0; 4096];
-                while let Ok(n @ 1..) = daemon.read(&mut chunk).await {
-                    frames.feed(&chunk[..n]);
-                    self.pass_on(&mut frames).await;
+    async fn leave(&mut self, exit: &[u8]) -> Ended {
+        let last = async {
+            self.write(&frame(exit)).await;
+            let mut chunk = vec![0; 4096];
+            while let Some(daemon) = &mut self.daemon {
+                let n = daemon.reader.read(&mut chunk).await.unwrap_or(0);
+                if !self.hear(&chunk[..n]).await {
+                    return;
                 }
-            };
-            let _ = timeout(LAST_WORDS, last).await;
-        }
+            }
+        };
+        let _ = timeout(LAST_WORDS, last).await;
         if self.memory.is_shut_down {
             Ended::InOrder
         } else {
@@ -267,3 +333,6 @@ fn is_answer(message: &Value) -> bool {
     let has = |key| message.get(key).is_some();
     !has("method") && (has("result") || has("error"))
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -226,3 +226,97 @@ fn an_editor_that_gets_no_daemon_hears_why() {
     assert_eq!(told[1]["error"]["message"], "no room");
     assert!(!memory.is_owed());
 }
+
+/// The codes of what is told, by the ids; null for a result.
+fn codes(told: &[Vec<u8>]) -> Vec<(Value, Value)> {
+    let code = |told: Value| (told["id"].clone(), told["error"]["code"].clone());
+    values(told).into_iter().map(code).collect()
+}
+
+#[test]
+fn a_place_in_a_text_that_has_changed_is_not_asked_again() {
+    let of = |name: &str| json!({ "uri": format!("file:///{name}.md"), "version": 2 });
+    let open = |name: &str| {
+        let item =
+            json!({ "uri": of(name)["uri"], "languageId": "markdown", "version": 1, "text": "a" });
+        json!({ "method": "textDocument/didOpen", "params": { "textDocument": item } })
+    };
+    let asked = |id: u64, method: &str, name: &str| json!({ "id": id, "method": method, "params": { "textDocument": of(name) } });
+    let changes = json!([{ "text": "b" }]);
+    let change = json!({ "textDocument": of("a"), "contentChanges": changes });
+    let mut memory = memory(&[
+        open("a"),
+        open("b"),
+        asked(1, "textDocument/rename", "a"),
+        asked(2, "textDocument/rename", "b"),
+        asked(3, "gliznet/tag", "a"),
+        json!({ "method": "textDocument/didChange", "params": change }),
+        asked(4, "textDocument/hover", "a"),
+    ]);
+    assert_eq!(codes(&memory.lose()), [(json!(1), json!(-32801))]);
+    let asked = memory.open.iter().map(|asked| asked.id().clone());
+    assert_eq!(asked.collect::<Vec<_>>(), [json!(2), json!(3), json!(4)]);
+}
+
+#[test]
+fn what_the_editor_has_withdrawn_is_not_asked_again() {
+    let mut memory = memory(&[
+        json!({ "id": 1, "method": "gliznet/correct" }),
+        json!({ "id": 2, "method": "gliznet/correct" }),
+        json!({ "method": "$/cancelRequest", "params": { "id": 1 } }),
+    ]);
+    assert_eq!(codes(&memory.lose()), [(json!(1), json!(-32800))]);
+    assert_eq!(told(&memory), ["2 gliznet/correct "]);
+}
+
+#[test]
+fn a_second_initialize_changes_nothing_and_one_that_was_refused_may_be_said_otherwise() {
+    let initialize = |id: u64| json!({ "id": id, "method": "initialize", "params": { "n": id } });
+    let number = |memory: &Memory| {
+        let first = values(&memory.messages()).swap_remove(0);
+        first["params"]["n"].clone()
+    };
+    let mut memory = memory(&[initialize(1)]);
+    let refusal = |id: u64| json!({ "id": id, "error": { "code": -32602 } });
+    heard(&mut memory, &refusal(1));
+    memory.hear_editor(initialize(2));
+    assert_eq!(number(&memory), 2);
+    heard(
+        &mut memory,
+        &json!({ "id": 2, "result": { "capabilities": {} } }),
+    );
+    memory.hear_editor(initialize(3));
+    assert_eq!(
+        told(&memory),
+        ["\"gliznet/replay\" initialize ", "3 initialize "]
+    );
+    heard(&mut memory, &refusal(3));
+    assert_eq!(number(&memory), 2);
+}
+
+#[test]
+fn no_daemon_is_needed_after_shutdown() {
+    let item = json!({ "uri": "file:///a.md", "languageId": "markdown", "version": 1, "text": "" });
+    let shutdown = json!({ "id": 2, "method": "shutdown" });
+    let mut said = memory(&[
+        json!({ "method": "textDocument/didOpen", "params": { "textDocument": item } }),
+        json!({ "id": 1, "method": "gliznet/tag" }),
+    ]);
+    assert!(said.has_documents());
+    assert_eq!(said.farewell(&json!({ "id": 3, "method": "x" })), None);
+    said.hear_editor(shutdown.clone());
+    let told = codes(&said.lose());
+    assert_eq!(told, [(json!(1), json!(-32803)), (json!(2), Value::Null)]);
+    assert!(!said.is_owed() && !said.has_documents());
+    let told = said.farewell(&json!({ "id": 3, "method": "x" })).unwrap();
+    assert_eq!(codes(&told), [(json!(3), json!(-32600))]);
+    let told = said.farewell(&json!({ "method": "x" })).unwrap();
+    assert_eq!(told, [[0; 0]; 0]);
+    // It may be the first that an editor says of it.
+    let mut unsaid = Memory::default();
+    assert_eq!(
+        codes(&unsaid.farewell(&shutdown).unwrap()),
+        [(json!(2), Value::Null)]
+    );
+    assert!(unsaid.is_shut_down);
+}
