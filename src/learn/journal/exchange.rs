@@ -129,6 +129,7 @@ impl Journal {
                 }
             }
             flush(journal, &mut batch, last, count)?;
+            journal.latest = None; // What was said before that is not the last word.
             Ok(imported)
         })
     }

@@ -58,6 +58,7 @@ impl Journal {
             let kept = plan.kept.iter().map(|line| line.to_vec());
             journal.lines.rewrite(head.chain(kept))?;
             journal.count -= plan.forgotten.entries.len() as u64;
+            journal.latest = None; // It may be among them.
             Ok(plan.forgotten)
         })
     }
