@@ -56,6 +56,14 @@ pub enum DaemonError {
         /// The daemon's process, where it is known.
         owner: Option<u32>,
     },
+    /// A daemon of an older build runs.
+    #[error(
+        "a daemon of an older build ({build}) runs; the next editor has a newer one take its place, and `gliznet stop` ends it"
+    )]
+    Older {
+        /// Its build.
+        build: String,
+    },
     /// A daemon works in the data folder, and no socket leads to it.
     #[error("{folder}: a daemon{} works in this data folder and cannot be reached; end it with `gliznet stop`", process(.owner))]
     Unreachable {

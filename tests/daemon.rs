@@ -8,6 +8,7 @@
 mod editor;
 
 mod daemon {
+    mod ending;
     mod lost;
 }
 

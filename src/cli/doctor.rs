@@ -75,7 +75,7 @@ fn socket() -> Finding {
     let socket = place.socket();
     match status::ask(&place) {
         Err(error) => Finding::Bad(sentence(&error.into())),
-        Ok(None) => match status::unreachable() {
+        Ok(None) => match status::absent(&place) {
             Some(fault) => Finding::Bad(sentence(&fault.into())),
             None => Finding::Good(format!(
                 "no daemon runs; one would listen on {}",

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::Outcome;
 use crate::config::Folders;
-use crate::daemon::{DaemonError, Owner, Place, find};
+use crate::daemon::{DaemonError, Owner, Place, find, meet};
 use crate::desk::protocol::{LearningRecord, StatusResult};
 
 /// Says whether the daemon runs and how it is; exit code 1 where none runs.
@@ -16,13 +16,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let status = ask(&Place::of_this_build()?)?;
+    let place = Place::of_this_build()?;
+    let status = ask(&place)?;
     let mut out = std::io::stdout().lock();
     match (&status, args.json) {
         (Some(status), true) => writeln!(out, "{}", serde_json::to_string_pretty(status)?)?,
         (None, true) => writeln!(out, "null")?,
         (Some(status), false) => write!(out, "{}", shown(status))?,
-        (None, false) => match unreachable() {
+        (None, false) => match absent(&place) {
             Some(fault) => writeln!(out, "{fault}")?,
             None => writeln!(out, "no daemon runs; an editor or `gliznet lsp` starts one")?,
         },
@@ -53,10 +54,23 @@ pub(super) fn ask(place: &Place) -> Result<Option<StatusResult>, DaemonError> {
     status.map_err(|error| DaemonError::Odd(error.to_string()))
 }
 
-/// What is wrong where a daemon runs that does not answer here.
-pub(super) fn unreachable() -> Option<DaemonError> {
+/// Which daemon runs where none of this build does: an older one, or one that does not answer here.
+pub(super) fn absent(place: &Place) -> Option<DaemonError> {
+    if let Some(older) = place.older().into_iter().rev().find(answers) {
+        return Some(DaemonError::Older { build: older.build });
+    }
     let data = Folders::of_this_user().ok()?.data;
     Some(Owner::of(&data)?.unreachable())
+}
+
+fn answers(place: &Place) -> bool {
+    let asked = super::block_on(async {
+        match meet(place).await {
+            Some(mut control) => control.ask("gliznet/status").await.map(|_| true),
+            None => Ok(false),
+        }
+    });
+    asked.unwrap_or(false)
 }
 
 fn shown(status: &StatusResult) -> String {

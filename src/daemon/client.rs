@@ -1,7 +1,7 @@
 //! The way to the daemon: found if it runs, started if it should.
 //!
 //! Invariant: of many that start one at the same time, all end up with the same; an older build's
-//! daemon is asked to end first, and never spoken to otherwise; a newer build's is joined where it
+//! daemon is asked to end first, and nothing else but how it is; a newer build's is joined where it
 //! speaks as this build does.
 
 use std::fs::OpenOptions;
@@ -123,7 +123,8 @@ async fn end(older: &Place) {
     }
 }
 
-fn start(place: &Place) -> Result<Child, DaemonError> {
+/// Starts a daemon, which ends at once where one runs already.
+pub(super) fn start(place: &Place) -> Result<Child, DaemonError> {
     let log = OpenOptions::new()
         .create(true)
         .append(true)

@@ -17,6 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::DaemonError;
 use super::claim::claim;
+use super::client::start;
 use super::door::{Door, lock};
 use super::learning::{Learner, Models};
 use super::place::Place;
@@ -28,9 +29,12 @@ use crate::watch::Watch;
 
 /// How often the daemon looks whether clients still find it, and whether it is over.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long sessions may take to end, longer than each gives its client.
+const FAREWELL: Duration = Duration::from_secs(9);
 
-/// Runs until the daemon should end, which `is_over` may say too. `desk` is called once the place
-/// and the `data` folder are ours.
+/// Runs until the daemon should end, which `is_over` may say too: then it starts the next one, which
+/// begins anew, since editors that are idle start none. `desk` is called once the place and the
+/// `data` folder are ours.
 ///
 /// # Errors
 /// Another daemon of this build or in this data folder runs, or the socket cannot be made.
@@ -43,7 +47,7 @@ pub fn run(
 ) -> Result<(), DaemonError> {
     place.prepare()?;
     let mut lock = lock(place)?;
-    let _claim = claim(data)?;
+    let claim = claim(data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         // Of the 512 that tokio would start, each keeps its own memory (benches/README.md).
@@ -52,7 +56,7 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(|cause| place.io(cause))?;
-    runtime.block_on(async {
+    let is_over = runtime.block_on(async {
         let door = Door::open(place, &mut lock)?;
         let (desk, models) = desk()?;
         let desk = Arc::new(desk);
@@ -64,7 +68,7 @@ pub fn run(
         let learner = learner.map_err(|error| DaemonError::Start(error.to_string()))?;
         desk.set_learning(Some(Arc::clone(&learner) as Arc<dyn Learning>));
         tracing::info!(socket = %place.socket().display(), "listening");
-        serve(door, &desk, idle, is_over).await;
+        let is_over = serve(door, &desk, idle, is_over).await;
         // Closing waits for the question that runs, so it may not hold a thread of the runtime.
         let closed = tokio::task::spawn_blocking(move || {
             desk.set_watching(None);
@@ -75,16 +79,22 @@ pub fn run(
             desk.close();
         });
         let _ = closed.await;
-        Ok(())
-    })
+        Ok::<_, DaemonError>(is_over)
+    })?;
+    drop((runtime, claim, lock));
+    if is_over {
+        start(place)?;
+    }
+    Ok(())
 }
 
+/// Serves clients until the daemon should end. Says whether that is because `is_over`.
 async fn serve(
     mut door: Door<'_>,
     desk: &Arc<Desk>,
     idle: Option<Duration>,
     is_over: impl Fn() -> bool,
-) {
+) -> bool {
     let (stop, mut asked_to_stop) = mpsc::channel(1);
     let (tell_stopping, stopping) = watch::channel(false);
     let mut clients = JoinSet::new();
@@ -95,7 +105,7 @@ async fn serve(
     let mut is_shut_out = false;
     let signal = end_signal();
     tokio::pin!(signal);
-    loop {
+    let was_over = loop {
         let deadline = idle.map(|idle| empty_since + idle);
         let nobody_comes = async {
             match deadline {
@@ -127,9 +137,9 @@ async fn serve(
             }
             _ = asked_to_stop.recv() => {
                 tracing::info!("asked to stop");
-                break;
+                break false;
             }
-            () = &mut signal => break,
+            () = &mut signal => break false,
             _ = look.tick() => {
                 match door.mend() {
                     Ok(is_mended) => {
@@ -140,7 +150,7 @@ async fn serve(
                     }
                     Err(DaemonError::Runs) => {
                         tracing::warn!("another daemon has taken this one's place");
-                        break;
+                        break false;
                     }
                     Err(error) => {
                         if !std::mem::replace(&mut is_shut_out, true) {
@@ -149,21 +159,25 @@ async fn serve(
                     }
                 }
                 if is_over() {
-                    tracing::info!("what it began with is over");
-                    break;
+                    tracing::info!("what it began with is over; another one begins");
+                    break true;
                 }
             }
             // Whoever is not let go while something is learnt is let go after it.
             () = settled(&mut learning) => {}
             () = nobody_comes, if clients.is_empty() && !is_watching(desk) && !is_learning(desk) => {
                 tracing::info!("nobody is here; good night");
-                break;
+                break false;
             }
         }
-    }
+    };
     drop(door); // Whoever connects now finds nobody, and starts a new daemon.
     tell_stopping.send_replace(true);
-    while clients.join_next().await.is_some() {}
+    let all = async { while clients.join_next().await.is_some() {} };
+    if tokio::time::timeout(FAREWELL, all).await.is_err() {
+        tracing::warn!("a client's session does not end; it is given up");
+    }
+    was_over
 }
 
 /// Whether a job runs, which is not thrown away because nobody is here.

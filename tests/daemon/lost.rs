@@ -75,6 +75,9 @@ fn an_older_daemon_is_asked_to_end_and_its_editor_joins_the_newer_one() {
     let older = older(&home);
     let start = |args: &[&str]| home.gliznet_at(&older, args);
     let (mut first, old) = hello(Editor::start(start(&["lsp"])));
+    let (shown, code) = home.run(&["status"]);
+    assert!(shown.starts_with("a daemon of an older build"), "{shown}");
+    assert_eq!(code, 1);
     let (second, new) = hello(home.editor());
     assert_ne!(new, old);
     assert_eq!(process(&mut first), new);
