@@ -31,6 +31,9 @@ use replay::{Replaying, Told};
 
 /// The journal's name in the data folder.
 pub const FILE_NAME: &str = "corrections.jsonl";
+/// For so many seconds the same words are taken for a question that was asked again: as long as a
+/// daemon that died takes to begin anew, and shorter than a person takes to change their mind twice.
+const REPEATED: u64 = 60;
 
 /// A correction with its place in the journal.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,7 +132,8 @@ impl Journal {
     }
 
     /// Records a correction. When this returns, it is on disk. One that says what the last one
-    /// says is that one: whoever did not hear of it says it again.
+    /// says, within `REPEATED`, is that one: whoever did not hear of it says it again. Later it is
+    /// said anew, after what was done to the note since.
     ///
     /// # Errors
     /// The system refuses; nothing was acknowledged, and the next try begins on a clean line.
@@ -137,7 +141,8 @@ impl Journal {
         self.locked(|journal| {
             let missed = journal.catch_up()?;
             let latest = journal.latest.as_ref();
-            if let Some(same) = latest.filter(|latest| latest.correction.says(correction)) {
+            let same = latest.filter(|latest| latest.correction.says(correction));
+            if let Some(same) = same.filter(|same| time <= same.time.saturating_add(REPEATED)) {
                 return Ok(Recorded {
                     sequence: same.sequence,
                     is_known: true,
@@ -447,7 +452,7 @@ mod tests {
             scores: Vec::new(),
             suggested: Vec::new(),
         });
-        let known = next.append(&again, 2).unwrap();
+        let known = next.append(&again, 1 + REPEATED).unwrap();
         assert_eq!((known.sequence, known.is_known), (1, true));
         let mut otherwise = correction("a");
         otherwise.rejected.clear();
@@ -470,6 +475,8 @@ mod tests {
             (journal.count(), next.news().unwrap().entries.len()),
             (5, 4)
         );
+        let later = next.append(&correction("b"), 6 + REPEATED).unwrap();
+        assert_eq!((later.sequence, later.is_known), (6, false));
     }
 
     #[test]
