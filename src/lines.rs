@@ -103,10 +103,19 @@ impl Lines {
             let file = begun(&self.path)?;
             file.lock()?;
             self.file = file;
-            self.length = 0;
-            self.was_replaced = true;
+            self.begin_again();
+        }
+        // Who copies another file into this one leaves it in its place.
+        if self.is_replaceable && self.file.metadata()?.len() < self.length {
+            self.begin_again();
         }
         Ok(())
+    }
+
+    /// All that stands in the file is to be read.
+    fn begin_again(&mut self) {
+        self.length = 0;
+        self.was_replaced = true;
     }
 
     /// Lets other processes write.

@@ -10,6 +10,7 @@
 
 mod exchange;
 mod forget;
+mod known;
 mod numbers;
 mod record;
 mod replay;
@@ -423,6 +424,42 @@ mod tests {
         assert!(replay.faults[0].starts_with("line 2: not a correction"));
         assert!(replay.faults[1].starts_with("line 4: written by a newer"));
         assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_byte_order_mark_hides_no_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = b"\xEF\xBB\xBF".to_vec();
+        let joined = [
+            mark.clone(),
+            written(&["first"]),
+            mark,
+            written(&["second"]),
+        ]
+        .concat();
+        std::fs::write(dir.path().join(FILE_NAME), joined).unwrap();
+        let read = super::read(dir.path()).unwrap();
+        assert_eq!((read.entries.len(), read.faults.len()), (2, 0));
+        let (_, replay) = Journal::open(dir.path()).unwrap();
+        assert_eq!(replay.entries, read.entries);
+    }
+
+    #[test]
+    fn a_shorter_journal_that_is_written_into_its_place_is_read_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        for text in ["a", "b", "c"] {
+            journal.append(&correction(text), 1).unwrap();
+        }
+        let backup = written(&["a"]);
+        std::fs::write(dir.path().join(FILE_NAME), &backup).unwrap();
+        let news = journal.news().unwrap();
+        assert!(news.was_replaced);
+        assert_eq!((news.entries.len(), journal.count()), (1, 1));
+        // Numbers that were given stay given.
+        assert_eq!(journal.append(&correction("d"), 2).unwrap().sequence, 4);
+        let read = super::read(dir.path()).unwrap();
+        assert_eq!((read.entries.len(), read.faults.len()), (2, 0));
     }
 
     #[test]

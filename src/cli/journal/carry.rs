@@ -109,7 +109,14 @@ pub(super) fn import(args: &Import, data: &Path) -> anyhow::Result<Outcome> {
         0 => String::new(),
         n => format!(", {n} were known"),
     };
-    remark(format!("{} imported{known}", counted(imported.added)));
+    let overruled = match imported.overruled {
+        0 => String::new(),
+        n => format!(", {n} say what was judged again later here, and were left out"),
+    };
+    remark(format!(
+        "{} imported{known}{overruled}",
+        counted(imported.added)
+    ));
     Ok(outcome)
 }
 

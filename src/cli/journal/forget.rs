@@ -170,6 +170,13 @@ fn conclude(args: &Args, folders: &Folders, forgotten: &Forgotten, versions: &[u
         (false, true) => format!("{count} would be forgotten; nothing was"),
         (false, false) => format!("{count} forgotten"),
     });
+    let torn = folders.data.join(FILE_NAME).with_extension("torn");
+    if forgotten.entries.is_empty() && torn.exists() {
+        complain(format!(
+            "{}: ends of lines that were cut off stay there; remove the file if the text may be in it",
+            shown(&torn)
+        ));
+    }
     if !forgotten.unreadable.is_empty() {
         let lines: Vec<String> = forgotten.unreadable.iter().map(usize::to_string).collect();
         complain(format!(

@@ -1,13 +1,10 @@
 //! The journal in a form to keep or to carry: corrections in, JSON Lines out, and back.
 //!
 //! Invariant: a record that is imported twice is there once; its time and source are kept, its
-//! number is not. Lines are of the same form as the journal's own. A foreign line is named by its
-//! number, and is nobody's loss but its own.
+//! number is not; what was said here later of the same holds on. Lines are of the same form as the
+//! journal's own. A foreign line is named by its number, and is nobody's loss but its own.
 
-use std::collections::HashSet;
-
-use sha2::{Digest, Sha256};
-
+use super::known::Known;
 use super::record::{self, Record, line};
 use super::replay::{Replaying, Told};
 use super::{Entry, Journal, JournalError, Replay};
@@ -47,6 +44,8 @@ pub struct Imported {
     pub added: usize,
     /// How many were here already.
     pub known: usize,
+    /// Of how many nothing was left that is not judged otherwise here, later.
+    pub overruled: usize,
     /// What other processes have recorded meanwhile.
     pub missed: Replay,
 }
@@ -58,24 +57,33 @@ pub fn is_record(line: &[u8]) -> bool {
 
 /// Reads exported corrections, or a whole journal.
 pub fn unpack(bytes: &[u8]) -> Parcel {
+    opened(bytes).0
+}
+
+/// The same, with the names of documents that stand in the lines.
+fn opened(bytes: &[u8]) -> (Parcel, Vec<Option<String>>) {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let (mut replay, mut foreign) = (Replaying::default(), Vec::new());
+    let (mut replay, mut foreign, mut stored) = (Replaying::default(), Vec::new(), Vec::new());
     for (line, bytes) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         match record::read(bytes) {
             _ if bytes.trim_ascii().is_empty() => {}
             Ok(Record::Correction(entry)) => match unfit(&entry.correction) {
                 Some(fact) => foreign.push(Unreadable { line, fact }),
-                None => replay.tell(Told::Correction(entry)),
+                None => {
+                    stored.push(entry.correction.document.clone());
+                    replay.tell(Told::Correction(entry));
+                }
             },
             Ok(Record::Moved(moved)) => replay.tell(Told::Moved(moved)),
             Ok(Record::Rewritten(_)) => {}
             Err(fact) => foreign.push(Unreadable { line, fact }),
         }
     }
-    Parcel {
+    let parcel = Parcel {
         entries: replay.finish(Vec::new(), false).entries,
         foreign,
-    }
+    };
+    (parcel, stored)
 }
 
 /// What no program of ours would have written.
@@ -99,8 +107,9 @@ impl Journal {
         self.locked(|journal| {
             let missed = journal.catch_up()?;
             let bytes = std::fs::read(journal.lines.path())?;
-            let here = unpack(&bytes).entries;
-            let mut known: HashSet<[u8; 32]> = here.iter().map(identity).collect();
+            let (here, stored) = opened(&bytes);
+            let mut known = Known::of(here.entries, stored);
+            let are_known = known.all_of(entries);
             let mut imported = Imported {
                 missed,
                 ..Imported::default()
@@ -116,8 +125,16 @@ impl Journal {
                 Ok::<(), std::io::Error>(())
             };
             let (mut last, mut count) = (journal.last(), journal.count);
-            for entry in entries {
-                if !known.insert(identity(entry)) {
+            for (entry, is_known) in entries.iter().zip(are_known) {
+                if is_known {
+                    imported.known += 1;
+                    continue;
+                }
+                let Some(entry) = known.left_of(entry) else {
+                    imported.overruled += 1;
+                    continue;
+                };
+                if known.take_left(&entry) {
                     imported.known += 1;
                     continue;
                 }
@@ -133,26 +150,6 @@ impl Journal {
             Ok(imported)
         })
     }
-}
-
-/// What makes a record the same: when was said what of which text. Its document may have another
-/// name by now.
-fn identity(entry: &Entry) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    let mut add = |text: &str| {
-        hash.update((text.len() as u64).to_le_bytes());
-        hash.update(text.as_bytes());
-    };
-    add(&entry.time.to_string());
-    add(&entry.correction.text);
-    add(entry.correction.source.name());
-    let mut verdicts: Vec<(&str, bool)> = entry.correction.verdicts().collect();
-    verdicts.sort_unstable();
-    for (label, fits) in verdicts {
-        add(label);
-        add(if fits { "fits" } else { "fits not" });
-    }
-    hash.finalize().into()
 }
 
 #[cfg(test)]
@@ -187,6 +184,90 @@ mod tests {
         assert_eq!(facts, [(1, 1), (2, 5), (3, 6)]);
         assert_eq!(kept[2].correction.source, Source::Script);
         assert_eq!((other.last(), other.count()), (3, 3));
+    }
+
+    fn said(document: Option<&str>, fits: bool) -> Correction {
+        let labels = vec!["tax".to_owned()];
+        let (accepted, rejected) = match fits {
+            true => (labels, Vec::new()),
+            false => (Vec::new(), labels),
+        };
+        Correction {
+            document: document.map(str::to_owned),
+            accepted,
+            rejected,
+            ..correction("Form 12.")
+        }
+    }
+
+    fn judged(dir: &std::path::Path) -> Vec<(Option<String>, bool)> {
+        let entries = super::super::read(dir).unwrap().entries.into_iter();
+        let facts = entries.map(|entry| {
+            let correction = entry.correction;
+            (correction.document, !correction.accepted.is_empty())
+        });
+        facts.collect()
+    }
+
+    #[test]
+    fn what_was_said_of_two_documents_or_again_and_again_in_one_second_is_all_there() {
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (mut journal, _) = Journal::open(here.path()).unwrap();
+        let all = [
+            (Some("a.md"), true),
+            (Some("b.md"), true),
+            (Some("c.md"), false),
+            (Some("c.md"), true),
+            (Some("c.md"), false),
+            (None, true),
+        ];
+        for (document, fits) in all {
+            journal.append(&said(document, fits), 5).unwrap();
+        }
+        let (mut other, _) = Journal::open(there.path()).unwrap();
+        let entries = super::super::read(here.path()).unwrap().entries;
+        let some = other.import(&entries[..3]).unwrap();
+        assert_eq!((some.added, some.known), (3, 0));
+        let rest = other.import(&entries).unwrap();
+        assert_eq!((rest.added, rest.known, rest.overruled), (3, 3, 0));
+        assert_eq!(judged(there.path()), judged(here.path()));
+        assert_eq!(other.import(&entries).unwrap().known, 6);
+        // Under another name they are what they were.
+        let moved = [("a.md", "d.md"), ("d.md", "e.md")].map(|(from, to)| super::super::Moved {
+            from: from.to_owned(),
+            to: to.to_owned(),
+        });
+        other.moved(&moved, 6).unwrap();
+        assert_eq!(other.import(&entries).unwrap().known, 6);
+    }
+
+    #[test]
+    fn what_was_said_later_here_holds_against_what_is_imported() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        journal.append(&said(Some("c.md"), false), 8).unwrap();
+        let entry = |time, correction| Entry {
+            sequence: time,
+            time,
+            correction,
+        };
+        let mut more = said(Some("c.md"), true);
+        more.accepted.push("garden".to_owned());
+        let parcel = [
+            entry(5, said(Some("c.md"), true)),
+            entry(6, more),
+            entry(7, said(None, true)),
+            entry(7, said(Some("d.md"), true)),
+            entry(9, said(Some("c.md"), true)),
+        ];
+        let imported = journal.import(&parcel).unwrap();
+        assert_eq!((imported.added, imported.overruled), (3, 2));
+        let kept = super::super::read(dir.path()).unwrap().entries;
+        assert_eq!(kept[1].correction.accepted, ["garden"]);
+        assert_eq!(kept[2].correction.document.as_deref(), Some("d.md"));
+        assert_eq!((kept[3].time, kept[3].correction.accepted.len()), (9, 1));
+        let again = journal.import(&parcel).unwrap();
+        assert_eq!((again.added, again.known + again.overruled), (0, 5));
     }
 
     #[test]

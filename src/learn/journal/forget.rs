@@ -1,18 +1,22 @@
 //! Takes corrections out of the journal for good: which ones in, the journal without them out.
 //!
-//! Invariant: whenever the power goes, the journal is the old one or the new one; every other line
-//! stays byte for byte, those that cannot be read too; numbers are not given again. What was set
-//! aside of torn lines goes as well, for nobody knows what is in it.
+//! Invariant: whenever the power goes, the journal is the old one or the new one; every other
+//! correction keeps its number and its document's name of today, and is written anew only where
+//! these stood not in its line; lines that cannot be read stay as they are; numbers are not given
+//! again. What was set aside of torn lines goes as well, for nobody knows what is in it; where
+//! nothing is forgotten, nothing changes.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 
-use super::record::{self, Record, rewritten_line};
-use super::{Entry, Journal, JournalError, Moved};
+use super::numbers::Numbers;
+use super::record::{self, Record, rewritten, rewritten_line};
+use super::replay::{Replaying, Told};
+use super::{Entry, Journal, JournalError};
 
 /// What is to be forgotten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// What was said of the document that has this name today.
+    /// What was said of the document that has this name today, or had it when it ended.
     Document(String),
     /// What was said of texts that hold these words.
     Text(String),
@@ -51,11 +55,10 @@ impl Journal {
             let bytes = std::fs::read(journal.lines.path())?;
             let plan = plan(&bytes, selection);
             if plan.forgotten.entries.is_empty() {
-                journal.lines.forget_aside()?;
                 return Ok(plan.forgotten);
             }
             let head = std::iter::once(rewritten_line(time, journal.last()));
-            let kept = plan.kept.iter().map(|line| line.to_vec());
+            let kept = plan.kept.into_iter().map(Cow::into_owned);
             journal.lines.rewrite(head.chain(kept))?;
             journal.count -= plan.forgotten.entries.len() as u64;
             journal.latest = None; // It may be among them.
@@ -70,38 +73,40 @@ pub fn preview(bytes: &[u8], selection: &Selection) -> Forgotten {
 }
 
 struct Plan<'a> {
-    kept: Vec<&'a [u8]>,
+    kept: Vec<Cow<'a, [u8]>>,
     forgotten: Forgotten,
 }
 
-/// A line that can be read.
+/// A line that stays, unless it is a correction that is meant.
 enum Line {
-    /// With the moves that its document went through.
-    Correction(Box<Entry>, Vec<usize>),
-    Moved(Moved),
-    Rewritten,
+    /// With the number and the name that stand in it.
+    Correction(u64, Option<String>),
     Other,
 }
 
 fn plan<'a>(bytes: &'a [u8], selection: &Selection) -> Plan<'a> {
     let mut lines: Vec<(&[u8], Line)> = Vec::new();
-    let mut by_document: HashMap<String, Vec<usize>> = HashMap::new();
+    let (mut replay, mut numbers) = (Replaying::default(), Numbers::default());
     let mut forgotten = Forgotten::default();
     for (number, bytes) in (1..).zip(bytes.split_inclusive(|byte| *byte == b'\n')) {
-        let at = lines.len();
         let line = match record::read(bytes) {
             _ if bytes.trim_ascii().is_empty() => Line::Other,
-            Ok(Record::Correction(entry)) => {
-                if let Some(name) = &entry.correction.document {
-                    by_document.entry(name.clone()).or_default().push(at);
-                }
-                Line::Correction(Box::new(entry), Vec::new())
+            Ok(Record::Correction(mut entry)) => {
+                let stored = entry.sequence;
+                entry.sequence = numbers.of(stored);
+                let name = entry.correction.document.clone();
+                replay.tell(Told::Correction(entry));
+                Line::Correction(stored, name)
             }
+            // Each correction is kept under its name of today, so the way there can be forgotten.
             Ok(Record::Moved(moved)) => {
-                rename(&moved, at, &mut by_document, &mut lines);
-                Line::Moved(moved)
+                replay.tell(Told::Moved(moved));
+                continue;
             }
-            Ok(Record::Rewritten(_)) => Line::Rewritten,
+            Ok(Record::Rewritten(given)) => {
+                numbers.given(given);
+                continue;
+            }
             Err(_) => {
                 forgotten.unreadable.push(number);
                 Line::Other
@@ -109,73 +114,33 @@ fn plan<'a>(bytes: &'a [u8], selection: &Selection) -> Plan<'a> {
         };
         lines.push((bytes, line));
     }
-    let mut is_needed = vec![false; lines.len()];
-    let mut is_touched = vec![false; lines.len()];
-    for (_, line) in &lines {
-        if let Line::Correction(entry, moves) = line {
-            let marks = match selection.takes(entry) {
-                true => &mut is_touched,
-                false => &mut is_needed,
-            };
-            moves.iter().for_each(|place| marks[*place] = true);
-        }
-    }
+    let ended = std::mem::take(&mut replay.ended);
+    let entries = replay.finish(Vec::new(), false).entries;
+    let mut entries = entries.into_iter().enumerate();
     let mut kept = Vec::with_capacity(lines.len());
-    for (at, (bytes, line)) in lines.into_iter().enumerate() {
-        match line {
-            Line::Correction(entry, _) if selection.takes(&entry) => forgotten.entries.push(*entry),
-            // The names of a forgotten document are forgotten, too.
-            Line::Moved(_) if is_touched[at] && !is_needed[at] => {}
-            Line::Moved(moved) if moved.is_last_of(selection) && !is_needed[at] => {}
-            Line::Rewritten => {}
-            Line::Correction(..) | Line::Moved(_) | Line::Other => kept.push(bytes),
+    for (bytes, line) in lines {
+        let Line::Correction(stored, name) = line else {
+            kept.push(Cow::Borrowed(bytes));
+            continue;
+        };
+        let Some((at, entry)) = entries.next() else { break }; // There is one a line.
+        let had = ended.get(&at);
+        let is_meant = matches!(selection, Selection::Document(name) if had == Some(name));
+        if is_meant || selection.takes(&entry) {
+            forgotten.entries.push(entry);
+        } else if entry.sequence == stored && entry.correction.document == name {
+            kept.push(Cow::Borrowed(bytes));
+        } else {
+            kept.push(Cow::Owned(rewritten(bytes, &entry)));
         }
     }
     Plan { kept, forgotten }
 }
 
-impl Moved {
-    /// Whether it tells of the last name of what is to be forgotten.
-    fn is_last_of(&self, selection: &Selection) -> bool {
-        let last = self.to.as_ref().unwrap_or(&self.from);
-        matches!(selection, Selection::Document(name) if name == last)
-    }
-}
-
-/// As `Replaying` does it, but remembers which moves a document went through; and one that is no
-/// more can be forgotten by the name that it had.
-fn rename(
-    moved: &Moved,
-    at: usize,
-    by_document: &mut HashMap<String, Vec<usize>>,
-    lines: &mut [(&[u8], Line)],
-) {
-    let Some(places) = by_document.remove(&moved.from) else {
-        return;
-    };
-    let overwritten = moved.to.as_ref().and_then(|to| by_document.remove(to));
-    for place in overwritten.into_iter().flatten() {
-        if let Line::Correction(entry, moves) = &mut lines[place].1 {
-            entry.correction.document = None;
-            moves.push(at);
-        }
-    }
-    for place in &places {
-        if let Line::Correction(entry, moves) = &mut lines[*place].1 {
-            if moved.to.is_some() {
-                entry.correction.document = moved.to.clone();
-            }
-            moves.push(at);
-        }
-    }
-    if let Some(to) = &moved.to {
-        by_document.insert(to.clone(), places);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::correction;
+    use super::super::{Moved, Replay, read};
     use super::*;
     use crate::correction::Correction;
 
@@ -241,6 +206,77 @@ mod tests {
         assert_eq!((journal.count(), journal.last()), (2, 4));
     }
 
+    fn facts(replay: &Replay) -> Vec<(u64, Option<&str>, &str)> {
+        let facts = replay.entries.iter().map(|entry| {
+            let correction = &entry.correction;
+            (
+                entry.sequence,
+                correction.document.as_deref(),
+                correction.text.as_str(),
+            )
+        });
+        facts.collect()
+    }
+
+    #[test]
+    fn a_verdict_on_a_note_that_was_overwritten_does_not_come_back_on_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        journal.append(&of("c.md", "heron"), 1).unwrap();
+        journal.append(&of("a.md", "form"), 2).unwrap();
+        journal.append(&of("b.md", "letter"), 3).unwrap();
+        journal.moved(&[moved("a.md", "c.md")], 4).unwrap();
+        journal.append(&of("a.md", "another"), 5).unwrap();
+        let selection = Selection::Document("c.md".to_owned());
+        let forgotten = journal.forget(&selection, 9).unwrap();
+        assert_eq!(texts(&forgotten.entries), ["form"]);
+        let kept = [
+            (1, None, "heron"),
+            (3, Some("b.md"), "letter"),
+            (4, Some("a.md"), "another"),
+        ];
+        assert_eq!(facts(&read(dir.path()).unwrap()), kept);
+        assert_eq!(facts(&Journal::open(dir.path()).unwrap().1), kept);
+    }
+
+    #[test]
+    fn joined_journals_keep_the_numbers_that_they_had_before_something_was_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(super::super::FILE_NAME);
+        let part = |name: &str| -> Vec<u8> {
+            let lines = (1..=3_u64).flat_map(|n| {
+                record::line(
+                    n,
+                    n,
+                    &of(&format!("{name}{n}.md"), &format!("text of {name}{n}")),
+                )
+            });
+            lines.collect()
+        };
+        let moves = record::moved_line(4, &moved("a2.md", "z.md"));
+        std::fs::write(&path, [part("a"), moves, part("b")].concat()).unwrap();
+        let (mut journal, replay) = Journal::open(dir.path()).unwrap();
+        let before: Vec<u64> = replay.entries.iter().map(|entry| entry.sequence).collect();
+        assert_eq!(before, [1, 2, 3, 4, 5, 6]);
+        let of_b2 = Selection::Document("b2.md".to_owned());
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(preview(&bytes, &of_b2).entries[0].sequence, 5);
+        let forgotten = journal.forget(&of_b2, 9).unwrap();
+        assert_eq!(forgotten.entries[0].sequence, 5);
+        let kept = [
+            (1, Some("a1.md"), "text of a1"),
+            (2, Some("z.md"), "text of a2"),
+            (3, Some("a3.md"), "text of a3"),
+            (4, Some("b1.md"), "text of b1"),
+            (6, Some("b3.md"), "text of b3"),
+        ];
+        assert_eq!(facts(&read(dir.path()).unwrap()), kept);
+        let of_a1 = journal.forget(&Selection::Document("a1.md".to_owned()), 9);
+        assert_eq!(of_a1.unwrap().entries[0].sequence, 1);
+        assert_eq!(facts(&read(dir.path()).unwrap()), kept[1..]);
+        assert_eq!(journal.append(&of("c.md", "new"), 10).unwrap().sequence, 7);
+    }
+
     #[test]
     fn a_document_that_is_no_more_is_forgotten_by_the_name_that_it_had() {
         let dir = tempfile::tempdir().unwrap();
@@ -278,9 +314,11 @@ mod tests {
         }
         let path = dir.path().join(super::super::FILE_NAME);
         let before = std::fs::read(&path).unwrap();
+        std::fs::write(path.with_extension("torn"), "Smi").unwrap();
         let nothing = journal.forget(&Selection::Text("Smith".to_owned()), 9);
         assert_eq!(nothing.unwrap(), Forgotten::default());
         assert_eq!(std::fs::read(&path).unwrap(), before);
+        assert!(path.with_extension("torn").exists());
         let old = journal.forget(&Selection::Before(5), 9).unwrap();
         assert_eq!(texts(&old.entries), ["Dr. Miller called"]);
         let named = journal.forget(&Selection::Text("Miller".to_owned()), 9);

@@ -155,8 +155,34 @@ pub(super) fn line(sequence: u64, time: u64, correction: &Correction) -> Vec<u8>
     bytes
 }
 
+/// The line of a correction that stands in `stored`, its end included, with another number and
+/// another name of its document. What newer builds have written there stays.
+pub(super) fn rewritten(stored: &[u8], entry: &Entry) -> Vec<u8> {
+    let fields = serde_json::from_slice(without_mark(stored));
+    let Ok(serde_json::Value::Object(mut fields)) = fields else {
+        return line(entry.sequence, entry.time, &entry.correction);
+    };
+    fields.insert("seq".to_owned(), entry.sequence.into());
+    // How the text is read may follow from the name that goes.
+    let format = entry.correction.format.name();
+    fields.insert("format".to_owned(), format.into());
+    match &entry.correction.document {
+        Some(name) => fields.insert("document".to_owned(), name.as_str().into()),
+        None => fields.remove("document"),
+    };
+    let mut bytes = serde_json::Value::Object(fields).to_string().into_bytes();
+    bytes.push(b'\n');
+    bytes
+}
+
+/// The line without the byte order mark that an editor may have put before it.
+fn without_mark(line: &[u8]) -> &[u8] {
+    line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line)
+}
+
 /// What a line says; or what is wrong with it.
 pub(super) fn read(line: &[u8]) -> Result<Record, String> {
+    let line = without_mark(line);
     let line: Line = match serde_json::from_slice(line) {
         Ok(line) => line,
         Err(error) => {
@@ -268,6 +294,28 @@ mod tests {
             assert_eq!((entry.sequence, entry.time), (7, 9));
             assert_eq!(entry.correction, correction);
         }
+    }
+
+    #[test]
+    fn a_line_gets_another_number_and_name_and_keeps_all_else() {
+        let stored = br#"{"v":1,"seq":3,"time":5,"document":"file:///b.org","text":"* b","labels":["x"],"accepted":["x"],"rejected":[],"mood":"?"}"#;
+        let mut entry = entry(&[&b"\xEF\xBB\xBF"[..], stored].concat());
+        entry.sequence = 7;
+        entry.correction.document = None;
+        let line = rewritten(stored, &entry);
+        assert!(line.ends_with(b"}\n"));
+        let fields: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(fields["mood"], "?");
+        let Ok(Record::Correction(again)) = read(&line) else {
+            panic!("no correction");
+        };
+        assert_eq!(again, entry);
+        assert_eq!(again.correction.format, Format::Org);
+        entry.correction.document = Some("file:///c.md".to_owned());
+        assert_eq!(
+            read(&rewritten(stored, &entry)),
+            Ok(Record::Correction(entry))
+        );
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(super) struct Replaying {
     entries: Vec<Entry>,
     moved: Vec<Moved>,
     by_document: HashMap<String, Vec<usize>>,
+    /// Of corrections of documents that are no more, the last name: place in the journal to name.
+    pub(super) ended: HashMap<usize, String>,
 }
 
 impl Replaying {
@@ -64,7 +66,8 @@ impl Replaying {
             self.entries[*place].correction.document = moved.to.clone();
         }
         let Some(to) = &moved.to else {
-            return;
+            let ended = places.into_iter().map(|place| (place, moved.from.clone()));
+            return self.ended.extend(ended);
         };
         let overwritten = self.by_document.insert(to.clone(), places);
         for place in overwritten.into_iter().flatten() {
