@@ -349,21 +349,6 @@ impl Verdicts {
 }
 
 impl Verdict {
-    /// Whether a person said that this label does not fit here.
-    pub fn rejects(&self, label: &str) -> bool {
-        self.on(&label.to_lowercase()) == Some(false)
-    }
-
-    /// Whether a person said that this label fits here.
-    pub fn accepts(&self, label: &str) -> bool {
-        self.on(&label.to_lowercase()) == Some(true)
-    }
-
-    fn on(&self, name: &str) -> Option<bool> {
-        let mut said = self.said.iter().map(|(_, said)| said);
-        said.find_map(|said| said.get(name).copied())
-    }
-
     /// What a person said last of a label here, under whatever name it has now or had before:
     /// whether it fits. Of labels that became one it is enough that one fits, where one correction
     /// judged them.
@@ -452,12 +437,17 @@ mod tests {
     #[test]
     fn the_latest_verdict_holds_and_only_for_its_document() {
         let mut verdicts = Verdicts::default();
+        let set = LabelSet::from_names(["Tax", "garden"]).unwrap();
+        let said = |verdicts: &Verdicts| {
+            let verdict = verdicts.of("a.md").unwrap();
+            let said: Vec<Option<bool>> = set.labels().iter().map(|l| verdict.of(l)).collect();
+            said
+        };
         verdicts.apply(&correct(&[], &["tax"]).unwrap(), 1);
-        assert!(verdicts.of("a.md").unwrap().rejects("Tax"));
+        assert_eq!(said(&verdicts), [Some(false), None]);
         assert_eq!(verdicts.of("b.md"), None);
         verdicts.apply(&correct(&["tax"], &["garden"]).unwrap(), 2);
-        let verdict = verdicts.of("a.md").unwrap();
-        assert!(!verdict.rejects("tax") && verdict.accepts("tax") && verdict.rejects("garden"));
+        assert_eq!(said(&verdicts), [Some(true), Some(false)]);
     }
 
     #[test]

@@ -315,12 +315,11 @@ impl Desk {
         decisions.map(record).collect()
     }
 
-    /// Whether a person said that a label does not fit a document.
-    pub fn rejects(&self, document: &str, label: &str) -> bool {
+    /// Whether a person said last that a label of the set does not fit a document.
+    pub fn rejects(&self, document: &str, label: &str, set: &LabelSet) -> bool {
         let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
-        verdicts
-            .of(document)
-            .is_some_and(|verdict| verdict.rejects(label))
+        let said = verdicts.of(document).zip(set.find(label));
+        said.is_some_and(|(verdict, label)| verdict.of(set.label(label)) == Some(false))
     }
 
     /// The folders of this user.

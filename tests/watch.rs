@@ -200,6 +200,33 @@ fn a_tag_that_a_person_took_out_is_a_correction_and_never_returns() {
 }
 
 #[test]
+fn the_latest_word_on_a_tag_counts_whatever_its_label_was_called_meanwhile() {
+    let user = User::new();
+    let set = user.home.path("config/set.toml");
+    let rename = |old: &str, new: &str| {
+        let (shown, code) = user
+            .home
+            .run(&["labelset", "rename", set.to_str().unwrap(), old, new]);
+        assert_eq!(code, 0, "{shown}");
+    };
+    user.write("a.md", "Roses want pruning.\n");
+    user.home.run(&["correct", "a.md", "--remove", "garden"]);
+    rename("garden", "beds");
+    user.home.run(&["correct", "a.md", "--add", "beds"]);
+    rename("beds", "garden");
+    user.watch(&["--sink", "frontmatter"]);
+    user.until_tagged("a.md");
+    user.settled();
+    let tagged = user.read("a.md");
+    assert!(tagged.contains("  - garden\n"), "{tagged}");
+    user.write("a.md", &tagged.replace("  - garden\n", ""));
+    let corrections = || user.home.status()["journal"]["corrections"].clone();
+    user.until("correction", corrections, |count| *count == 3);
+    user.settled();
+    assert!(!user.read("a.md").contains("garden"));
+}
+
+#[test]
 fn a_rename_a_move_and_a_removal_are_followed() {
     let user = User::new();
     user.write("a.md", "Roses.\n");

@@ -77,7 +77,8 @@ impl Desk {
         let mut written = compared(&standing, &suggested, &rules.labels);
         let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
         let known = text.name.as_deref().and_then(|name| verdicts.of(name));
-        if written.unsaid.is_none() && known.is_some_and(|known| written.adds_nothing_to(known)) {
+        let is_known = known.is_some_and(|known| written.adds_nothing_to(known, &rules.labels));
+        if written.unsaid.is_none() && is_known {
             written.unsaid = Some(Unsaid::Known);
         }
         Ok(written)
@@ -85,9 +86,13 @@ impl Desk {
 }
 
 impl Written {
-    fn adds_nothing_to(&self, known: &Verdict) -> bool {
-        self.accepted.iter().all(|label| known.accepts(label))
-            && self.rejected.iter().all(|label| known.rejects(label))
+    fn adds_nothing_to(&self, known: &Verdict, set: &LabelSet) -> bool {
+        let is_said = |label: &String, fits| {
+            let label = set.find(label);
+            label.is_some_and(|label| known.of(set.label(label)) == Some(fits))
+        };
+        self.accepted.iter().all(|label| is_said(label, true))
+            && self.rejected.iter().all(|label| is_said(label, false))
     }
 }
 
@@ -148,7 +153,9 @@ fn compared(standing: &Standing, suggested: &[String], set: &LabelSet) -> Writte
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::correction::{Correction, Source, Verdicts};
     use crate::document::Format;
+    use crate::label::Descriptions;
 
     #[track_caller]
     fn check(source: &str, suggested: &[&str]) -> Written {
@@ -168,6 +175,39 @@ mod tests {
             (written.ignored, written.unsaid),
             (vec!["home".to_owned()], None)
         );
+    }
+
+    #[test]
+    fn what_a_label_was_called_meanwhile_makes_no_old_verdict_the_latest() {
+        let said = |accepted: &[&str], rejected: &[&str]| {
+            let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            Correction {
+                document: Some("a.md".to_owned()),
+                text: "text".to_owned(),
+                format: Format::Markdown,
+                labels: Vec::new(),
+                accepted: names(accepted),
+                rejected: names(rejected),
+                descriptions: Descriptions::new(),
+                source: Source::Editor,
+                shown: None,
+            }
+        };
+        // It was `garden`, then `beds`, and is `garden` again.
+        let set = "[[label]]\nname = 'garden'\naliases = ['beds']\n";
+        let set = LabelSet::parse(set).unwrap();
+        let mut verdicts = Verdicts::default();
+        verdicts.apply(&said(&["garden"], &[]));
+        verdicts.apply(&said(&[], &["beds"]));
+        let written = Written {
+            accepted: vec!["garden".to_owned()],
+            ..Written::default()
+        };
+        let is_known =
+            |verdicts: &Verdicts| written.adds_nothing_to(verdicts.of("a.md").unwrap(), &set);
+        assert!(!is_known(&verdicts), "the latest says that it does not fit");
+        verdicts.apply(&said(&["garden"], &[]));
+        assert!(is_known(&verdicts));
     }
 
     #[test]

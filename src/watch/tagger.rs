@@ -287,7 +287,7 @@ impl Tagger {
         let mut verdict = opened.verdict.clone();
         verdict
             .rejected
-            .retain(|label| !self.desk.rejects(&name, label));
+            .retain(|label| !self.desk.rejects(&name, label, &rules.rules.labels));
         if verdict.is_empty() {
             return;
         }
