@@ -128,6 +128,14 @@ fn a_verdict_that_goes_against_those_on_like_notes_is_asked_again_until_it_is_re
 }
 
 #[test]
+fn a_long_document_is_told_as_a_whole_because_the_verdict_is_recorded_with_it() {
+    let home = Home::new(&LABELS);
+    let text = "The roses in the garden grew well.\n".repeat(3_000);
+    std::fs::write(home.path("notes/long.md"), &text).unwrap();
+    assert_eq!(queue(&home, &[])["queue"][0]["text"], text);
+}
+
+#[test]
 fn of_a_document_without_words_nobody_is_asked() {
     let home = Home::new(&LABELS);
     notes(&home, 2);

@@ -4,7 +4,7 @@
 //! like documents, and none of which nothing can be said; a document that cannot be read is named
 //! and left out; only so many are read that a person need not wait for long. Writes nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
@@ -16,7 +16,7 @@ use super::{Choice, Desk, DeskError, Rules, Tagged, Text};
 use crate::document::{Document, Format};
 use crate::engine::Embedding;
 use crate::engine::scheduler::Priority;
-use crate::label::LabelId;
+use crate::label::{LabelId, LabelSet};
 use crate::learn::memory::Suspicion;
 use crate::learn::review::{
     Accuracy, Candidate, Chosen, choose, doubt, is_enough, most_again, with_again,
@@ -26,10 +26,10 @@ use crate::learn::review::{
 const MOST_READ: usize = 200;
 /// So many of the texts that were judged last say what is different.
 const MOST_JUDGED: usize = 1_000;
+/// So many bytes of text are told at once; what is left is there the next time.
+const MOST_TOLD: usize = 16 << 20;
 /// So many that cannot be read are named.
 const MOST_FAULTS: usize = 5;
-/// A document that nobody finishes reading is shown from its beginning.
-const MOST_SHOWN: usize = 64 << 10;
 
 /// A document that may be looked at.
 #[derive(Clone, Debug)]
@@ -62,16 +62,16 @@ impl Desk {
         count: usize,
         seed: u64,
     ) -> Result<ReviewResult, DeskError> {
-        let (suspicions, known) = {
-            let memory = self.memory();
-            (memory.suspicions(), memory.directions(MOST_JUDGED))
-        };
-        let again = asked_again(&documents, &suspicions, most_again(count));
-        let (judged, verdicts) = {
+        let (sampled, verdicts, judged) = {
             let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
-            documents.retain(|document| verdicts.of(&document.uri).is_none());
-            (verdicts.sampled(), verdicts.count())
+            let judged = documents.extract_if(.., |document| verdicts.of(&document.uri).is_some());
+            let judged: Vec<Reviewable> = judged.collect();
+            (verdicts.sampled(), verdicts.count(), judged)
         };
+        let mut rules = HashMap::new();
+        let suspicions = self.doubtful(&judged, choice, &mut rules).await;
+        let again = asked_again(&judged, &suspicions, most_again(count));
+        let known = self.memory().directions(MOST_JUDGED);
         let mut open = documents.len();
         // Of many documents chance takes some, so that each queue is made of others.
         documents.sort_by_cached_key(|document| lot(seed, &document.uri));
@@ -80,7 +80,6 @@ impl Desk {
         documents.extend(again);
         let mut faults = Vec::new();
         let mut read = Vec::new();
-        let mut rules = HashMap::new();
         let mut n_fresh = 0;
         for (place, document) in documents.into_iter().enumerate() {
             let name = document.name.clone();
@@ -102,7 +101,12 @@ impl Desk {
         let candidates: Vec<Candidate> = read[..n_fresh].iter().map(candidate).collect();
         let chosen = choose(&candidates, &known, verdicts, count, seed);
         let again: Vec<usize> = (n_fresh..read.len()).collect();
-        let chosen = with_again(chosen, &again, count);
+        let mut chosen = with_again(chosen, &again, count);
+        let mut told = 0;
+        chosen.retain(|chosen| {
+            told += read[chosen.candidate].source.len();
+            told <= MOST_TOLD
+        });
         Ok(ReviewResult {
             queue: chosen
                 .iter()
@@ -110,10 +114,59 @@ impl Desk {
                 .collect(),
             open,
             cut: open > looked_at,
-            accuracy: Accuracy::of(&judged),
-            enough: is_enough(&judged),
+            accuracy: Accuracy::of(&sampled),
+            enough: is_enough(&sampled),
             faults,
         })
+    }
+
+    /// The doubtful verdicts on these documents, the most doubtful first, in the labels that hold for
+    /// each. Where none can be told, nothing is doubtful.
+    async fn doubtful(
+        self: &Arc<Desk>,
+        judged: &[Reviewable],
+        choice: &Choice,
+        rules: &mut HashMap<PathBuf, Rules>,
+    ) -> Vec<Suspicion> {
+        let mut of_set: Vec<(Arc<LabelSet>, HashSet<&str>)> = Vec::new();
+        for document in judged {
+            let Ok(rules) = self.rules_of(document, choice, rules).await else {
+                continue;
+            };
+            let known = of_set
+                .iter_mut()
+                .find(|(set, _)| Arc::ptr_eq(set, &rules.labels) || **set == *rules.labels);
+            match known {
+                Some((_, documents)) => _ = documents.insert(&document.uri),
+                None => of_set.push((rules.labels, HashSet::from([document.uri.as_str()]))),
+            }
+        }
+        let memory = self.memory();
+        let mut doubtful: Vec<Suspicion> = Vec::new();
+        for (set, documents) in of_set {
+            let of_documents = memory.suspicions(&set).into_iter();
+            doubtful.extend(of_documents.filter(|one| documents.contains(&*one.document)));
+        }
+        doubtful.sort_by(|a, b| b.against.total_cmp(&a.against));
+        doubtful
+    }
+
+    /// The rules that hold for a document; of each folder they are read once.
+    async fn rules_of(
+        self: &Arc<Desk>,
+        document: &Reviewable,
+        choice: &Choice,
+        rules: &mut HashMap<PathBuf, Rules>,
+    ) -> Result<Rules, DeskError> {
+        let dir = document.path.parent().unwrap_or(Path::new(".")).to_owned();
+        if let Some(known) = rules.get(&dir) {
+            return Ok(known.clone());
+        }
+        let (desk, choice, folder) = (Arc::clone(self), choice.clone(), dir.clone());
+        let found = tokio::task::spawn_blocking(move || desk.rules(Some(&folder), &choice));
+        let found = found.await.map_err(|_| DeskError::Broken)??;
+        rules.insert(dir, found.clone());
+        Ok(found)
     }
 
     async fn look_at(
@@ -122,18 +175,8 @@ impl Desk {
         choice: &Choice,
         rules: &mut HashMap<PathBuf, Rules>,
     ) -> Result<Read, Fault> {
-        let dir = document.path.parent().unwrap_or(Path::new(".")).to_owned();
-        let of_folder = match rules.get(&dir) {
-            Some(known) => known.clone(),
-            None => {
-                let (desk, choice, folder) = (Arc::clone(self), choice.clone(), dir.clone());
-                let found = tokio::task::spawn_blocking(move || desk.rules(Some(&folder), &choice));
-                let found = found.await.map_err(|_| Fault::Desk(DeskError::Broken))?;
-                let found = found.map_err(|error| Fault::Desk(error.into()))?;
-                rules.insert(dir, found.clone());
-                found
-            }
-        };
+        let of_folder = self.rules_of(&document, choice, rules).await;
+        let of_folder = of_folder.map_err(Fault::Desk)?;
         let path = document.path.clone();
         let format = Format::from_path(&path);
         let source = tokio::task::spawn_blocking(move || {
@@ -245,13 +288,12 @@ fn record(read: &Read, chosen: &Chosen, suspicions: &[Suspicion]) -> ReviewRecor
         label.suggested |= id.is_some_and(|id| tagged.has(id));
     }
     labels.sort_by_key(|label| !label.suggested);
-    let cut = read.source.floor_char_boundary(MOST_SHOWN);
     ReviewRecord {
         uri: read.document.uri.clone(),
         name: read.document.name.clone(),
         title: read.title.clone(),
         format: Format::from_path(&read.document.path).name().to_owned(),
-        text: read.source[..cut].to_owned(),
+        text: read.source.to_string(), // All of it: the verdict is recorded with it.
         why: chosen.why,
         again: suspicions
             .iter()

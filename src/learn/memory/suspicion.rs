@@ -1,10 +1,13 @@
 //! Verdicts that do not go with those on near texts: the memory in, what to ask again out.
 //!
-//! Invariant: what somebody has said twice of the same document is not asked again. Only texts that
-//! are near say anything: most wrong verdicts stand alone, and are not found this way
+//! Invariant: only what holds is asked again, and not what somebody has said twice of the same
+//! document. Only texts that are near say anything: most wrong verdicts stand alone, and are not found this way
 //! (`docs/decisions.md` has the figures). Pure.
 
-use super::{Entry, Memory, Verdict};
+use std::collections::{BTreeMap, HashSet};
+
+use super::{Entry, Memory, Verdict, resolved};
+use crate::label::{LabelId, LabelSet};
 use crate::learn::memory::neighbours::Likeness;
 
 /// Together the texts that say otherwise must be this near: one at a centred cosine of 0.84, or two
@@ -23,16 +26,40 @@ pub struct Suspicion {
     /// What was said.
     pub fits: bool,
     /// How near the texts are that say otherwise.
-    against: f32,
+    pub against: f32,
 }
 
 impl Memory {
-    /// The verdicts on documents that near texts contradict, the surest contradiction first, one a
-    /// document and label.
-    pub fn suspicions(&self) -> Vec<Suspicion> {
+    /// The verdicts on labels of `set` and on documents that near texts contradict, the surest
+    /// contradiction first, one a document and label.
+    pub fn suspicions(&self, set: &LabelSet) -> Vec<Suspicion> {
+        let mut names: Vec<Option<Option<LabelId>>> = vec![None; self.names.len()];
+        let mut label =
+            |name: usize| *names[name].get_or_insert_with(|| set.find(&self.names[name]));
+        let overruled = self.overruled(&mut label);
+        let mut of_label: BTreeMap<LabelId, Vec<Said>> = BTreeMap::new();
+        // What was said of a document under another name of the label was said before.
+        let mut before: HashSet<(&str, LabelId, bool)> = HashSet::new();
+        for entry in self.entries.values() {
+            for old in &entry.verdicts {
+                if overruled.contains(&(old.said, old.name))
+                    && let (Some(document), Some(label)) = (&entry.document, label(old.name))
+                {
+                    before.insert((document, label, old.fits));
+                }
+            }
+            let Some(likeness) = &entry.likeness else {
+                continue;
+            };
+            for (label, verdict) in resolved(entry, &mut label, &overruled) {
+                of_label
+                    .entry(label)
+                    .or_default()
+                    .push((entry, verdict, likeness));
+            }
+        }
         let mut found = Vec::new();
-        for (place, ids) in self.of_name.iter().enumerate() {
-            let said: Vec<Said> = ids.iter().filter_map(|id| self.said(*id, place)).collect();
+        for (label, said) in of_label {
             let has = |fits: bool| said.iter().any(|(_, verdict, _)| verdict.fits == fits);
             if !(has(true) && has(false)) {
                 continue;
@@ -42,6 +69,9 @@ impl Memory {
                 let Some(document) = entry.document.as_ref().filter(|_| !verdict.twice) else {
                     continue;
                 };
+                if before.contains(&(document.as_str(), label, verdict.fits)) {
+                    continue;
+                }
                 let others = said.iter().filter(|other| !std::ptr::eq(other.0, *entry));
                 let (mut with, mut against) = (0.0, 0.0);
                 for other in others {
@@ -54,7 +84,7 @@ impl Memory {
                 if against >= LEAST_AGAINST && against > OUTWEIGHED * with {
                     found.push(Suspicion {
                         document: document.clone(),
-                        label: self.names[place].clone(),
+                        label: set.label(label).name.clone(),
                         fits: verdict.fits,
                         against,
                     });
@@ -70,13 +100,6 @@ impl Memory {
         let latest = self.entries.values().rev();
         let known = latest.filter_map(|entry| Some(entry.likeness.as_ref()?.unit()));
         known.take(most).collect()
-    }
-
-    fn said(&self, id: u64, place: usize) -> Option<Said<'_>> {
-        let entry = self.entries.get(&id)?;
-        let mut verdicts = entry.verdicts.iter();
-        let verdict = verdicts.find(|verdict| verdict.name == place)?;
-        Some((entry, verdict, entry.likeness.as_ref()?))
     }
 
     fn nearness(&self, here: &Likeness, there: &Likeness) -> f32 {

@@ -294,11 +294,11 @@ fn a_verdict_that_near_texts_contradict_is_asked_again_until_it_is_said_twice() 
         let stray = 0.1 * id as f32;
         remember(&mut memory, id, &yes(text), &towards(0, stray));
     }
-    assert_eq!(memory.suspicions(), []);
+    assert_eq!(memory.suspicions(&set()), []);
     let odd = of_document(no("c"), "file:///c");
     remember(&mut memory, 3, &odd, &towards(0, 0.3));
     let asked: Vec<(String, bool)> = memory
-        .suspicions()
+        .suspicions(&set())
         .into_iter()
         .map(|suspicion| {
             assert_eq!(suspicion.document, "file:///c");
@@ -309,7 +309,7 @@ fn a_verdict_that_near_texts_contradict_is_asked_again_until_it_is_said_twice() 
     assert!(asked.contains(&("mopsy".to_owned(), false)));
     // Said again of the same document, it is meant.
     remember(&mut memory, 4, &odd, &towards(0, 0.3));
-    assert_eq!(memory.suspicions(), []);
+    assert_eq!(memory.suspicions(&set()), []);
     // The other way round it goes with the others.
     remember(
         &mut memory,
@@ -317,7 +317,38 @@ fn a_verdict_that_near_texts_contradict_is_asked_again_until_it_is_said_twice() 
         &of_document(yes("c"), "file:///c"),
         &towards(0, 0.3),
     );
-    assert_eq!(memory.suspicions(), []);
+    assert_eq!(memory.suspicions(&set()), []);
+}
+
+#[test]
+fn a_verdict_that_holds_no_more_is_not_asked_again_whatever_its_label_is_called_now() {
+    let renamed = "[[label]]\nname = 'beds'\naliases = ['mopsy']\n";
+    let renamed = LabelSet::parse(renamed).unwrap();
+    let mut memory = memory();
+    for (id, text) in [(1, "a"), (2, "b")] {
+        let no = correction(text, &["tax"], &["mopsy"]);
+        remember(&mut memory, id, &no, &towards(0, 0.1 * id as f32));
+    }
+    let odd = of_document(correction("c", &["mopsy"], &[]), "file:///c");
+    remember(&mut memory, 3, &odd, &towards(0, 0.3));
+    let asked = |memory: &Memory| -> Vec<(String, bool)> {
+        let suspicions = memory.suspicions(&renamed).into_iter();
+        suspicions.map(|one| (one.label, one.fits)).collect()
+    };
+    assert_eq!(asked(&memory), [("beds".to_owned(), true)]);
+    // A set without the label asks nothing about it.
+    let others = LabelSet::from_names(["tax"]).unwrap();
+    assert_eq!(memory.suspicions(&others), []);
+    let mut under = |id, accepted: &[&str], rejected: &[&str]| {
+        let mut said = odd.clone();
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        (said.accepted, said.rejected) = (names(accepted), names(rejected));
+        remember(&mut memory, id, &said, &towards(0, 0.3));
+        asked(&memory)
+    };
+    // Said again under the new name, it is meant; and it holds no more where it is taken back.
+    assert_eq!(under(4, &["beds"], &[]), []);
+    assert_eq!(under(5, &[], &["beds"]), []);
 }
 
 #[test]
@@ -327,7 +358,7 @@ fn texts_that_are_far_contradict_nothing() {
     let other = of_document(correction("b", &[], &["mopsy"]), "file:///b");
     remember(&mut memory, 1, &one, &towards(0, 0.0));
     remember(&mut memory, 2, &other, &towards(1, 0.0));
-    assert_eq!(memory.suspicions(), []);
+    assert_eq!(memory.suspicions(&set()), []);
     assert_eq!(memory.directions(9).len(), 2);
     assert_eq!(memory.directions(1).len(), 1);
 }
