@@ -119,7 +119,11 @@ impl Surroundings {
     /// The settings that hold in this folder; where no `gliznet.toml` in or above it names a label
     /// set, the one of the watched folder that it is in.
     pub(crate) fn of(folder: &Path) -> anyhow::Result<Surroundings> {
-        let folders = Folders::of_this_user()?;
+        Surroundings::with(Folders::of_this_user()?, folder)
+    }
+
+    /// The same for the user whose folders these are.
+    pub(crate) fn with(folders: Folders, folder: &Path) -> anyhow::Result<Surroundings> {
         let mut settings = Settings::load(&folders, folder)?;
         if settings.labelset_of_workspace(&folders).is_none()
             && let Some((value, file)) = watch::labelset_of(&folders, folder)

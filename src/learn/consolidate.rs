@@ -41,6 +41,7 @@ use std::time::Instant;
 use candle_core::{Device, Tensor};
 
 use super::gate::{self, Evidence, Limits, Verdict};
+use super::journal::{self, Entry};
 use super::versions::manifest::{Candidate, Lessons, Manifest, Outcome, Training};
 use super::versions::{Loaded, VersionError, Versions};
 use crate::label::Descriptions;
@@ -75,6 +76,8 @@ pub struct Job {
     pub cache: PathBuf,
     /// Everything that somebody has ever said.
     pub lessons: Vec<Lesson>,
+    /// The data folder whose journal says so; none where no journal does.
+    pub journal: Option<PathBuf>,
     /// What must always be right.
     pub pinned: Pins,
     /// What the labels mean that somebody has judged.
@@ -444,6 +447,7 @@ fn run(job: &Job, tell: &mut Tell) -> Result<(Manifest, Option<Cross>), Consolid
         seed: job.seed,
         corrections,
         held_out: numbers(&split.held_out),
+        left: split.left,
         last: job.last,
         candidates: judged
             .iter()
@@ -462,16 +466,25 @@ fn run(job: &Job, tell: &mut Tell) -> Result<(Manifest, Option<Cross>), Consolid
         program: env!("CARGO_PKG_VERSION").to_owned(),
         ..Manifest::default()
     };
-    if job.versions.current(&start.base) != start.pointed {
-        return Err(ConsolidateError::Overtaken);
+    if let Some(data) = &job.journal
+        && was_forgotten(&job.lessons, &journal::read(data)?.entries)
+    {
+        return Err(ConsolidateError::Forgotten);
     }
     let delta = passed.as_ref().map(|(_, delta)| delta);
-    let manifest = job.versions.add(manifest, delta)?;
+    let added = job.versions.add_after(start.pointed, manifest, delta)?;
+    let manifest = added.ok_or(ConsolidateError::Overtaken)?;
     if passed.is_some() {
-        job.versions.point(&start.base, manifest.number)?;
         job.versions.prune(&start.base)?;
     }
     Ok((manifest, cross))
+}
+
+/// Whether a correction behind these lessons is in the journal no more.
+fn was_forgotten(lessons: &[Lesson], entries: &[Entry]) -> bool {
+    let there: BTreeSet<u64> = entries.iter().map(|entry| entry.sequence).collect();
+    let mut numbers = lessons.iter().flat_map(|lesson| &lesson.corrections);
+    numbers.any(|number| !there.contains(number))
 }
 
 /// Holds the place of the only job, until it is dropped or the process ends.

@@ -159,17 +159,43 @@ impl Versions {
     ///
     /// # Errors
     /// The system refuses; nothing with a number was left.
-    pub fn add(
+    pub fn add(&self, manifest: Manifest, delta: Option<&Delta>) -> Result<Manifest, VersionError> {
+        let _lock = self.lock()?;
+        self.add_held(manifest, delta)
+    }
+
+    /// Stores a version as `add` does, and lets it serve if it passed the gate; none if another
+    /// version should serve by now than `pointed`.
+    ///
+    /// # Errors
+    /// As of `add` and `point`.
+    pub fn add_after(
+        &self,
+        pointed: u32,
+        manifest: Manifest,
+        delta: Option<&Delta>,
+    ) -> Result<Option<Manifest>, VersionError> {
+        let _lock = self.lock()?;
+        if self.current(&manifest.base) != pointed {
+            return Ok(None);
+        }
+        let manifest = self.add_held(manifest, delta)?;
+        if manifest.outcome == Outcome::Accepted {
+            self.point_held(&manifest.base, manifest.number)?;
+        }
+        Ok(Some(manifest))
+    }
+
+    fn add_held(
         &self,
         mut manifest: Manifest,
         delta: Option<&Delta>,
     ) -> Result<Manifest, VersionError> {
-        let _lock = self.lock()?;
         self.sweep();
         let all = self.list();
         let pointed = self.current(&manifest.base);
         let last = all.last().map_or(0, |found| found.number).max(pointed);
-        manifest.number = last + 1;
+        manifest.number = last.saturating_add(1);
         manifest.v = manifest::VERSION;
         manifest.sha256 = delta.map(|delta| hexadecimal(&Sha256::digest(delta.weights())));
         let calibration = delta.and_then(Delta::calibration);
@@ -237,6 +263,8 @@ impl Versions {
     /// # Errors
     /// There is no such version, it cannot serve, or the system refuses.
     pub fn rollback(&self, base: &str, to: Option<u32>, why: Why) -> Result<u32, VersionError> {
+        // Where nothing was ever learnt, nothing is begun.
+        let _lock = self.any().then(|| self.lock()).transpose()?;
         let (current, fault) = self.pointer(base);
         let to = match to {
             Some(to) => to,
@@ -250,7 +278,7 @@ impl Versions {
         }
         if to == current {
             if fault.is_some() {
-                self.point(base, to)?;
+                self.point_held(base, to)?;
             }
             return Ok(to);
         }
@@ -262,14 +290,13 @@ impl Versions {
             by: why.by,
             reason: why.reason,
         })?;
-        self.point(base, to)?;
+        self.point_held(base, to)?;
         Ok(to)
     }
 
     /// Writes a move down, unless it is what was written last: a process may have been ended
-    /// between its record and the pointer.
+    /// between its record and the pointer. The lock is held.
     fn note(&self, made: Move) -> Result<(), VersionError> {
-        let _lock = self.lock()?;
         let same = |known: &Move| (known.from, known.to, known.by) == (made.from, made.to, made.by);
         if made.by == By::Alarm && self.moves(&made.base).last().is_some_and(same) {
             return Ok(());
@@ -347,7 +374,12 @@ impl Versions {
         let parent = self.manifest(number).ok().map(|manifest| manifest.parent);
         match parent.filter(|parent| *parent == 0 || is_right(*parent)) {
             Some(parent) => parent,
-            None => (1..number).rev().find(|n| is_right(*n)).unwrap_or(0),
+            // A pointer that is damaged may name any number; few are there.
+            None => {
+                let all = self.list().into_iter().rev().map(|found| found.number);
+                let mut older = all.filter(|older| *older < number);
+                older.find(|n| is_right(*n)).unwrap_or(0)
+            }
         }
     }
 

@@ -1,4 +1,5 @@
-//! What a job has the model read: everything the first time, and then only what is new.
+//! What a job has the model read: everything the first time, and then only what is new; and what it
+//! keeps of what was forgotten meanwhile: nothing.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use gliznet::learn::consolidate::lesson::Lesson;
 use gliznet::learn::consolidate::{ConsolidateError, Job, Pins, Stage, learn};
+use gliznet::learn::versions::Manifest;
 use gliznet::model::store::ModelSource;
 
 use crate::pupil::{LABELS, Pupil};
@@ -27,13 +29,13 @@ fn lessons(n: usize, sets: &[Arc<Vec<String>>]) -> Vec<Lesson> {
     (0..n).map(lesson).collect()
 }
 
-/// In how many pieces, of up to sixteen texts, the model read what it was given.
-fn pieces(pupil: &Pupil, lessons: &[Lesson]) -> usize {
-    let job = Job {
+fn job(pupil: &Pupil, lessons: &[Lesson]) -> Job {
+    Job {
         source: ModelSource::Folder(pupil.source.clone()),
         versions: pupil.versions(),
         cache: pupil.home.path("cache"),
         lessons: lessons.to_vec(),
+        journal: None,
         pinned: Pins::default(),
         descriptions: BTreeMap::new(),
         vault: None,
@@ -41,22 +43,63 @@ fn pieces(pupil: &Pupil, lessons: &[Lesson]) -> usize {
         encoder: false,
         seed: 1,
         time: 0,
-    };
+    }
+}
+
+/// What came of a job, and in how many pieces, of up to sixteen texts, the model read.
+fn done(job: &Job) -> (Result<Manifest, ConsolidateError>, usize) {
     loop {
         let mut pieces = 0;
-        let learnt = learn(&job, &mut |stage| {
+        let learnt = learn(job, &mut |stage| {
             pieces += usize::from(matches!(stage, Stage::Reading { .. }));
             ControlFlow::Continue(())
         });
         match learnt {
             // A process that another test is just starting holds this one's locks until it runs.
             Err(ConsolidateError::Busy) => std::thread::sleep(Duration::from_millis(20)),
-            learnt => {
-                learnt.unwrap();
-                return pieces;
-            }
+            learnt => return (learnt, pieces),
         }
     }
+}
+
+fn pieces(pupil: &Pupil, lessons: &[Lesson]) -> usize {
+    let (learnt, pieces) = done(&job(pupil, lessons));
+    learnt.unwrap();
+    pieces
+}
+
+#[test]
+fn what_was_forgotten_while_it_was_being_learnt_is_not_known_after_it() {
+    let pupil = Pupil::new("manual");
+    let own = [Arc::new(LABELS.map(str::to_owned).to_vec())];
+    let lessons = lessons(20, &own);
+    let data = pupil.home.path("data");
+    let mut lines: Vec<String> = (1..=20)
+        .map(|seq| {
+            format!(
+                r#"{{"v":1,"seq":{seq},"time":1,"text":"t","labels":["a"],"accepted":["a"],"rejected":[]}}"#
+            )
+        })
+        .collect();
+    let write = |lines: &[String]| {
+        std::fs::write(data.join("corrections.jsonl"), lines.join("\n") + "\n").unwrap();
+    };
+    let job = Job {
+        journal: Some(data.clone()),
+        ..job(&pupil, &lessons)
+    };
+    let gone = lines.remove(7);
+    write(&lines);
+    let learnt = done(&job).0;
+    assert!(
+        matches!(learnt, Err(ConsolidateError::Forgotten)),
+        "{learnt:?}"
+    );
+    assert!(pupil.versions().list().is_empty());
+    lines.insert(7, gone);
+    write(&lines);
+    done(&job).0.unwrap();
+    assert_eq!(pupil.versions().list().len(), 1);
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::desk::Desk;
 use crate::desk::learning::{Doing, State};
 use crate::desk::protocol::LastRecord;
 use crate::engine::worker::Loading;
+use crate::learn::consolidate::ConsolidateError;
 use crate::learn::consolidate::report::{Ending, Line};
 use crate::learn::consolidate::track::Track;
 use crate::learn::consolidate::trigger::{Situation, is_due};
@@ -79,6 +80,10 @@ pub(super) struct Course {
     begun: u64,
     /// Corrections that a job has seen without coming to an end, or without anything to learn.
     tried: u64,
+    /// What the last job had no time for may be learnt: nobody has ended a job since.
+    may_go_on: bool,
+    /// Something was forgotten since the job began.
+    is_stale: bool,
     /// Jobs in a row that something stood in the way of.
     failures: u32,
     /// Nothing begins by itself before this moment.
@@ -116,6 +121,8 @@ impl Course {
             before: None,
             begun: 0,
             tried: 0,
+            may_go_on: true,
+            is_stale: false,
             failures: 0,
             not_before: None,
             asked: Vec::new(),
@@ -220,7 +227,8 @@ impl Course {
         }
         self.listen_to_alarm();
         let situation = Situation {
-            new: self.after(self.history.finished.max(self.tried)),
+            new: self.after(self.history.finished.max(self.tried))
+                + if self.may_go_on { self.left() } else { 0 },
             idle: self.desk.quiet(),
             refusals: self.history.refusals.saturating_add(self.failures),
         };
@@ -253,6 +261,10 @@ impl Course {
             // Something was forgotten: all that is left is told anew.
             self.numbers.clear();
             self.track = Track::default();
+            self.is_stale = true;
+            if let Some(child) = &mut self.child {
+                child.cancel();
+            }
         }
         self.is_unheard |= !replay.entries.is_empty();
         for entry in &replay.entries {
@@ -291,6 +303,13 @@ impl Course {
         self.numbers.len() - old
     }
 
+    /// How many the last job had no time for.
+    fn left(&self) -> usize {
+        let left = self.history.left.iter();
+        let there = left.filter(|number| self.numbers.binary_search(number).is_ok());
+        there.count()
+    }
+
     /// Begins a job, unless one runs.
     fn start(&mut self, encoder: bool) -> Result<(), String> {
         if self.child.is_some() {
@@ -309,6 +328,7 @@ impl Course {
         self.state.doing = Doing::Preparing;
         self.before = self.history.newest.map(|(number, _)| number);
         self.begun = self.numbers.last().copied().unwrap_or(0);
+        self.is_stale = false;
         self.child = Some(child);
         Ok(())
     }
@@ -321,6 +341,8 @@ impl Course {
         let (was_cancelled, last) = (child.is_cancelled(), child.last.take());
         let status = child.wait();
         self.state.doing = Doing::Resting;
+        self.read_journal(); // It may know of something forgotten before we do.
+        let is_stale = std::mem::take(&mut self.is_stale);
         if let Some(served) = self.models.served() {
             self.seen = None; // It may have been ended after its work, and before its last word.
             self.read_versions(&served);
@@ -345,6 +367,11 @@ impl Course {
                 let reason = known.map_or_else(String::new, |last| last.reason.clone());
                 (how, Some(number), reason)
             }
+            _ if is_stale => (
+                Ending::Cancelled,
+                None,
+                ConsolidateError::Forgotten.to_string(),
+            ),
             _ if was_cancelled => (
                 Ending::Cancelled,
                 None,
@@ -360,7 +387,10 @@ impl Course {
         };
         tracing::info!(how = how.name(), version, reason, "learning has ended");
         match how {
+            // What is left is as new as it was.
+            Ending::Cancelled if is_stale => self.failures = 0,
             Ending::Accepted | Ending::Refused | Ending::Nothing | Ending::Cancelled => {
+                self.may_go_on = how == Ending::Accepted;
                 self.failures = 0;
                 // The manifest says so too, unless the settings name another model by now.
                 self.tried = self.begun;
@@ -486,7 +516,7 @@ impl Course {
         {
             self.state.fault = Some(served.notes.join("; "));
         }
-        self.state.new = self.after(self.history.finished);
+        self.state.new = self.after(self.history.finished) + self.left();
         self.told.send_if_modified(|known| {
             let is_news = *known != self.state;
             known.clone_from(&self.state);

@@ -11,6 +11,8 @@ use crate::learn::versions::{By, Found, Manifest, Move, Versions};
 pub(super) struct History {
     /// The highest number of the journal that a finished job has seen.
     pub(super) finished: u64,
+    /// Corrections up to that number that the last job had no time for, if what came of it serves.
+    pub(super) left: Vec<u64>,
     /// Jobs in a row that came to nothing good.
     pub(super) refusals: u32,
     /// The newest version, whatever came of it.
@@ -39,6 +41,9 @@ impl History {
         };
         let is_bad = |m: &&&Manifest| m.outcome == Outcome::Refused || taken_back(m.number);
         let bad = of_journal.clone().rev().take_while(is_bad).count();
+        // After a refusal the next job waits for more, and has these to choose from again.
+        let left = of_journal.clone().next_back().filter(|m| !is_bad(m));
+        let left = left.map_or_else(Vec::new, |m| m.left.clone());
         let newest = manifests.last();
         let of_manifest = newest.map(|m| LastRecord {
             outcome: match m.outcome {
@@ -63,6 +68,7 @@ impl History {
         });
         History {
             finished: of_journal.map(|m| m.last).max().unwrap_or(0),
+            left,
             refusals: u32::try_from(bad).unwrap_or(u32::MAX),
             newest: newest.map(|m| (m.number, m.outcome)),
             last: of_manifest
@@ -98,6 +104,17 @@ mod tests {
             }),
             has_weights: outcome == Outcome::Accepted,
         }
+    }
+
+    #[test]
+    fn what_there_was_no_time_for_waits_unless_the_job_was_refused() {
+        use Outcome::{Accepted, Refused};
+        let mut all = [found(1, Accepted), found(2, Refused)];
+        for found in &mut all {
+            found.manifest.as_mut().unwrap().left = vec![3, 4];
+        }
+        assert_eq!(History::of("aaaa", &all[..1], Vec::new()).left, [3, 4]);
+        assert!(History::of("aaaa", &all, Vec::new()).left.is_empty());
     }
 
     #[test]

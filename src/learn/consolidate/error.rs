@@ -1,6 +1,7 @@
 //! Why nothing was learnt, in words that say what to do.
 
 use crate::engine::EngineError;
+use crate::learn::journal::JournalError;
 use crate::learn::versions::VersionError;
 use crate::model::checkpoint::CheckpointError;
 use crate::model::tokenizer::TokenizerError;
@@ -27,9 +28,17 @@ pub enum ConsolidateError {
         "another version of the model was chosen meanwhile; what was learnt is dropped, learn again"
     )]
     Overtaken,
+    /// What was learnt from is not to be known any more.
+    #[error(
+        "a text that was being learnt from was forgotten meanwhile; what was learnt is dropped, learn again"
+    )]
+    Forgotten,
     /// Weights broke.
     #[error("learning gave numbers that are none; nothing has changed, please report it")]
     NotFinite,
+    /// Nobody knows whether something was forgotten.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The model cannot be loaded.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

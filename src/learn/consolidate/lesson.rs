@@ -3,8 +3,10 @@
 //! Invariant: the latest verdict on a label of a text, or of a document, holds; a label that has
 //! another name now teaches under that, and one that its set has lost teaches nothing; a text that
 //! is held out once is held out for ever, whatever it is tagged with. Pure; knows nothing of models.
+//! Length: nearly half of it is tests.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::iter;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -12,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::correction::Correction;
 use crate::document::Document;
 use crate::engine::Passage;
+use crate::label::{Label, lower};
 use crate::learn::journal::Entry;
 
 /// One text in so many is never learnt from.
@@ -72,8 +75,45 @@ pub fn text_of(correction: &Correction) -> String {
     Passage::of(&document).text().to_owned()
 }
 
-/// What labels are called today, by the names that they had before.
-pub type Renamed = BTreeMap<String, String>;
+/// What labels are called today, by the names that they had before. Sets differ: one name may have
+/// become several.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Renamed(BTreeMap<String, BTreeSet<String>>);
+
+impl Renamed {
+    /// By the aliases of these labels.
+    pub fn of<'a>(labels: impl IntoIterator<Item = &'a Label>) -> Renamed {
+        let mut renamed = Renamed::default();
+        for label in labels {
+            for alias in &label.aliases {
+                renamed.add(alias, &label.name);
+            }
+        }
+        renamed
+    }
+
+    fn add(&mut self, before: &str, today: &str) {
+        let names = self.0.entry(lower(before)).or_default();
+        names.insert(lower(today));
+    }
+
+    /// What a label of `labels` is called today that was called `name`; none where it is not there.
+    /// As in a label set, case does not count.
+    fn now<'a>(&self, name: &str, labels: &'a [String]) -> Option<&'a str> {
+        if let Some(same) = labels.iter().find(|label| *label == name) {
+            return Some(same);
+        }
+        let name = lower(name);
+        let today = self.0.get(&name).into_iter().flatten();
+        let mut names = iter::once(&name).chain(today);
+        names
+            .find_map(|name| {
+                let mut labels = labels.iter();
+                labels.find(|label| lower(label) == *name)
+            })
+            .map(String::as_str)
+    }
+}
 
 /// What the journal teaches, oldest first. Texts without any verdict that still counts are left out.
 pub fn lessons(entries: &[Entry], renamed: &Renamed) -> Vec<Lesson> {
@@ -82,7 +122,7 @@ pub fn lessons(entries: &[Entry], renamed: &Renamed) -> Vec<Lesson> {
     let mut said: Vec<BTreeMap<String, (usize, bool)>> = Vec::new();
     let mut by_text: HashMap<u64, usize> = HashMap::new();
     let mut by_document: HashMap<&str, Vec<usize>> = HashMap::new();
-    let sets = LabelSets::of(entries);
+    let sets = LabelSets::of(entries, renamed);
     for (age, entry) in entries.iter().enumerate() {
         let correction = &entry.correction;
         let text = text_of(correction);
@@ -101,7 +141,7 @@ pub fn lessons(entries: &[Entry], renamed: &Renamed) -> Vec<Lesson> {
             said.push(BTreeMap::new());
         }
         let judged = correction.verdicts().map(|(name, fits)| {
-            let now = now(name, &labels, renamed).unwrap_or(name);
+            let now = renamed.now(name, &labels).unwrap_or(name);
             (now.to_owned(), (age, fits))
         });
         let judged = merged(judged);
@@ -123,7 +163,7 @@ pub fn lessons(entries: &[Entry], renamed: &Renamed) -> Vec<Lesson> {
     for (lesson, said) in lessons.iter_mut().zip(said) {
         let labels = Arc::clone(&lesson.labels);
         let known = said.into_iter().filter_map(|(name, said)| {
-            let now = now(&name, &labels, renamed)?;
+            let now = renamed.now(&name, &labels)?;
             Some((now.to_owned(), said))
         });
         let verdicts = merged(known).into_iter();
@@ -131,13 +171,6 @@ pub fn lessons(entries: &[Entry], renamed: &Renamed) -> Vec<Lesson> {
     }
     lessons.retain(|lesson| !lesson.verdicts.is_empty());
     lessons
-}
-
-/// What a label of `labels` is called today that was called `name`; none where it is not there.
-fn now<'a>(name: &'a str, labels: &[String], renamed: &'a Renamed) -> Option<&'a str> {
-    let names = [Some(name), renamed.get(name).map(String::as_str)];
-    let is_known = |name: &&str| labels.iter().any(|label| label == name);
-    names.into_iter().flatten().find(is_known)
 }
 
 /// What was said last of each label. Of labels that became one it is enough that one fits, where
@@ -157,32 +190,61 @@ struct LabelSets<'a> {
     now: HashMap<&'a [String], Arc<Vec<String>>>,
 }
 
+/// A list of labels, and when it was seen.
+struct Seen<'a> {
+    labels: &'a [String],
+    /// The same in lower case.
+    names: BTreeSet<String>,
+    first: usize,
+    last: usize,
+}
+
+impl Seen<'_> {
+    /// Whether this list is an older form of the set that `newer` is a form of. Whoever takes it for
+    /// one drops what it says of labels that are not there any more, and sets of two folders may
+    /// share many labels, so much is asked: that none is lost; or that they never were seen in turn,
+    /// and share more than half of the larger one.
+    fn became(&self, newer: &Seen, renamed: &Renamed) -> bool {
+        let today = self.names.iter().map(|name| {
+            let names = renamed.0.get(name).into_iter().flatten();
+            let mut names = iter::once(name).chain(names);
+            names.find(|name| newer.names.contains(*name))
+        });
+        let today: Vec<Option<&String>> = today.collect();
+        let lost = today.iter().filter(|name| name.is_none()).count();
+        let shared = today.iter().flatten().collect::<BTreeSet<_>>().len();
+        let larger = (shared + lost).max(newer.names.len());
+        lost == 0 || self.last < newer.first && 2 * shared > larger
+    }
+}
+
 impl<'a> LabelSets<'a> {
-    fn of(entries: &'a [Entry]) -> LabelSets<'a> {
-        // Lists by age; the same list counts where it was seen last.
-        let mut last: HashMap<&[String], usize> = HashMap::new();
+    fn of(entries: &'a [Entry], renamed: &Renamed) -> LabelSets<'a> {
+        let mut seen: HashMap<&[String], Seen> = HashMap::new();
         for (age, entry) in entries.iter().enumerate() {
-            last.insert(&entry.correction.labels, age);
+            let labels = entry.correction.labels.as_slice();
+            let new = || Seen {
+                labels,
+                names: labels.iter().map(|name| lower(name)).collect(),
+                first: age,
+                last: age,
+            };
+            seen.entry(labels).or_insert_with(new).last = age;
         }
-        let mut lists: Vec<(&[String], usize)> = last.into_iter().collect();
-        lists.sort_by_key(|(_, age)| std::cmp::Reverse(*age));
+        // The same list counts where it was seen last.
+        let mut lists: Vec<Seen> = seen.into_values().collect();
+        lists.sort_by_key(|list| std::cmp::Reverse(list.last));
         let shared: Vec<Arc<Vec<String>>> = lists
             .iter()
-            .map(|(list, _)| Arc::new(list.to_vec()))
+            .map(|list| Arc::new(list.labels.to_vec()))
             .collect();
-        let words: Vec<BTreeSet<&String>> = lists
-            .iter()
-            .map(|(list, _)| list.iter().collect())
-            .collect();
-        // A list that shares half of its labels with a newer one is an older form of the same set.
         let newest = |i: usize| {
-            let same = |j: &usize| {
-                let shared = words[i].intersection(&words[*j]).count();
-                2 * shared >= words[i].len().min(words[*j].len()).max(1)
-            };
-            (0..i).find(same).unwrap_or(i)
+            let mut newer = 0..i;
+            newer
+                .find(|j| lists[i].became(&lists[*j], renamed))
+                .unwrap_or(i)
         };
-        let now = (0..lists.len()).map(|i| (lists[i].0, Arc::clone(&shared[newest(i)])));
+        let now = (0..lists.len()).map(|i| (lists[i].labels, Arc::clone(&shared[newest(i)])));
         LabelSets { now: now.collect() }
     }
 
@@ -197,6 +259,7 @@ mod tests {
     use super::*;
     use crate::correction::Source;
     use crate::document::Format;
+    use crate::label::LabelSet;
 
     fn entry(
         sequence: u64,
@@ -231,7 +294,15 @@ mod tests {
     const ABC: &[&str] = &["a", "b", "c"];
 
     fn taught(entries: &[Entry]) -> Vec<Lesson> {
-        lessons(entries, &Renamed::new())
+        lessons(entries, &Renamed::default())
+    }
+
+    fn renamed(names: &[(&str, &str)]) -> Renamed {
+        let mut renamed = Renamed::default();
+        for (before, today) in names {
+            renamed.add(before, today);
+        }
+        renamed
     }
 
     #[test]
@@ -259,9 +330,8 @@ mod tests {
             entry(2, (None, "two"), &["alpha", "b", "c"], &["c"], &[]),
             entry(3, (None, "three"), &["x", "y", "a"], &["a"], &[]),
         ];
-        let renamed = [("a", "alpha"), ("b", "alpha"), ("z", "c")];
-        let renamed = renamed.map(|(from, to)| (from.to_owned(), to.to_owned()));
-        let taught = lessons(&entries, &renamed.into());
+        let today = renamed(&[("a", "alpha"), ("b", "alpha"), ("z", "c")]);
+        let taught = lessons(&entries, &today);
         assert_eq!(verdicts(&taught[0]), [("alpha", true), ("b", false)]);
         assert_eq!(verdicts(&taught[1]), [("c", true)]);
         // A set that still has the old name keeps it.
@@ -271,15 +341,13 @@ mod tests {
             entry(1, (None, "one"), ABC, &["a"], &["b"]),
             entry(2, (None, "two"), &["alpha", "c"], &["c"], &[]),
         ];
-        let renamed = [("a", "alpha"), ("b", "alpha")];
-        let renamed = renamed.map(|(from, to)| (from.to_owned(), to.to_owned()));
-        let taught = lessons(&merged, &renamed.into());
+        let taught = lessons(&merged, &renamed(&[("a", "alpha"), ("b", "alpha")]));
         assert_eq!(verdicts(&taught[0]), [("alpha", true)]);
     }
 
     #[test]
     fn what_was_said_last_holds_whatever_the_label_was_called_then() {
-        let renamed = Renamed::from([("a".to_owned(), "alpha".to_owned())]);
+        let renamed = renamed(&[("a", "alpha")]);
         let now = &["alpha", "b", "c"];
         let entries = [
             entry(1, (Some("n.md"), "one"), ABC, &["a"], &[]),
@@ -319,12 +387,67 @@ mod tests {
     }
 
     #[test]
+    fn what_was_said_with_one_set_outlives_a_verdict_with_another_that_shares_labels_with_it() {
+        let birds = &["heron", "owl", "todo", "idea"];
+        let few = &["todo", "idea"];
+        let work = &["todo", "idea", "invoice", "client"];
+        let taught = taught(&[
+            entry(1, (None, "one"), birds, &["heron"], &["todo"]),
+            entry(2, (None, "two"), few, &["todo"], &[]),
+            entry(3, (None, "three"), work, &["client"], &[]),
+        ]);
+        assert_eq!(verdicts(&taught[0]), [("heron", true), ("todo", false)]);
+        assert_eq!(*taught[0].labels, *birds);
+        // Nothing is lost where a set has only grown.
+        assert_eq!(*taught[1].labels, *work);
+    }
+
+    #[test]
+    fn sets_that_were_used_in_turn_are_two_however_many_labels_they_share() {
+        let more = &["a", "b", "c", "d"];
+        let taught = taught(&[
+            entry(1, (None, "one"), ABC, &["a"], &[]),
+            entry(2, (None, "two"), more, &["d"], &[]),
+            entry(3, (None, "three"), ABC, &["a"], &[]),
+        ]);
+        assert_eq!(verdicts(&taught[1]), [("d", true)]);
+    }
+
+    #[test]
+    fn a_rename_that_changes_case_alone_is_one() {
+        let entries = [
+            entry(1, (None, "one"), &["Heron", "tax"], &["Heron"], &[]),
+            entry(2, (None, "two"), &["heron", "tax"], &["tax"], &[]),
+        ];
+        assert_eq!(verdicts(&taught(&entries)[0]), [("heron", true)]);
+    }
+
+    #[test]
+    fn an_alias_of_two_sets_is_the_label_that_the_set_of_the_verdict_has() {
+        let sets = [
+            "[[label]]\nname = 'beds'\naliases = ['garden']\n[[label]]\nname = 'tax'\n",
+            "[[label]]\nname = 'yard'\naliases = ['Garden']\n[[label]]\nname = 'bikes'\n",
+        ];
+        let sets = sets.map(|toml| LabelSet::parse(toml).unwrap());
+        let renamed = Renamed::of(sets.iter().flat_map(|set| set.labels()));
+        let entries = [
+            entry(1, (None, "one"), &["garden", "tax"], &["garden"], &[]),
+            entry(2, (None, "two"), &["garden", "bikes"], &[], &["garden"]),
+            entry(3, (None, "three"), &["beds", "tax"], &["tax"], &[]),
+            entry(4, (None, "four"), &["yard", "bikes"], &["bikes"], &[]),
+        ];
+        let taught = lessons(&entries, &renamed);
+        assert_eq!(verdicts(&taught[0]), [("beds", true)]);
+        assert_eq!(verdicts(&taught[1]), [("yard", false)]);
+    }
+
+    #[test]
     fn front_matter_and_white_space_do_not_decide_what_is_held_out() {
         let plain = "Pruned the roses today.";
         let tagged = "---\ntags: [a]\n---\nPruned  the\nroses today.\n";
         let taught = lessons(
             &[entry(1, (None, tagged), ABC, &["a"], &[])],
-            &Renamed::new(),
+            &Renamed::default(),
         );
         assert_eq!(taught[0].is_held_out(), is_held_out(plain));
         let held = (0..1000).filter(|i| is_held_out(&format!("note {i}")));
@@ -335,6 +458,6 @@ mod tests {
     #[test]
     fn a_text_without_a_word_teaches_nothing() {
         let empty = [entry(1, (None, " \n"), ABC, &["a"], &[])];
-        assert_eq!(lessons(&empty, &Renamed::new()), []);
+        assert_eq!(lessons(&empty, &Renamed::default()), []);
     }
 }

@@ -96,7 +96,7 @@ impl Line {
                 how: match error {
                     ConsolidateError::Nothing { .. } => Ending::Nothing,
                     ConsolidateError::Busy => Ending::Busy,
-                    ConsolidateError::Cancelled => Ending::Cancelled,
+                    ConsolidateError::Cancelled | ConsolidateError::Forgotten => Ending::Cancelled,
                     _ => Ending::Failed,
                 },
                 version: None,

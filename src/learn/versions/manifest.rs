@@ -75,6 +75,9 @@ pub struct Manifest {
     pub corrections: Vec<u64>,
     /// Numbers of the corrections that it was measured by, and that no version learns from.
     pub held_out: Vec<u64>,
+    /// Numbers of those that there was no time for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<u64>,
     /// The highest number that the journal held.
     pub last: u64,
     /// Everything that was tried.

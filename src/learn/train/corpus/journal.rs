@@ -34,7 +34,7 @@ pub(super) fn rows(path: &Path) -> Option<Rows> {
     let cut = cut.map(|error| Err(format!("{name}: cannot read on: {error}; copy it anew")));
     let faults = parcel.foreign.into_iter();
     let faults = faults.map(move |fault| Err(format!("{name}:{}: {}", fault.line, fault.fact)));
-    let lessons = lessons(&parcel.entries, &Renamed::new()).into_iter();
+    let lessons = lessons(&parcel.entries, &Renamed::default()).into_iter();
     let rows = lessons.map(|lesson| Ok(row(lesson)));
     Some(Box::new(rows.chain(faults).chain(cut)))
 }
