@@ -123,7 +123,7 @@ pub fn read_with(source: &str, format: Format, keys: &TagKeys) -> Option<FrontMa
     let (block, fields) = match format {
         Format::Org => org::read(source, start)?,
         Format::Latex => return None,
-        _ => extent::read(source, start)?,
+        _ => extent::read(source, start, format)?,
     };
     let find = |names: &[&str]| {
         let fields = fields.fields.iter();

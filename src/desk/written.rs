@@ -197,8 +197,8 @@ mod tests {
         let set = "[[label]]\nname = 'garden'\naliases = ['beds']\n";
         let set = LabelSet::parse(set).unwrap();
         let mut verdicts = Verdicts::default();
-        verdicts.apply(&said(&["garden"], &[]));
-        verdicts.apply(&said(&[], &["beds"]));
+        verdicts.apply(&said(&["garden"], &[]), 1);
+        verdicts.apply(&said(&[], &["beds"]), 2);
         let written = Written {
             accepted: vec!["garden".to_owned()],
             ..Written::default()
@@ -206,7 +206,7 @@ mod tests {
         let is_known =
             |verdicts: &Verdicts| written.adds_nothing_to(verdicts.of("a.md").unwrap(), &set);
         assert!(!is_known(&verdicts), "the latest says that it does not fit");
-        verdicts.apply(&said(&["garden"], &[]));
+        verdicts.apply(&said(&["garden"], &[]), 3);
         assert!(is_known(&verdicts));
     }
 

@@ -5,7 +5,7 @@
 
 use super::fields::Fields;
 use super::{Syntax, toml, yaml};
-use crate::document::Span;
+use crate::document::{Format, Span};
 
 /// Where front matter was found.
 pub(super) struct Extent {
@@ -16,10 +16,10 @@ pub(super) struct Extent {
 }
 
 /// Finds and reads front matter that begins at `start`, before which there is nothing.
-pub(super) fn read(source: &str, start: usize) -> Option<(Extent, Fields)> {
+pub(super) fn read(source: &str, start: usize, format: Format) -> Option<(Extent, Fields)> {
     let text = &source[start..];
     if text.starts_with('{') {
-        return json(source, start);
+        return json(source, start, format);
     }
     let (syntax, closing): (_, &[&str]) = match text.get(..3)? {
         "---" => (Syntax::Yaml, &["---", "..."]),
@@ -83,12 +83,16 @@ fn broken(syntax: Syntax, content: Span, fault: String) -> (Extent, Fields) {
 }
 
 /// Hugo's JSON front matter: one object at the very start.
-fn json(source: &str, start: usize) -> Option<(Extent, Fields)> {
+fn json(source: &str, start: usize, format: Format) -> Option<(Extent, Fields)> {
     let text = &source[start..];
     let mut values = serde_json::Deserializer::from_str(text)
         .into_iter::<serde_json::Map<String, serde_json::Value>>();
     if let Err(error) = values.next()? {
-        return broken_json(source, start, &error);
+        // Into other documents nothing is written, so there it is a text like any other.
+        let is_settings = format == Format::Markdown;
+        return is_settings
+            .then(|| broken_json(source, start, &error))
+            .flatten();
     }
     let content = Span::new(start, start + values.byte_offset());
     let rest = &source[content.end..];
@@ -207,6 +211,7 @@ mod tests {
             assert!(said.starts_with(fault), "{source}: {said}");
             assert!(said.ends_with("correct it there"), "{said}");
             assert_eq!(head.syntax, Syntax::Json);
+            assert_eq!(read_head(source, Format::Plain), None);
             assert_eq!(&source[head.extent.end..], rest);
             assert!(add_tag(source, Format::Markdown, "new").is_err());
         }

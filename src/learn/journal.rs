@@ -504,7 +504,7 @@ mod tests {
         }
         let moved = Moved {
             from: "file:///x.md".to_owned(),
-            to: "file:///y.md".to_owned(),
+            to: Some("file:///y.md".to_owned()),
         };
         journal.moved(&[moved], 4).unwrap();
         assert_eq!(journal.append(&correction("b"), 5).unwrap().sequence, 5);

@@ -235,7 +235,7 @@ mod tests {
         // Under another name they are what they were.
         let moved = [("a.md", "d.md"), ("d.md", "e.md")].map(|(from, to)| super::super::Moved {
             from: from.to_owned(),
-            to: to.to_owned(),
+            to: Some(to.to_owned()),
         });
         other.moved(&moved, 6).unwrap();
         assert_eq!(other.import(&entries).unwrap().known, 6);
