@@ -137,7 +137,9 @@ impl Desk {
                 .iter_mut()
                 .find(|(set, _)| Arc::ptr_eq(set, &rules.labels) || **set == *rules.labels);
             match known {
-                Some((_, documents)) => _ = documents.insert(&document.uri),
+                Some((_, documents)) => {
+                    documents.insert(&document.uri);
+                }
                 None => of_set.push((rules.labels, HashSet::from([document.uri.as_str()]))),
             }
         }

@@ -226,9 +226,12 @@ impl Course {
             return;
         }
         self.listen_to_alarm();
+        let left = match self.may_go_on {
+            true => self.left(),
+            false => 0,
+        };
         let situation = Situation {
-            new: self.after(self.history.finished.max(self.tried))
-                + if self.may_go_on { self.left() } else { 0 },
+            new: self.after(self.history.finished.max(self.tried)) + left,
             idle: self.desk.quiet(),
             refusals: self.history.refusals.saturating_add(self.failures),
         };
