@@ -13,11 +13,12 @@ use crate::model::tokenizer::TokenizerError;
 use crate::model::{LabelStates, Model, Output};
 
 /// How much of a label's embedding the glossary's words are, of all meanings alike: they know nothing
-/// of what its author means. An author's own words are read as one text with the name.
+/// of what its author means. An author's own words are read as one text with the name, and that
+/// text's embedding is the label's.
 const GLOSSARY_SHARE: f32 = 0.3;
 /// How much the nearest words of the glossary are believed, by tokens.
 const GLOSSARY_WEIGHT: f32 = 0.5;
-/// The same of an author's words, which count among the label's own tokens already.
+/// The same of an author's words, which count among the tokens of that text already.
 const OWN_WEIGHT: f32 = 0.3;
 /// An author's sentence has *and* and *the*, which are in every text: words of fewer letters do not
 /// count, nor do parts of words, which are near to anything, above all those of another language.
@@ -27,10 +28,11 @@ const SHORTEST_OWN: usize = 4;
 /// What is read of a label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Readings {
-    /// The name, where nothing more is read, or something of the glossary.
-    name: Option<Vec<u32>>,
+    name: Vec<u32>,
     /// Of each meaning, the most usual first.
     told: Vec<Told>,
+    /// The author told it, in one meaning.
+    is_own: bool,
 }
 
 /// `name: what it means`.
@@ -46,8 +48,10 @@ struct Told {
 pub(super) struct Alone {
     /// Its plain embedding, of unit length.
     pub(super) embedding: Arc<[f32]>,
-    /// The states of its own tokens, `[token, hidden]`, of unit length.
-    tokens: Arc<[f32]>,
+    /// The states of its name's tokens, `[token, hidden]`, of unit length.
+    name: Arc<[f32]>,
+    /// The same of name and description, read as one text; none where its author wrote none.
+    described: Arc<[f32]>,
     /// The same of the words of each of its meanings; none where nobody told it.
     meanings: Arc<[Arc<[f32]>]>,
     /// How much these are believed.
@@ -94,29 +98,32 @@ impl Readings {
             Ok(Told { ids, words })
         });
         Ok(Readings {
-            name: (!is_own).then(|| name.to_vec()),
+            name: name.to_vec(),
             told: told.collect::<Result<_, _>>()?,
+            is_own,
         })
     }
 
     /// The ids of each text that is read for it.
     pub(super) fn texts(&self) -> impl Iterator<Item = &[u32]> {
         let told = self.told.iter().map(|told| &told.ids);
-        self.name.iter().chain(told).map(Vec::as_slice)
+        std::iter::once(&self.name).chain(told).map(Vec::as_slice)
     }
 
     /// What the model makes of them: `outputs` has one a text, in the order of `texts`.
     pub(super) fn read(&self, outputs: &mut impl Iterator<Item = Output>) -> Option<Alone> {
-        let first = outputs.next()?;
-        let tokens: Arc<[f32]> = first.tokens.unwrap_or_default().into();
-        let name = first.embedding;
-        let hidden = name.len();
-        if self.name.is_none() {
-            let meanings = self.told.iter().map(|told| told.words(&tokens, hidden));
+        let of_name = outputs.next()?;
+        let name: Arc<[f32]> = of_name.tokens.unwrap_or_default().into();
+        let hidden = of_name.embedding.len();
+        if self.is_own {
+            let whole = outputs.next()?;
+            let described: Arc<[f32]> = whole.tokens.unwrap_or_default().into();
+            let meanings = self.told.iter().map(|told| told.words(&described, hidden));
             return Some(Alone {
                 meanings: meanings.collect(),
-                embedding: name.into(),
-                tokens,
+                embedding: whole.embedding.into(),
+                name,
+                described,
                 weight: OWN_WEIGHT,
             });
         }
@@ -129,12 +136,13 @@ impl Readings {
                 .for_each(|(s, x)| *s += x);
         }
         let embedding = match meanings.is_empty() {
-            true => name,
-            false => between(&name, &unit(sum), GLOSSARY_SHARE),
+            true => of_name.embedding,
+            false => between(&of_name.embedding, &unit(sum), GLOSSARY_SHARE),
         };
         Some(Alone {
             embedding: embedding.into(),
-            tokens,
+            name,
+            described: Arc::default(),
             meanings: meanings.into(),
             weight: GLOSSARY_WEIGHT,
         })
@@ -154,7 +162,8 @@ impl Alone {
     /// The states of its tokens.
     pub(super) fn states(&self) -> LabelStates<'_> {
         LabelStates {
-            tokens: &self.tokens,
+            name: &self.name,
+            described: &self.described,
             meanings: &self.meanings,
             weight: self.weight,
         }
@@ -212,14 +221,15 @@ mod tests {
         output([0.0, 1.0], &[0., 0., 0., 1., 1., 0., 0., 1., 0.8, 0.6])
     }
 
-    fn readings(has_name: bool, meanings: usize) -> Readings {
+    fn readings(is_own: bool, meanings: usize) -> Readings {
         let told = Told {
             ids: vec![7, 1, 8, 1, 9],
             words: vec![2, 4],
         };
         Readings {
-            name: has_name.then(|| vec![7]),
+            name: vec![7],
             told: vec![told; meanings],
+            is_own,
         }
     }
 
@@ -229,28 +239,31 @@ mod tests {
 
     #[test]
     fn a_label_that_nobody_told_of_is_what_the_model_makes_of_its_name() {
-        let readings = readings(true, 0);
+        let readings = readings(false, 0);
         assert_eq!(readings.texts().collect::<Vec<_>>(), [[7]]);
         let alone = readings.read(&mut [of_name()].into_iter()).unwrap();
         assert_eq!(&alone.embedding[..], [1.0, 0.0]);
-        assert_eq!(alone.states().tokens, [0.6, 0.8]);
-        assert!(alone.states().meanings.is_empty());
+        assert_eq!(alone.states().name, [0.6, 0.8]);
+        assert!(alone.states().described.is_empty() && alone.states().meanings.is_empty());
     }
 
     #[test]
     fn a_description_is_read_as_one_text_with_the_name() {
-        let readings = readings(false, 1);
-        assert_eq!(readings.texts().collect::<Vec<_>>(), [[7, 1, 8, 1, 9]]);
-        let alone = readings.read(&mut [of_meaning()].into_iter()).unwrap();
+        let readings = readings(true, 1);
+        let texts: Vec<&[u32]> = readings.texts().collect();
+        assert_eq!(texts, [&[7][..], &[7, 1, 8, 1, 9]]);
+        let both = [of_name(), of_meaning()];
+        let alone = readings.read(&mut both.into_iter()).unwrap();
         assert_eq!(&alone.embedding[..], [0.0, 1.0]);
         let states = alone.states();
-        assert_eq!((states.tokens.len(), states.weight), (10, OWN_WEIGHT));
+        assert_eq!((states.name, states.described.len()), (&[0.6, 0.8][..], 10));
+        assert_eq!(states.weight, OWN_WEIGHT);
         assert_eq!(words_of(&states), [[1.0, 0.0, 0.8, 0.6]]);
     }
 
     #[test]
     fn the_glossarys_words_are_a_share_of_the_embedding_and_stand_beside_the_names_tokens() {
-        let readings = readings(true, 1);
+        let readings = readings(false, 1);
         assert_eq!(readings.texts().count(), 2);
         let both = [of_name(), of_meaning()];
         let alone = readings.read(&mut both.into_iter()).unwrap();
@@ -260,7 +273,7 @@ mod tests {
         }
         let states = alone.states();
         assert_eq!(
-            (states.tokens, states.weight),
+            (states.name, states.weight),
             (&[0.6, 0.8][..], GLOSSARY_WEIGHT)
         );
         assert_eq!(words_of(&states), [[1.0, 0.0, 0.8, 0.6]]);
@@ -268,7 +281,7 @@ mod tests {
 
     #[test]
     fn several_meanings_are_read_apart_and_share_the_embedding() {
-        let readings = readings(true, 2);
+        let readings = readings(false, 2);
         assert_eq!(readings.texts().count(), 3);
         let other = output([1.0, 0.0], &[0., 1., 0., 1., 0., 1., 0., 1., 1., 0.]);
         let all = [of_name(), of_meaning(), other];
@@ -288,12 +301,11 @@ mod tests {
 
     #[test]
     fn a_text_that_was_not_read_gives_no_label() {
-        assert!(
-            readings(true, 1)
-                .read(&mut [of_name()].into_iter())
-                .is_none()
-        );
-        assert!(readings(false, 1).read(&mut std::iter::empty()).is_none());
+        for is_own in [true, false] {
+            let mut one = [of_name()].into_iter();
+            assert!(readings(is_own, 1).read(&mut one).is_none());
+        }
+        assert!(readings(false, 0).read(&mut std::iter::empty()).is_none());
     }
 
     #[test]

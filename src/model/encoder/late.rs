@@ -5,6 +5,9 @@
 //! where one stands out, and near the mean where many are alike; a single token of a long text is
 //! near to anything. A label has the mean over its tokens. Both sides were read alone.
 //!
+//! What an author writes of a label is read with the name as one text. A short note has seldom
+//! something of each of its words, and the name alone is nearer then; whichever is nearer counts.
+//!
 //! Words that say what a label means may speak for it once more, never against it: a text about it
 //! holds some of them and not all, so the nearest of them count, each by the one token that it is
 //! nearest to, and only where they are nearer than the label is by itself. Where a label has several
@@ -29,8 +32,10 @@ const BLOCK: usize = 16;
 /// The states of a label's tokens, `[token, hidden]`, each of unit length.
 #[derive(Clone, Copy, Debug)]
 pub struct LabelStates<'a> {
-    /// Of its own tokens.
-    pub tokens: &'a [f32],
+    /// Of its name's tokens.
+    pub name: &'a [f32],
+    /// Of the tokens of name and description, read as one text; empty where there is none.
+    pub described: &'a [f32],
     /// Of the words of each of its meanings; empty where nobody told any.
     pub meanings: &'a [Arc<[f32]>],
     /// How much of what these are nearer than the label by itself is added to it, 0 to 1.
@@ -47,7 +52,7 @@ pub fn token_cosines(hidden: usize, labels: &[LabelStates<'_>], text: &[f32]) ->
         // One product a block: the text is read once for all of it.
         let states = labels.iter().flat_map(|label| {
             let meanings = label.meanings.iter().map(AsRef::as_ref);
-            std::iter::once(label.tokens).chain(meanings)
+            [label.name, label.described].into_iter().chain(meanings)
         });
         let states: Vec<&[f32]> = states.collect();
         let states = states.concat();
@@ -68,9 +73,18 @@ pub fn token_cosines(hidden: usize, labels: &[LabelStates<'_>], text: &[f32]) ->
         let mut rows = all.chunks_exact_mut(text.columns().max(1));
         // Where the text has no token, there are no rows.
         let of_labels = labels.iter().map(|label| {
-            let n = label.tokens.len() / hidden;
-            let sum: f32 = rows.by_ref().take(n).map(of_nearest).sum();
-            let own = sum / n.max(1) as f32;
+            let mut mean = |states: &[f32]| {
+                let n = states.len() / hidden;
+                let sum: f32 = rows.by_ref().take(n).map(of_nearest).sum();
+                (n > 0).then(|| sum / n as f32)
+            };
+            let (name, described) = (mean(label.name), mean(label.described));
+            // `None` is less than any number.
+            let own = match name < described {
+                true => described,
+                false => name,
+            };
+            let own = own.unwrap_or(0.0);
             let meanings = label.meanings.iter().filter_map(|words| {
                 let words = rows.by_ref().take(words.len() / hidden);
                 of_nearest_words(words.map(|row| largest(row)).collect())
@@ -123,7 +137,8 @@ mod tests {
 
     fn bare(tokens: &[f32]) -> LabelStates<'_> {
         LabelStates {
-            tokens,
+            name: tokens,
+            described: &[],
             meanings: &[],
             weight: 0.0,
         }
@@ -151,6 +166,25 @@ mod tests {
     }
 
     #[test]
+    fn the_name_or_the_name_with_its_description_counts_whichever_is_nearer() {
+        let text = at(&[0.0, 5.0]);
+        let of = |name: &[f32], described: &[f32]| {
+            let (name, described) = (at(name), at(described));
+            let label = LabelStates {
+                described: &described,
+                ..bare(&name)
+            };
+            token_cosines(2, &[label], &text)[0]
+        };
+        let (near, far) = (&[0.0][..], &[0.0, 90.0, 120.0][..]);
+        assert_eq!(of(near, far), of(near, &[]));
+        assert_eq!(of(far, near), of(near, &[]));
+        assert_eq!(of(&[], near), of(near, &[]));
+        // It may be far from the text, too.
+        assert!(of(&[], &[180.0]) < 0.0 && of(&[], &[]) == 0.0);
+    }
+
+    #[test]
     fn what_is_far_from_a_label_does_not_count() {
         let label = at(&[0.0]);
         let near: Vec<f32> = (0..NEAR).map(|i| i as f32).collect();
@@ -168,7 +202,8 @@ mod tests {
         let of_all = |meanings: &[&[f32]]| {
             let meanings: Vec<Arc<[f32]>> = meanings.iter().map(|words| at(words).into()).collect();
             let told = LabelStates {
-                tokens: &tokens,
+                name: &tokens,
+                described: &[],
                 meanings: &meanings,
                 weight: 0.4,
             };
@@ -196,7 +231,8 @@ mod tests {
         assert_eq!(of_all(&[&[150.0], &[200.0]]), alone);
         assert_eq!(of_all(&[]), alone);
         let told = LabelStates {
-            tokens: &tokens,
+            name: &tokens,
+            described: &[],
             meanings: &[tokens.clone().into()],
             weight: 0.4,
         };
@@ -214,8 +250,9 @@ mod tests {
         let meanings = |i: usize| [wave(i % 13, i + 5).into(), wave(i % 4, i + 9).into()];
         let meanings: Vec<[Arc<[f32]>; 2]> = (0..900).map(meanings).collect();
         let both = labels.iter().zip(&meanings);
-        let both = both.map(|(tokens, meanings)| LabelStates {
-            tokens,
+        let both = both.map(|(name, meanings)| LabelStates {
+            name,
+            described: &[],
             meanings,
             weight: 0.4,
         });

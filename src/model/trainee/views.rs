@@ -253,7 +253,8 @@ mod tests {
             .unwrap();
         let tokens: Vec<Vec<f32>> = outputs.into_iter().map(|o| o.tokens.unwrap()).collect();
         let labels = [&tokens[2], &tokens[3]].map(|tokens| LabelStates {
-            tokens,
+            name: tokens,
+            described: &[],
             meanings: &[],
             weight: 0.0,
         });
