@@ -37,6 +37,7 @@ mod tags;
 mod train;
 mod undo;
 mod watch;
+mod whose;
 
 /// Tags your notes with your own labels, on your own machine.
 #[derive(Debug, Parser)]

@@ -22,7 +22,7 @@ mod store;
 mod undo;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::label::LabelSet;
@@ -32,7 +32,7 @@ pub use error::SinkError;
 pub use hash::ContentHash;
 pub use ledger::{Applied, Change, FILE_NAME as LEDGER_NAME, Ledger, Preview, Written};
 pub use past::{Provenance, RunId, RunSummary};
-pub use plan::TagWish;
+pub use plan::{TagWish, is_same_tag};
 pub use prune::Pruned;
 pub use record::Cause;
 pub use replace::{MOST_BYTES, is_temporary};
@@ -88,6 +88,11 @@ pub struct Wish<'a> {
     pub set: Option<&'a LabelSet>,
     /// Many files changed together with it, so that no person took out what is gone.
     pub in_crowd: bool,
+}
+
+/// The path by which the ledger knows a file: no link in it.
+pub fn known_path(path: &Path) -> PathBuf {
+    ledger::canonical(path)
 }
 
 /// The hash and the bytes of a file, where it is small enough to be written.

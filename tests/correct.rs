@@ -150,3 +150,95 @@ fn what_cannot_be_done_is_said_with_place_and_cure_and_the_rest_is_done() {
     );
     assert_eq!(journal(&home).len(), 1);
 }
+
+#[test]
+fn what_gliznet_wrote_teaches_nothing_until_a_person_agrees() {
+    let home = Home::new(&LABELS);
+    note(&home, "a.md", "---\ntags: [garden]\n---\nRoses.\n");
+    note(&home, "b.md", "Invoices.\n");
+    let (shown, code) = home.run(&["tag", ".", "--write"]);
+    assert_eq!(code, 0, "{shown}");
+    let args = ["correct", ".", "--from-frontmatter", "--format", "jsonl"];
+    let (shown, code) = home.run(&args);
+    assert_eq!(code, 0, "{shown}");
+    let said = lines(&shown);
+    assert_eq!(said[0]["accepted"], serde_json::json!(["garden"]));
+    assert_eq!(said[0]["machine"].as_array().unwrap().len(), 2, "{shown}");
+    let reason = "GliZNet wrote its tags, and nobody has said that they fit";
+    assert_eq!(said[1]["unsaid"], reason);
+    assert!(
+        shown.contains("5 tags that GliZNet wrote were not counted"),
+        "{shown}"
+    );
+    assert_eq!(journal(&home).len(), 1);
+    let derived = || {
+        home.run(&["labelset", "from-vault", ".", "--min-count", "1"])
+            .0
+    };
+    let of_vault = derived();
+    assert!(
+        of_vault.contains("name = \"garden\"") && !of_vault.contains("name = \"tax\""),
+        "{of_vault}"
+    );
+    home.run(&["correct", "b.md", "--add", "tax"]);
+    let of_vault = derived();
+    assert!(
+        of_vault.contains("# 1 note\n[[label]]\nname = \"tax\""),
+        "{of_vault}"
+    );
+}
+
+#[test]
+fn a_dry_run_shows_what_is_recorded_for_no_verdict_changes_the_next_one() {
+    let home = Home::new(&LABELS);
+    let settings = std::fs::read_to_string(home.path("config/gliznet.toml")).unwrap();
+    home.configure(&settings.replace("threshold = 0.0", "threshold = 0.9"));
+    // What is said of the first would be suggested for the second.
+    note(&home, "a.md", "---\ntags: [garden]\n---\nRoses.\n");
+    note(&home, "b.md", "---\ntags: [tax]\n---\nRoses.\n");
+    let args = ["correct", ".", "--from-frontmatter", "--format", "jsonl"];
+    let verdicts = |shown: &str| -> Vec<(Value, Value)> {
+        let said = lines(shown).into_iter();
+        said.map(|said| (said["accepted"].clone(), said["rejected"].clone()))
+            .collect()
+    };
+    let (dry, _) = home.run(&[&args[..], &["--dry-run"]].concat());
+    let (real, _) = home.run(&args);
+    assert_eq!(verdicts(&real), verdicts(&dry), "{real}");
+    assert_eq!(
+        verdicts(&real)[1],
+        (serde_json::json!(["tax"]), serde_json::json!([]))
+    );
+}
+
+#[test]
+fn an_odd_file_among_notes_is_left_out_and_no_failure() {
+    let home = Home::new(&LABELS);
+    note(&home, "a.md", "---\ntags: [garden]\n---\nRoses.\n");
+    note(&home, "empty.md", "");
+    std::fs::write(home.path("notes/photo.md"), b"\x89PNG\x00\x00\x01").unwrap();
+    let (shown, code) = home.run(&["correct", ".", "--from-frontmatter"]);
+    assert_eq!(code, 0, "{shown}");
+    for part in [
+        "left out: 1 note: there is no text",
+        "left out: 1 note: not text but",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    for args in [
+        &["tag", "."][..],
+        &["labelset", "from-vault", ".", "--min-count", "1"],
+    ] {
+        let (shown, code) = home.run(args);
+        assert_eq!(code, 0, "{shown}");
+        assert!(
+            shown.contains("photo.md: not text but a PNG image"),
+            "{shown}"
+        );
+    }
+    let (shown, code) = home.run(&["tag", "photo.md"]);
+    assert!(
+        shown.contains("this is not text but") && code == 1,
+        "{shown}"
+    );
+}

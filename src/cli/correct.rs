@@ -1,34 +1,31 @@
 //! `gliznet correct`: files and what is right or wrong of their tags in; records in the journal out.
 //!
 //! Invariant: a file is named on standard output only when what was said of it is on disk. No file
-//! is changed. Knows no model: the daemon is asked, which learns at once.
+//! is changed. Where front matters speak, all are asked before one is recorded, for a verdict changes
+//! what is suggested for the next note. Knows no model: the daemon is asked, which learns at once.
+
+mod front;
+mod note;
+mod show;
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use serde::Serialize;
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
-use super::setup::{LabelArgs, Surroundings, io_fact, read_up_to, shown, tag, tag_name};
-use super::tag::inputs::{Input, expand};
-use super::{Outcome, UsageError, complain, remark};
+use super::setup::{LabelArgs, Surroundings, shown, tag};
+use super::tag::inputs::expand;
+use super::{Outcome, UsageError};
 use crate::daemon::{Control, DaemonError, Place, find_or_start};
-use crate::desk::name::uri_of;
-use crate::desk::protocol::{CorrectParams, CorrectResult};
-use crate::document::{Document, Format as Markup, decode};
+use crate::desk::protocol::CorrectParams;
+use front::Fronts;
+use note::{Note, note};
+use show::{Printer, Record, Tally};
 
-const FILE: Style = Style::new().bold();
-const FITS: Style = AnsiColor::Green.on_default();
-const FITS_NOT: Style = AnsiColor::Red.on_default();
-const QUIET: Style = Style::new().dimmed();
-
-/// A note that somebody wrote is smaller.
-const MOST_BYTES: u64 = 4 << 20;
 /// How long an answer may take. The daemon may have been started just now, and loads its model.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -42,7 +39,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 The files are not changed: what is said is kept in the journal and learnt from, and
 `gliznet tag --write` writes tags. A label that was removed never comes back for that file,
-until it is added again. With --from-frontmatter, notes without a list of tags are left out.")]
+until it is added again. With --from-frontmatter, notes without a list of tags are left out,
+and tags that GliZNet wrote by itself do not count.")]
 pub(crate) struct Args {
     /// Files or patterns, with --from-frontmatter folders too; `-` is standard input
     #[arg(value_name = "FILE")]
@@ -83,69 +81,25 @@ enum Format {
     Jsonl,
 }
 
-/// What was said of a file, for scripts. A rename inside cannot change it.
-#[derive(Debug, Default, Serialize)]
-struct Record {
-    /// Null for standard input.
-    path: Option<String>,
-    /// The number in the journal; null where nothing was recorded.
-    sequence: Option<u64>,
-    accepted: Vec<String>,
-    rejected: Vec<String>,
-    /// Tags that are no labels.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    ignored: Vec<String>,
-    /// Why nothing was recorded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unsaid: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     args.check()?;
     let surroundings = Surroundings::here()?;
-    let labelset = args.labelset(&surroundings);
-    let place = Place::of_this_build()?;
-    let mut tally = Tally::default();
-    let mut printer = Printer::new(args);
-    let mut daemon: Option<Control> = None;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    for input in expand(&args.paths()) {
-        let record = match note(input) {
-            Err(error) => Record {
-                error: Some(error),
-                ..Record::default()
-            },
-            Ok(note) => {
-                let params = note.params(args, labelset.as_deref(), &surroundings);
-                let daemon = match &mut daemon {
-                    Some(daemon) => daemon,
-                    // Whoever names only files that cannot be read needs no daemon.
-                    none => none.insert(runtime.block_on(find_or_start(&place))?),
-                };
-                let params = serde_json::to_value(&params)?;
-                let asked = daemon.request("gliznet/correct", params, PATIENCE);
-                match runtime.block_on(asked) {
-                    Ok(answer) => record(&note, answer)?,
-                    Err(DaemonError::Refused(reason)) => note.failed(&reason),
-                    Err(error) => return Err(error.into()), // None of the others would fare better.
-                }
-            }
-        };
-        tally.count(&record);
-        printer.record(&record)?;
+    let mut said = Said {
+        args,
+        labelset: args.labelset(&surroundings),
+        daemon: Daemon::new()?,
+        surroundings,
+        tally: Tally::default(),
+        printer: Printer::new(args.format),
+    };
+    match args.from_frontmatter {
+        true => said.by_front_matter()?,
+        false => said.by_options()?,
     }
-    printer.finish()?;
-    if let Some(mut daemon) = daemon {
-        // All is on disk; whether the daemon hears of the end changes nothing.
-        let left = daemon.request::<Value>("shutdown", Value::Null, Duration::from_secs(1));
-        let _ = runtime.block_on(left);
-    }
-    tally.conclude(args);
-    Ok(match tally.failed {
+    said.printer.finish()?;
+    said.daemon.leave();
+    said.tally.conclude(args.dry_run);
+    Ok(match said.tally.failed {
         0 => Outcome::Done,
         _ => Outcome::SomeFailed,
     })
@@ -193,200 +147,130 @@ impl Args {
     }
 }
 
-/// A text that something is said of.
-struct Note {
-    path: Option<String>,
-    uri: Option<String>,
-    markup: Markup,
-    text: String,
+/// One run: what is said of notes, one after the other.
+struct Said<'a> {
+    args: &'a Args,
+    /// As the daemon understands it.
+    labelset: Option<String>,
+    surroundings: Surroundings,
+    daemon: Daemon,
+    tally: Tally,
+    printer: Printer,
 }
 
-/// Reads an input; or says place, fact and cure.
-fn note(input: Result<Input, String>) -> Result<Note, String> {
-    let (path, place) = match input? {
-        Input::Stdin => (None, "standard input".to_owned()),
-        Input::File(path) => {
-            let place = shown(&path);
-            (Some(path), place)
+impl Said<'_> {
+    /// What the options say of each note, which is recorded as it is read.
+    fn by_options(&mut self) -> anyhow::Result<()> {
+        for input in expand(&self.args.paths()) {
+            let record = match note(input) {
+                Err(reason) => reason.record(),
+                Ok(note) => {
+                    let params = CorrectParams {
+                        accepted: self.args.add.clone(),
+                        rejected: self.args.remove.clone(),
+                        dry_run: self.args.dry_run,
+                        ..self.params(&note)
+                    };
+                    self.daemon.asked(&note, &params)?
+                }
+            };
+            self.show(&record)?;
         }
-    };
-    let at = |fact: String| format!("{place}: {fact}");
-    let read = match &path {
-        None => read_up_to(io::stdin().lock(), MOST_BYTES),
-        Some(path) => File::open(path).and_then(|file| read_up_to(file, MOST_BYTES)),
-    };
-    let (bytes, more) = read.map_err(|error| at(io_fact(&error)))?;
-    if more {
-        let most = MOST_BYTES >> 20;
-        return Err(at(format!(
-            "more than {most} MiB; give the part of it that matters on standard input"
-        )));
-    }
-    let text = decode(&bytes).map_err(|error| at(error.to_string()))?.text;
-    let markup = path.as_deref().map_or(Markup::Markdown, Markup::from_path);
-    let document = Document::parse(markup, text.as_str());
-    if document.text().trim().is_empty() {
-        let fact =
-            "there is no text, so there is nothing to learn from; write some, or leave it out";
-        return Err(at(fact.to_owned()));
-    }
-    let full = path.as_ref().map(|path| path.canonicalize());
-    let full = full.transpose().map_err(|error| at(io_fact(&error)))?;
-    Ok(Note {
-        uri: full.map(|full| uri_of(&full)),
-        path: path.map(|_| place),
-        markup,
-        text,
-    })
-}
-
-impl Note {
-    fn params(
-        &self,
-        args: &Args,
-        labelset: Option<&str>,
-        surroundings: &Surroundings,
-    ) -> CorrectParams {
-        let labels = args.labels.labels.as_ref();
-        let names = |list: &str| list.split(',').map(tag_name).collect();
-        // A file's own folder says what its labels are; a text without one is of this folder.
-        let of_here = surroundings.settings.labelset.as_ref();
-        let of_here = of_here.filter(|_| self.uri.is_none() && labels.is_none());
-        CorrectParams {
-            text: Some(self.text.clone()),
-            format: Some(self.markup.name().to_owned()),
-            uri: self.uri.clone(),
-            source: Some("command-line".to_owned()),
-            labels: labels.map(|list| names(list)),
-            labelset: labelset
-                .map(str::to_owned)
-                .or_else(|| of_here.map(|chosen| chosen.value.clone())),
-            accepted: args.add.clone(),
-            rejected: args.remove.clone(),
-            front_matter: args.from_frontmatter,
-            dry_run: args.dry_run,
-            ..CorrectParams::default()
-        }
+        Ok(())
     }
 
-    fn failed(&self, reason: &str) -> Record {
-        let place = self.path.as_deref().unwrap_or("standard input");
-        Record {
-            path: self.path.clone(),
-            error: Some(format!("{place}: {reason}")),
-            ..Record::default()
+    /// What each front matter says: first of all notes, and then it is recorded.
+    fn by_front_matter(&mut self) -> anyhow::Result<()> {
+        let mut fronts = Fronts::new(&self.surroundings, &self.args.labels)?;
+        let mut asked: Vec<(Record, Option<Note>)> = Vec::new();
+        for input in expand(&self.args.paths()) {
+            asked.push(match note(input) {
+                // There is nothing to say of it, as of one without tags.
+                Err(reason) => (reason.of_front_matter().record(), None),
+                Ok(note) => {
+                    let params = CorrectParams {
+                        front_matter: true,
+                        dry_run: true,
+                        ..self.params(&note)
+                    };
+                    let record = self.daemon.asked(&note, &params)?;
+                    (fronts.without_machine(record, &note), Some(note))
+                }
+            });
         }
-    }
-}
-
-fn record(note: &Note, answer: Value) -> Result<Record, DaemonError> {
-    let odd = |error: serde_json::Error| DaemonError::Odd(error.to_string());
-    let result: CorrectResult = serde_json::from_value(answer).map_err(odd)?;
-    Ok(Record {
-        path: note.path.clone(),
-        sequence: (result.sequence > 0).then_some(result.sequence),
-        accepted: result.accepted,
-        rejected: result.rejected,
-        ignored: result.ignored,
-        unsaid: result.unsaid,
-        error: None,
-    })
-}
-
-/// Writes records as they come.
-struct Printer {
-    format: Format,
-    written: usize,
-}
-
-impl Printer {
-    fn new(args: &Args) -> Printer {
-        Printer {
-            format: args.format,
-            written: 0,
+        for (record, note) in asked {
+            let note = note.filter(|_| record.is_verdict() && !self.args.dry_run);
+            let record = match note {
+                None => record,
+                Some(note) => {
+                    let params = CorrectParams {
+                        accepted: record.accepted.clone(),
+                        rejected: record.rejected.clone(),
+                        ..self.params(&note)
+                    };
+                    Record {
+                        ignored: record.ignored,
+                        machine: record.machine,
+                        ..self.daemon.asked(&note, &params)?
+                    }
+                }
+            };
+            self.show(&record)?;
         }
-    }
-
-    fn record(&mut self, record: &Record) -> anyhow::Result<()> {
-        if let Some(error) = &record.error {
-            complain(error);
-        }
-        let mut out = anstream::stdout().lock();
-        match self.format {
-            Format::Text if record.error.is_none() => write!(out, "{}", text(record))?,
-            Format::Text => {}
-            Format::Json => {
-                let before = if self.written == 0 { "[\n" } else { ",\n" };
-                write!(out, "{before}{}", serde_json::to_string(record)?)?;
-            }
-            Format::Jsonl => writeln!(out, "{}", serde_json::to_string(record)?)?,
-        }
-        self.written += 1;
-        Ok(out.flush()?)
+        Ok(())
     }
 
-    fn finish(&self) -> io::Result<()> {
-        let mut out = anstream::stdout().lock();
-        match (self.format, self.written) {
-            (Format::Json, 0) => writeln!(out, "[]"),
-            (Format::Json, _) => writeln!(out, "\n]"),
-            (Format::Text | Format::Jsonl, _) => Ok(()),
-        }
+    fn params(&self, note: &Note) -> CorrectParams {
+        let labels = self.args.labels.labels.as_deref();
+        note.params(labels, self.labelset.as_deref(), &self.surroundings)
+    }
+
+    fn show(&mut self, record: &Record) -> anyhow::Result<()> {
+        self.tally.count(record);
+        self.printer.record(record)
     }
 }
 
-fn text(record: &Record) -> String {
-    let place = record.path.as_deref().unwrap_or("standard input");
-    let mut parts = vec![format!("{FILE}{place}{FILE:#}")];
-    if let Some(reason) = &record.unsaid {
-        parts.push(format!("{QUIET}left out: {reason}{QUIET:#}"));
-    } else {
-        let fits = record.accepted.iter();
-        parts.extend(fits.map(|label| format!("{FITS}+{label}{FITS:#}")));
-        let fits_not = record.rejected.iter();
-        parts.extend(fits_not.map(|label| format!("{FITS_NOT}-{label}{FITS_NOT:#}")));
-    }
-    if !record.ignored.is_empty() {
-        let names = record.ignored.join(", ");
-        parts.push(format!("{QUIET}(no labels: {names}){QUIET:#}"));
-    }
-    parts.join("  ") + "\n"
+/// The daemon, which is asked for from the first note on: whoever names only files that cannot be
+/// read needs none.
+struct Daemon {
+    place: Place,
+    runtime: Runtime,
+    control: Option<Control>,
 }
 
-/// What became of the inputs.
-#[derive(Debug, Default)]
-struct Tally {
-    recorded: usize,
-    unsaid: usize,
-    failed: usize,
-}
-
-impl Tally {
-    fn count(&mut self, record: &Record) {
-        match (&record.error, &record.unsaid) {
-            (Some(_), _) => self.failed += 1,
-            (None, Some(_)) => self.unsaid += 1,
-            (None, None) => self.recorded += 1,
-        }
+impl Daemon {
+    fn new() -> anyhow::Result<Daemon> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        Ok(Daemon {
+            place: Place::of_this_build()?,
+            runtime,
+            control: None,
+        })
     }
 
-    fn conclude(&self, args: &Args) {
-        if self.recorded + self.unsaid == 0 {
-            return; // All that happened was complained of.
-        }
-        let corrections = match self.recorded {
-            1 => "1 correction".to_owned(),
-            n => format!("{n} corrections"),
+    /// What it answers; or why not, where it is something about this note.
+    fn asked(&mut self, note: &Note, params: &CorrectParams) -> anyhow::Result<Record> {
+        let control = match &mut self.control {
+            Some(control) => control,
+            none => none.insert(self.runtime.block_on(find_or_start(&self.place))?),
         };
-        let left_out = match self.unsaid {
-            0 => String::new(),
-            n => format!(", {n} left out"),
-        };
-        match args.dry_run {
-            true => remark(format!(
-                "{corrections} would be recorded{left_out}; nothing was"
-            )),
-            false => remark(format!("{corrections} recorded{left_out}")),
+        let params = serde_json::to_value(params)?;
+        let asked = control.request("gliznet/correct", params, PATIENCE);
+        match self.runtime.block_on(asked) {
+            Ok(answer) => Ok(note.record(answer)?),
+            Err(DaemonError::Refused(reason)) => Ok(note.failed(&reason)),
+            Err(error) => Err(error.into()), // None of the others would fare better.
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Some(control) = &mut self.control {
+            // All is on disk; whether the daemon hears of the end changes nothing.
+            let left = control.request::<Value>("shutdown", Value::Null, Duration::from_secs(1));
+            let _ = self.runtime.block_on(left);
         }
     }
 }

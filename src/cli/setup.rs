@@ -10,10 +10,11 @@ use clap::ValueEnum;
 
 use super::{UsageError, complain, labelset};
 use crate::config::{Choice, Device as DeviceChoice, Folders, Settings};
+use crate::document::DecodeError;
 use crate::label::LabelSet;
 use crate::learn::versions::{LoadError, Versions};
 use crate::model::device;
-use crate::model::store::{Entry, Store};
+use crate::model::store::{Entry, Origin, Store};
 use crate::model::{LoadOptions, Model, Precision};
 use crate::score::Score;
 use crate::watch;
@@ -243,6 +244,18 @@ impl LabelArgs {
     }
 }
 
+/// What whoever uses a set of another language should know of the bundled model; nothing of other
+/// sets and models.
+pub(crate) fn language_fact(set: &LabelSet, entry: &Entry) -> Option<String> {
+    let language = set.language.as_ref().filter(|_| !set.may_be_english())?;
+    (entry.origin == Origin::Bundled).then(|| {
+        format!(
+            "the labels are in `{language}`, and the bundled model reads mostly English: expect few \
+             tags and low scores, or use another model (`gliznet model pull`)"
+        )
+    })
+}
+
 /// The set of `--labels a,b,c`: repeated and empty names are left out with a warning.
 fn named(names: &str) -> anyhow::Result<LabelSet> {
     let (set, faults) = LabelSet::from_names_lenient(names.split(',').map(tag_name));
@@ -302,6 +315,17 @@ pub(crate) fn read_up_to(reader: impl io::Read, limit: u64) -> io::Result<(Vec<u
     Ok((bytes, more))
 }
 
+/// Says that a file that was met in a folder is left out, for it is no text.
+pub(crate) fn left_out(place: &str, error: &DecodeError) {
+    super::remark(format!("left out: {place}: {}", binary(error)));
+}
+
+/// What there is instead of a text.
+pub(crate) fn binary(error: &DecodeError) -> String {
+    let DecodeError::Binary { what } = error;
+    format!("not text but {what}")
+}
+
 /// What the system says of a file, with the cure where there is a usual one.
 pub(crate) fn io_fact(error: &io::Error) -> String {
     match error.kind() {
@@ -331,6 +355,22 @@ mod tests {
         let names = ["#pets", " #a/b ", "c#", "##x", "#"].map(tag_name);
         assert_eq!(names, ["pets", "a/b", "c#", "#x", "#"]);
         assert_eq!(named("#a, #b").unwrap().labels()[1].name, "b");
+    }
+
+    #[test]
+    fn the_bundled_model_is_told_to_read_mostly_english_where_the_labels_are_not() {
+        let set = |language: &str| {
+            let source = format!("language = '{language}'\n[[label]]\nname = 'a'\n");
+            LabelSet::parse(&source).unwrap()
+        };
+        let entry = |origin| Entry {
+            name: "m".to_owned(),
+            origin,
+            source: crate::model::store::ModelSource::Bundled,
+        };
+        let said = |language, origin| language_fact(&set(language), &entry(origin)).is_some();
+        assert!(said("de", Origin::Bundled));
+        assert!(!said("en-GB", Origin::Bundled) && !said("de", Origin::Pulled));
     }
 
     #[test]

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 
-use super::setup::{LabelArgs, ModelArgs, Surroundings, count, unit_interval};
-use super::{Outcome, UsageError};
+use super::setup::{LabelArgs, ModelArgs, Surroundings, count, language_fact, unit_interval};
+use super::{Outcome, UsageError, remark};
 use crate::desk::decision::{Decision, Facts, decide};
 use crate::engine::{Engine, EngineError, EngineOptions, Passage, Prediction, Request, Vocabulary};
 use crate::score::Score;
@@ -106,6 +106,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     } else {
         Some(args.labels.require(&surroundings)?)
     };
+    if let Some(set) = &set
+        && let Some(fact) = language_fact(set, &args.model.entry(&surroundings)?)
+    {
+        remark(fact);
+    }
     let tagger = Tagger::new(args, &surroundings)?;
     let vocabulary = set
         .map(|set| tagger.engine.vocabulary(Arc::new(set)))

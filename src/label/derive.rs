@@ -145,11 +145,13 @@ fn derived(
     options: DeriveOptions,
 ) -> Derived {
     let n_all = groups.len();
+    // Before the rare ones go: one that is another form of a label that stays is named beside it.
+    let similar = similar(&groups);
     // A parent counts its children's notes, so it never is rarer than one of them.
     groups.retain(|_, group| group.count >= options.min_count.max(1));
     let n_rare = n_all - groups.len();
     Derived {
-        labels: labels(&groups),
+        labels: labels(&groups, &similar),
         n_notes: 0,
         n_tagged: 0,
         n_rare,
@@ -201,12 +203,22 @@ fn key(levels: &[&str]) -> String {
         .join("/")
 }
 
-fn labels(groups: &BTreeMap<String, Group>) -> Vec<DerivedLabel> {
-    let similar = similar::pairs(
-        groups
-            .iter()
-            .map(|(key, group)| (key.as_str(), group.count)),
-    );
+/// For the key of a label the names of rarer ones that resemble it.
+fn similar(groups: &BTreeMap<String, Group>) -> BTreeMap<String, Vec<String>> {
+    let counts = groups
+        .iter()
+        .map(|(key, group)| (key.as_str(), group.count));
+    let name = |key: &str| groups.get(key).map_or("", Group::name).to_owned();
+    let pairs = similar::pairs(counts).into_iter();
+    pairs
+        .map(|(key, rarer)| (key.to_owned(), rarer.into_iter().map(name).collect()))
+        .collect()
+}
+
+fn labels(
+    groups: &BTreeMap<String, Group>,
+    similar: &BTreeMap<String, Vec<String>>,
+) -> Vec<DerivedLabel> {
     let name = |key: &str| groups.get(key).map_or("", Group::name).to_owned();
     let mut labels: Vec<DerivedLabel> = groups
         .iter()
@@ -220,12 +232,7 @@ fn labels(groups: &BTreeMap<String, Group>) -> Vec<DerivedLabel> {
                 .map(|(spelling, &count)| (spelling.clone(), count))
                 .collect(),
             parent: key.rsplit_once('/').map(|(parent, _)| name(parent)),
-            similar: similar
-                .get(key.as_str())
-                .into_iter()
-                .flatten()
-                .map(|k| name(k))
-                .collect(),
+            similar: similar.get(key).cloned().unwrap_or_default(),
         })
         .collect();
     labels.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
@@ -361,6 +368,19 @@ mod tests {
                 [[label]]
                 name = "recipe"
             "##]],
+        );
+    }
+
+    #[test]
+    fn a_rare_form_of_a_label_is_left_out_and_named_beside_it() {
+        let derived = derive(&[&["recipe"], &["recipe"], &["recipes"]], 2);
+        assert_eq!((derived.labels.len(), derived.n_rare), (1, 1));
+        assert_eq!(derived.labels[0].similar, ["recipes"]);
+        let toml = derived.to_toml("");
+        let hint = "# The same as recipes, which is left out? Then write it into `aliases` here.";
+        assert!(
+            toml.contains(hint) && !toml.contains("\nname = \"\""),
+            "{toml}"
         );
     }
 

@@ -272,7 +272,15 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be read.
     pub fn machine_tags(&self) -> Result<HashMap<PathBuf, Vec<String>>, SinkError> {
-        self.locked(|open| Ok(open.past.machine_tags()))
+        self.locked(|open| Ok(open.past.machine_tags(None)))
+    }
+
+    /// The same of one place alone: a tag that was put beside a file says nothing of one in it.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn machine_tags_in(&self, sink: Sink) -> Result<HashMap<PathBuf, Vec<String>>, SinkError> {
+        self.locked(|open| Ok(open.past.machine_tags(Some(sink))))
     }
 
     /// All runs that wrote something, the first one first.

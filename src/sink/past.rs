@@ -297,17 +297,20 @@ impl Past {
         self.by_path.get(path).map(|file| &self.files[*file].tags)
     }
 
-    /// The machine's tags of each file that has any.
-    pub(super) fn machine_tags(&self) -> HashMap<PathBuf, Vec<String>> {
+    /// The machine's tags of each file that has any; of one place, where that is given.
+    pub(super) fn machine_tags(&self, sink: Option<Sink>) -> HashMap<PathBuf, Vec<String>> {
         let files = self
             .by_path
             .iter()
-            .map(|(path, file)| (path, &self.files[*file].tags.machine));
-        let tags =
-            |machine: &[(Sink, String)]| machine.iter().map(|(_, tag)| tag.clone()).collect();
+            .map(|(path, file)| (path, &self.files[*file].tags));
+        let is_there = |place: &Sink| sink.is_none_or(|sink| sink == *place);
+        let tags = |tags: &Tags| -> Vec<String> {
+            let there = tags.machine.iter().filter(|(place, _)| is_there(place));
+            there.map(|(_, tag)| tag.clone()).collect()
+        };
         files
-            .filter(|(_, machine)| !machine.is_empty())
-            .map(|(path, machine)| (path.clone(), tags(machine)))
+            .map(|(path, all)| (path.clone(), tags(all)))
+            .filter(|(_, tags)| !tags.is_empty())
             .collect()
     }
 

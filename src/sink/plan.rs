@@ -59,7 +59,12 @@ pub(super) fn key(tag: &str) -> String {
     tag.to_lowercase().replace([' ', '-'], "_")
 }
 
-/// The same, with an alias taken for the label that it is of.
+/// Whether two spellings are of one tag.
+pub fn is_same_tag(a: &str, b: &str) -> bool {
+    key(a) == key(b)
+}
+
+/// The same as `key`, with an alias taken for the label that it is of.
 fn meaning(tag: &str, set: Option<&LabelSet>) -> String {
     let bare = tag.trim().trim_start_matches('#');
     match set.and_then(|set| Some(set.label(set.find(bare)?))) {

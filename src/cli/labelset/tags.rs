@@ -1,6 +1,7 @@
 //! The notes of a folder, and the tags that they already have.
 //!
-//! Invariant: hidden files and what `.gitignore` and `.ignore` name are left out; nothing is written.
+//! Invariant: hidden files and what `.gitignore` and `.ignore` name are left out, and so is what has
+//! the name of a note and is no text, which is said; nothing is written.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,15 +9,33 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::{UsageError, with_cure};
-use crate::document::{Document, Format, body_tags, decode};
+use crate::cli::setup::{left_out, shown};
+use crate::cli::whose::Whose;
+use crate::document::{DecodeError, Document, Format, body_tags, decode};
+use crate::label::LabelSet;
 
-/// The tags of the front matter, then those of the body, as they are written there.
-pub(super) fn tags_of(document: &Document) -> Vec<String> {
-    let mut tags = document
-        .front_matter()
-        .map_or_else(Vec::new, |front| front.tags.clone());
+/// The tags of the front matter, then those of the body, as they are written there, but for some of
+/// the front matter that do not count.
+pub(in crate::cli) fn tags_of(document: &Document, uncounted: &[String]) -> Vec<String> {
+    let mut tags = in_front(document);
+    tags.retain(|tag| !uncounted.contains(tag));
     tags.extend(body_tags(document).into_iter().map(|(tag, _)| tag));
     tags
+}
+
+/// The tags of a note's front matter that GliZNet wrote and nobody stands for.
+pub(in crate::cli) fn uncounted(
+    whose: &Whose,
+    path: &Path,
+    document: &Document,
+    set: Option<&LabelSet>,
+) -> Vec<String> {
+    whose.machines(path, &in_front(document), set)
+}
+
+fn in_front(document: &Document) -> Vec<String> {
+    let front = document.front_matter();
+    front.map_or_else(Vec::new, |front| front.tags.clone())
 }
 
 /// The notes of a folder, in the order of their paths.
@@ -58,8 +77,14 @@ impl Iterator for Notes {
                 let text = decode(&fs::read(&path)?)?.text;
                 anyhow::Ok(Document::parse(Format::from_path(&path), text))
             };
-            let document = read().with_context(|| path.display().to_string());
-            return Some(document.map(|document| (path, document)));
+            match read() {
+                Ok(document) => return Some(Ok((path, document))),
+                Err(error) => match error.downcast_ref::<DecodeError>() {
+                    // Nobody named it: it lies among the notes as a picture may.
+                    Some(error) => left_out(&shown(&path), error),
+                    None => return Some(Err(error.context(path.display().to_string()))),
+                },
+            }
         }
     }
 }

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::tags::{Notes, tags_of};
+use super::tags::{Notes, tags_of, uncounted};
 use super::{Outcome, UsageError, counted};
+use crate::cli::whose::{Whose, tell_uncounted};
+use crate::config::Folders;
+use crate::document::Document;
 use crate::label::derive::{self, DeriveOptions, Derived};
 
 /// Derives a label set from the tags that a folder of notes already uses, with counts.
@@ -30,9 +33,20 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         let file = file.display();
         return Err(UsageError(format!("{file} exists; name a new file with --out")).into());
     }
-    let mut n_failed = 0;
+    // Without a home folder nothing was ever written.
+    let folders = Folders::of_this_user().ok();
+    let whose = folders
+        .map(|folders| Whose::of(&folders.data))
+        .transpose()?;
+    let whose = whose.unwrap_or_default();
+    let (mut n_failed, mut n_uncounted) = (0, 0);
     let notes = Notes::new(&args.dir)?.filter_map(|note| {
-        note.map(|(path, document)| (path, tags_of(&document)))
+        let counted = |(path, document): (PathBuf, Document)| {
+            let uncounted = uncounted(&whose, &path, &document, None);
+            n_uncounted += uncounted.len();
+            (path, tags_of(&document, &uncounted))
+        };
+        note.map(counted)
             .map_err(|error| {
                 n_failed += 1;
                 anstream::eprintln!("gliznet: {error:#}");
@@ -45,6 +59,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Outcome> {
             min_count: args.min_count,
         },
     );
+    tell_uncounted(n_uncounted);
     if derived.labels.is_empty() {
         return Err(nothing(args, &derived));
     }
@@ -98,29 +113,13 @@ fn nothing(args: &Args, derived: &Derived) -> anyhow::Error {
     }
 }
 
-/// The name of the file the set goes to, or of the folder it comes from.
+/// The name of the file the set goes to. Where nobody knows that file, the set has none: it is called
+/// as the file is, and a second name would only be in the way.
 fn set_name(args: &Args) -> String {
-    let from_file = args
-        .out
-        .as_ref()
-        .and_then(|file| file.file_stem().map(ToOwned::to_owned));
-    let from_dir = || {
-        args.dir
-            .canonicalize()
-            .ok()?
-            .file_name()
-            .map(ToOwned::to_owned)
-    };
-    let name = from_file.or_else(from_dir).unwrap_or_default();
-    let name: String = name
-        .to_string_lossy()
-        .chars()
-        .filter(|c| !c.is_control())
-        .collect();
-    match name.trim() {
-        "" => "vault".to_owned(),
-        name => name.to_owned(),
-    }
+    let stem = args.out.as_deref().and_then(Path::file_stem);
+    let name = stem.unwrap_or_default().to_string_lossy();
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    name.trim().to_owned()
 }
 
 /// Written beside the file and renamed: there is never half a set, nor one overwritten.

@@ -7,11 +7,12 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::super::labelset::tags::tags_of;
 use super::super::setup::Surroundings;
-use super::super::{Outcome, complain};
+use super::super::{Outcome, complain, remark};
 use super::inputs::{Input, expand};
 use super::print::Printer;
-use super::read::{Purpose, Read, Text, read};
+use super::read::{Purpose, Read, Text, Unread, read};
 use super::record::{Explained, Tagged};
 use super::render::Style;
 use super::write::Writer;
@@ -114,7 +115,8 @@ impl Run<'_> {
         for read in group {
             let path = read.path.as_deref();
             match &read.text {
-                Err(error) => self.failed(path, error)?,
+                Err(Unread::Fault(error)) => self.failed(path, error)?,
+                Err(Unread::LeftOut(fact)) => self.left_out(path, fact)?,
                 Ok(text) => match outlines.next() {
                     Some(Ok(outline)) => self.tagged(path, text, outline)?,
                     Some(Err(error)) => {
@@ -149,6 +151,12 @@ impl Run<'_> {
             &self.tagger.model,
         );
         tagged.path = path;
+        tagged.compare(
+            &outline.prediction,
+            self.vocabulary.set(),
+            &tags_of(&text.document, &[]),
+            self.tagger.remembered.said(text.name.as_ref()),
+        );
         tagged.explain(&explained);
         if let Some(writer) = &mut self.writer {
             let said = self.tagger.remembered.said(text.name.as_ref());
@@ -167,6 +175,15 @@ impl Run<'_> {
         progress.suspend(|| {
             complain(error);
             printer.failure(path, error)
+        })
+    }
+
+    /// A script finds it where the tags would be; it is no failure.
+    fn left_out(&mut self, path: Option<&str>, fact: &str) -> anyhow::Result<()> {
+        let (progress, printer) = (&self.progress, &mut self.printer);
+        progress.suspend(|| {
+            remark(format!("left out: {fact}"));
+            printer.failure(path, fact)
         })
     }
 

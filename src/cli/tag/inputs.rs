@@ -12,8 +12,10 @@ use crate::document::Format;
 /// One thing to tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum Input {
-    /// A file.
+    /// A file that was named.
     File(PathBuf),
+    /// A file that was met in a folder: where it is no text, it is left out.
+    Found(PathBuf),
     /// Standard input.
     Stdin,
 }
@@ -143,7 +145,11 @@ fn walk(root: &Path, glob: Option<&GlobMatcher>) -> Vec<Result<Input, String>> {
                     Some(glob) => glob.is_match(path.strip_prefix(".").unwrap_or(&path)),
                     None => is_text(&path),
                 };
-                wanted.then_some(Ok(Input::File(path)))
+                let found = match glob {
+                    Some(_) => Input::File,
+                    None => Input::Found,
+                };
+                wanted.then(|| Ok(found(path)))
             }
             Ok(_) => None,
             Err(error) => Some(Err(unread(root, &error))),
@@ -183,7 +189,9 @@ mod tests {
     fn names(dir: &Path, path: &str) -> Vec<String> {
         let full = dir.join(path).into_os_string();
         let name = |input: Result<Input, String>| match input {
-            Ok(Input::File(path)) => path.strip_prefix(dir).unwrap().display().to_string(),
+            Ok(Input::File(path) | Input::Found(path)) => {
+                path.strip_prefix(dir).unwrap().display().to_string()
+            }
             Ok(Input::Stdin) => "-".into(),
             Err(error) => format!("error: {}", error.rsplit('/').next().unwrap_or_default()),
         };

@@ -8,10 +8,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::setup::{io_fact, read_up_to, shown};
+use super::super::setup::{binary, io_fact, read_up_to, shown};
 use super::inputs::Input;
 use crate::desk::name::uri_of;
-use crate::document::{Document, Format, decode};
+use crate::document::{DecodeError, Document, Format, decode};
 use crate::engine::Passage;
 use crate::sink::{self, ContentHash};
 
@@ -22,8 +22,36 @@ const MOST_BYTES: u64 = 4 << 20;
 pub(super) struct Read {
     /// The file; `None` for standard input.
     pub(super) path: Option<String>,
-    /// Its text, or the place, the fact and the cure.
-    pub(super) text: Result<Text, String>,
+    /// Its text, or why there is none.
+    pub(super) text: Result<Text, Unread>,
+}
+
+/// Why an input has no text.
+pub(super) enum Unread {
+    /// The place, the fact and the cure.
+    Fault(String),
+    /// Nobody named it, and it is no text.
+    LeftOut(String),
+}
+
+/// Why bytes are no text.
+#[derive(Debug)]
+enum NoText {
+    Fault(String),
+    Binary(DecodeError),
+}
+
+impl NoText {
+    /// What it means for an input at this place.
+    fn at(self, place: &str, is_found: bool) -> Unread {
+        match self {
+            NoText::Fault(fact) => Unread::Fault(format!("{place}: {fact}")),
+            NoText::Binary(error) if is_found => {
+                Unread::LeftOut(format!("{place}: {}", binary(&error)))
+            }
+            NoText::Binary(error) => Unread::Fault(format!("{place}: {error}")),
+        }
+    }
 }
 
 /// A document with what the model reads of it.
@@ -54,38 +82,42 @@ pub(super) enum Purpose {
 pub(super) fn read(input: Result<Input, String>, purpose: Purpose) -> Read {
     match input {
         Ok(Input::File(path)) => Read {
-            text: file(&path, purpose),
+            text: file(&path, purpose, false),
+            path: Some(shown(&path)),
+        },
+        Ok(Input::Found(path)) => Read {
+            text: file(&path, purpose, true),
             path: Some(shown(&path)),
         },
         Ok(Input::Stdin) => Read {
             path: None,
             text: parse(io::stdin().lock(), Format::Markdown, purpose)
-                .map_err(|fact| format!("standard input: {fact}")),
+                .map_err(|fact| fact.at("standard input", false)),
         },
         Err(error) => Read {
             path: None,
-            text: Err(error),
+            text: Err(Unread::Fault(error)),
         },
     }
 }
 
-fn file(path: &Path, purpose: Purpose) -> Result<Text, String> {
+fn file(path: &Path, purpose: Purpose, is_found: bool) -> Result<Text, Unread> {
     let format = Format::from_path(path);
     let full = path.canonicalize();
     let name = full.ok().map(|full| Arc::from(uri_of(&full)));
-    let at = |fact| format!("{}: {fact}", shown(path));
+    let at = |fact: NoText| fact.at(&shown(path), is_found);
     if purpose == Purpose::Write {
-        let (bytes, hash) = sink::read(path).map_err(|error| error.to_string())?;
+        let (bytes, hash) = sink::read(path).map_err(|error| Unread::Fault(error.to_string()))?;
         let mut text = parse(&bytes[..], format, purpose).map_err(at)?;
         text.file = Some((path.to_path_buf(), hash));
         text.name = name;
         return Ok(text);
     }
     let file = File::open(path).map_err(|error| match link_target(path) {
-        Some(target) if error.kind() == io::ErrorKind::NotFound => at(format!(
+        Some(target) if error.kind() == io::ErrorKind::NotFound => at(NoText::Fault(format!(
             "a link to {target}, which is not there; mend or remove the link"
-        )),
-        _ => at(io_fact(&error)),
+        ))),
+        _ => at(NoText::Fault(io_fact(&error))),
     })?;
     let mut text = parse(file, format, purpose).map_err(at)?;
     text.name = name;
@@ -97,9 +129,10 @@ fn link_target(path: &Path) -> Option<String> {
     std::fs::read_link(path).ok().map(|target| shown(&target))
 }
 
-fn parse(reader: impl io::Read, format: Format, purpose: Purpose) -> Result<Text, String> {
-    let (bytes, partly) = read_up_to(reader, MOST_BYTES).map_err(|error| io_fact(&error))?;
-    let decoded = decode(&bytes).map_err(|error| error.to_string())?;
+fn parse(reader: impl io::Read, format: Format, purpose: Purpose) -> Result<Text, NoText> {
+    let read = read_up_to(reader, MOST_BYTES);
+    let (bytes, partly) = read.map_err(|error| NoText::Fault(io_fact(&error)))?;
+    let decoded = decode(&bytes).map_err(NoText::Binary)?;
     let passage = match purpose {
         Purpose::Show { compat: true } => Some(Passage::plain(decoded.text.as_str())),
         _ => None,

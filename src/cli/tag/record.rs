@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::correction::Verdict;
 use crate::desk::decision::Decision;
 use crate::desk::protocol::Origin;
 use crate::engine::Prediction;
@@ -30,6 +31,9 @@ pub(super) struct Tagged<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) cut: bool,
     pub(super) model: &'a str,
+    /// The label that fits best where none fits well enough, for people.
+    #[serde(skip)]
+    pub(super) nearest: Option<(&'a str, f32)>,
     /// With `--write`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) written: Option<WrittenRecord>,
@@ -60,6 +64,9 @@ pub(super) struct TagRecord<'a> {
     /// Who says so, where it is not the model.
     #[serde(skip_serializing_if = "is_of_model")]
     pub(super) origin: Origin,
+    /// It stands in the document already, for people.
+    #[serde(skip)]
+    pub(super) stands: bool,
     /// With `--explain`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) evidence: Vec<EvidenceRecord<'a>>,
@@ -125,6 +132,7 @@ impl<'a> Tagged<'a> {
                     label: name(tag.label),
                     score: tag.score.map(Score::value),
                     origin: tag.origin,
+                    stands: false,
                     evidence: Vec::new(),
                 })
                 .collect(),
@@ -144,7 +152,35 @@ impl<'a> Tagged<'a> {
             windows: prediction.windows,
             cut: prediction.cut,
             model,
+            nearest: None,
             written: None,
+        }
+    }
+
+    /// Adds what a person wants to know besides: which tags the document has already, and where
+    /// there is none, which label came nearest.
+    pub(super) fn compare(
+        &mut self,
+        prediction: &Prediction,
+        set: &'a LabelSet,
+        held: &[String],
+        said: Option<&Verdict>,
+    ) {
+        for tag in &mut self.tags {
+            tag.stands = held
+                .iter()
+                .any(|held| set.find(held) == set.find(tag.label));
+        }
+        if self.tags.is_empty() {
+            let open = prediction.scores.iter().filter(|scored| {
+                let label = set.label(scored.label);
+                !label.manual && said.is_none_or(|said| said.of(label).is_none())
+            });
+            let best = open.max_by(|a, b| a.score.value().total_cmp(&b.score.value()));
+            self.nearest = best.map(|best| {
+                let name = set.label(best.label).name.as_str();
+                (name, best.score.value())
+            });
         }
     }
 

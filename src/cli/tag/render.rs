@@ -97,21 +97,27 @@ pub(super) fn document(
     let mark = if style.all { "* " } else { "  " };
     for (i, tag) in tagged.tags.iter().enumerate() {
         out += &line(mark, tag.label, tag.score, LABEL, style);
-        if let Some(note) = note(tag.origin) {
+        let stands = tag.stands.then_some("in the note");
+        let notes: Vec<&str> = note(tag.origin).into_iter().chain(stands).collect();
+        if !notes.is_empty() {
             out.pop();
-            let _ = writeln!(out, "  {QUIET}{note}{QUIET:#}");
+            let _ = writeln!(out, "  {QUIET}{}{QUIET:#}", notes.join(", "));
         }
         for (evidence, line) in explained.get(i).map_or(&[][..], |e| &e.evidence) {
             out += &sentence(&evidence.sentence, *line);
         }
     }
     if tagged.tags.is_empty() {
-        let why = if tagged.windows == 0 {
-            "nothing to read"
-        } else {
-            "no tag fits"
+        let why = match tagged.nearest {
+            _ if tagged.windows == 0 => "nothing to read".to_owned(),
+            // With all scores, the nearest stands below.
+            Some((label, score)) if tagged.scores.is_none() => {
+                let label = shortened(label, WIDEST_LABEL);
+                format!("no tag fits (nearest: {label} {score:.2})")
+            }
+            _ => "no tag fits".to_owned(),
         };
-        out += &quiet(why);
+        out += &quiet(&why);
     }
     if let Some(scores) = &tagged.scores {
         out += &others(scores, tagged, style);
@@ -246,6 +252,7 @@ mod tests {
                     label,
                     score: Some(*score),
                     origin: Origin::Model,
+                    stands: false,
                     evidence: Vec::new(),
                 })
                 .collect(),
@@ -261,6 +268,7 @@ mod tests {
             windows: 1,
             cut: false,
             model: "m",
+            nearest: None,
             written: None,
         }
     }
@@ -309,6 +317,25 @@ mod tests {
               only the beginning was read (16 windows)
             a.md
               nothing to read
+        "#]]
+        .assert_eq(&plain(&text));
+    }
+
+    #[test]
+    fn what_stands_in_the_note_and_what_came_nearest_is_said() {
+        let style = style(&["tax", "garden"], false);
+        let mut one = tagged(&[("tax", 0.5), ("garden", 0.25)], &[]);
+        one.tags[0].stands = true;
+        (one.tags[1].stands, one.tags[1].origin) = (true, Origin::You);
+        let mut none = tagged(&[], &[]);
+        none.nearest = Some(("garden", 0.08));
+        let text = document(&one, None, &[], &style) + &document(&none, None, &[], &style);
+        expect![[r#"
+            a.md
+              tax     0.50 █████  in the note
+              garden  0.25 ██▌  you said so, in the note
+            a.md
+              no tag fits (nearest: garden 0.08)
         "#]]
         .assert_eq(&plain(&text));
     }

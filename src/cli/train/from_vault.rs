@@ -10,12 +10,13 @@ use anyhow::Context as _;
 
 use super::job::{job, surroundings};
 use super::now::{bar, show, tell};
-use crate::cli::labelset::tags::Notes;
+use crate::cli::labelset::tags::{Notes, uncounted};
 use crate::cli::setup::{LabelArgs, Surroundings, shown};
+use crate::cli::whose::{Whose, tell_uncounted};
 use crate::cli::{Outcome, complain, remark};
 use crate::config::Settings;
 use crate::learn::consolidate::learn_and_validate;
-use crate::learn::consolidate::vault::{LEAST, Vault};
+use crate::learn::consolidate::vault::{LEAST, Vault, VaultNote};
 use crate::learn::versions::manifest::Outcome as Verdict;
 
 /// Tags that are no label of the set are named up to so many.
@@ -26,7 +27,8 @@ const NAMED: usize = 8;
 #[command(
     after_help = "The labels are those of --labelset, else of the settings that hold in the folder; \
 `gliznet labelset from-vault DIR --out mine.toml` makes a set of the tags that are there.
-A label that a tagged note lacks is taken not to fit it. Notes without any of the labels are left out.
+A label that a tagged note lacks is taken not to fit it. Tags that GliZNet wrote, and that nobody has
+said to fit, count neither way. Notes without any of the labels are left out.
 
 What was learnt is a version: `gliznet model history` says what came of it, \
 `gliznet model rollback` takes it back, and corrections are learnt on top of it.
@@ -61,16 +63,24 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     let set = args.labels.require(&here)?;
     let mut job = job(&folders, &settings, false)?;
-    let mut n_failed = 0;
+    let whose = Whose::of(&folders.data)?;
+    let (mut n_failed, mut n_uncounted) = (0, 0);
     let read = std::iter::from_fn(|| notes.next()).filter_map(|note| {
         let note = note.map_err(|error| {
             n_failed += 1;
             complain(format_args!("{error:#}"));
         });
-        Some(note.ok()?.1)
+        let (path, document) = note.ok()?;
+        let uncounted = uncounted(&whose, &path, &document, Some(&set));
+        n_uncounted += uncounted.len();
+        Some(VaultNote {
+            document,
+            uncounted,
+        })
     });
     let name = dir.display().to_string();
     let vault = Vault::of(name, read, &set, args.limit as usize, job.seed);
+    tell_uncounted(n_uncounted);
     said(&vault);
     if vault.lessons.len() < LEAST {
         anyhow::bail!(

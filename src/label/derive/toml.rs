@@ -19,17 +19,22 @@ impl Derived {
         Some(set)
     }
 
-    /// The set as TOML, called `name`, with what is known of each label in a comment above it.
+    /// The set as TOML, called `name` where that is not empty, with what is known of each label in a comment above it.
     pub fn to_toml(&self, name: &str) -> String {
         let mut toml = String::new();
         let (n_tagged, n_notes) = (self.n_tagged, self.n_notes);
         let head = format!("# Derived from the tags of {n_tagged} of {n_notes} notes.\n");
         toml.push_str(&head);
         toml.push_str("# A `description` of a few words makes a label sharper.\n\n");
-        write::text(&mut toml, "name", name);
-        for label in &self.labels {
+        if !name.is_empty() {
+            write::text(&mut toml, "name", name);
             toml.push('\n');
-            label.comment(&mut toml);
+        }
+        for (place, label) in self.labels.iter().enumerate() {
+            if place > 0 {
+                toml.push('\n');
+            }
+            label.comment(&self.labels, &mut toml);
             write::label(&mut toml, &label.label());
         }
         toml
@@ -44,7 +49,8 @@ impl DerivedLabel {
         }
     }
 
-    fn comment(&self, toml: &mut String) {
+    /// `labels` are all that stand in the set.
+    fn comment(&self, labels: &[DerivedLabel], toml: &mut String) {
         let notes = if self.count == 1 { "note" } else { "notes" };
         write!(toml, "# {} {notes}", self.count).expect("a String takes any text");
         if !self.spellings.is_empty() {
@@ -57,13 +63,24 @@ impl DerivedLabel {
                 .expect("a String takes any text");
         }
         toml.push('\n');
-        if !self.similar.is_empty() {
-            writeln!(
-                toml,
-                "# The same as {}? Then delete that label and write it into `aliases` here.",
-                self.similar.join(", ")
-            )
-            .expect("a String takes any text");
+        let is_label = |name: &&String| labels.iter().any(|label| label.name == **name);
+        let (stand, gone): (Vec<&String>, Vec<&String>) =
+            self.similar.iter().partition(|name| is_label(name));
+        for (names, cure) in [
+            (
+                stand,
+                "? Then delete that label and write it into `aliases` here.",
+            ),
+            (
+                gone,
+                ", which is left out? Then write it into `aliases` here.",
+            ),
+        ] {
+            if !names.is_empty() {
+                let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+                writeln!(toml, "# The same as {}{cure}", names.join(", "))
+                    .expect("a String takes any text");
+            }
         }
     }
 }

@@ -16,6 +16,24 @@ use crate::model::random::Random;
 /// So many notes with tags are needed.
 pub const LEAST: usize = 10;
 
+/// A note, and the tags in it that say nothing: a machine wrote them, and nobody has agreed.
+#[derive(Clone, Debug)]
+pub struct VaultNote {
+    /// The note.
+    pub document: Document,
+    /// Tags of its front matter that do not count, for their label or against it.
+    pub uncounted: Vec<String>,
+}
+
+impl From<Document> for VaultNote {
+    fn from(document: Document) -> VaultNote {
+        VaultNote {
+            document,
+            uncounted: Vec::new(),
+        }
+    }
+}
+
 /// Tagged notes as lessons.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Vault {
@@ -39,7 +57,7 @@ impl Vault {
     /// What notes teach of the labels of `set`, from no more notes than `most`; chance says which.
     pub fn of(
         name: String,
-        notes: impl IntoIterator<Item = Document>,
+        notes: impl IntoIterator<Item = VaultNote>,
         set: &LabelSet,
         most: usize,
         seed: u64,
@@ -49,23 +67,24 @@ impl Vault {
             descriptions: set.descriptions(),
             ..Vault::default()
         };
-        let mut texts: Vec<(String, BTreeSet<LabelId>)> = Vec::new();
+        let mut texts: Vec<(String, Given)> = Vec::new();
         let mut by_text: HashMap<u64, usize> = HashMap::new();
         for note in notes {
             let given = vault.given(&note, set);
-            if given.is_empty() {
+            if given.fit.is_empty() {
                 vault.untagged += 1;
                 continue;
             }
-            let text = untagged_text(&note);
+            let text = untagged_text(&note.document);
             if text.trim().is_empty() {
                 vault.repeated += 1;
                 continue;
             }
             let place = *by_text.entry(digest(&text)).or_insert(texts.len());
             match texts.get_mut(place) {
-                Some((_, labels)) => {
-                    labels.extend(given);
+                Some((_, known)) => {
+                    known.fit.extend(given.fit);
+                    known.open.extend(given.open);
                     vault.repeated += 1;
                 }
                 None => texts.push((text, given)),
@@ -75,18 +94,20 @@ impl Vault {
         Random::new(&[seed, 7]).shuffle(&mut texts);
         vault.left = texts.len().saturating_sub(most);
         texts.truncate(most);
-        let used: BTreeSet<LabelId> = texts.iter().flat_map(|(_, l)| l).copied().collect();
+        let used = texts.iter().flat_map(|(_, given)| &given.fit);
+        let used: BTreeSet<LabelId> = used.copied().collect();
         let names: Vec<String> = set.labels().iter().map(|l| l.name.clone()).collect();
         let labels = Arc::new(names);
-        let lessons = texts.into_iter().map(|(text, given)| {
+        let lessons = texts.into_iter().map(|(text, Given { fit: given, open })| {
             // `garden/roses` says nothing against `garden`.
-            let above: BTreeSet<LabelId> = given
+            let mut unsaid: BTreeSet<LabelId> = given
                 .iter()
                 .flat_map(|id| ancestors(&set.label(*id).name, set))
                 .collect();
+            unsaid.extend(open);
             let judged = used
                 .iter()
-                .filter(|id| given.contains(id) || !above.contains(id));
+                .filter(|id| given.contains(id) || !unsaid.contains(id));
             Lesson {
                 verdicts: judged
                     .map(|id| (set.label(*id).name.clone(), given.contains(id)))
@@ -101,23 +122,37 @@ impl Vault {
     }
 
     /// The labels that stand in a note as tags; what else stands there is counted.
-    fn given(&mut self, note: &Document, set: &LabelSet) -> BTreeSet<LabelId> {
-        let head = note.front_matter();
+    fn given(&mut self, note: &VaultNote, set: &LabelSet) -> Given {
+        let head = note.document.front_matter();
         let mut tags: BTreeSet<String> = head.into_iter().flat_map(|h| h.tags.clone()).collect();
-        tags.extend(body_tags(note).into_iter().map(|(tag, _)| tag));
-        let mut given = BTreeSet::new();
+        tags.retain(|tag| !note.uncounted.contains(tag));
+        tags.extend(body_tags(&note.document).into_iter().map(|(tag, _)| tag));
+        let open = note.uncounted.iter();
+        let open = open.filter_map(|tag| set.find(tag).or_else(|| ancestors(tag, set).next()));
+        let mut given = Given {
+            open: open.collect(),
+            ..Given::default()
+        };
         for tag in tags {
             match set.find(&tag).or_else(|| ancestors(&tag, set).next()) {
                 // A label that the model is not to give is none that it should learn.
                 Some(id) if set.label(id).manual => {}
                 Some(id) => {
-                    given.insert(id);
+                    given.fit.insert(id);
                 }
                 None => *self.unknown.entry(tag).or_default() += 1,
             }
         }
         given
     }
+}
+
+/// What stands in a note.
+#[derive(Debug, Default)]
+struct Given {
+    fit: BTreeSet<LabelId>,
+    /// Labels of which nobody has said whether they fit.
+    open: BTreeSet<LabelId>,
 }
 
 /// The labels that a nested tag lies below, the nearest first.
@@ -151,7 +186,7 @@ mod tests {
         let set = LabelSet::from_names(labels).unwrap();
         let notes = notes
             .iter()
-            .map(|note| Document::parse(Format::Markdown, *note));
+            .map(|note| Document::parse(Format::Markdown, *note).into());
         Vault::of("notes".to_owned(), notes, &set, most, 1)
     }
 
@@ -191,6 +226,26 @@ mod tests {
             unknown,
             [("unheard".to_owned(), 2), ("weather".to_owned(), 1)]
         );
+    }
+
+    #[test]
+    fn a_tag_that_does_not_count_speaks_neither_for_its_label_nor_against_it() {
+        let set = LabelSet::from_names(["garden", "tax", "weather"]).unwrap();
+        let note = |source: &str, uncounted: &[&str]| VaultNote {
+            document: Document::parse(Format::Markdown, source),
+            uncounted: uncounted.iter().map(|tag| (*tag).to_owned()).collect(),
+        };
+        let notes = [
+            note("---\ntags: [garden, tax]\n---\nRoses.\n", &["tax"]),
+            note("---\ntags: [tax, weather]\n---\nTaxes.\n", &[]),
+            note("---\ntags: [tax]\n---\nRain.\n", &["tax"]),
+        ];
+        let vault = Vault::of("notes".to_owned(), notes, &set, 100, 1);
+        assert_eq!(
+            verdicts(lesson(&vault, "Roses")),
+            [("garden", true), ("weather", false)]
+        );
+        assert_eq!((vault.lessons.len(), vault.untagged), (2, 1));
     }
 
     #[test]

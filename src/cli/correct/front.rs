@@ -1,0 +1,124 @@
+//! Which of the verdicts of a front matter are a person's: what the daemon made of it in, the same
+//! without the tags that GliZNet wrote by itself out.
+//!
+//! Invariant: what GliZNet wrote speaks neither for its label nor against it, and of a note in which
+//! nothing else stands nothing is said, for nobody may have tagged it yet.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::note::Note;
+use super::show::Record;
+use crate::cli::setup::{LabelArgs, Surroundings};
+use crate::cli::whose::Whose;
+use crate::desk::Unsaid;
+use crate::label::LabelSet;
+use crate::sink::is_same_tag;
+
+/// What is known of the notes of a run.
+pub(super) struct Fronts<'a> {
+    whose: Whose,
+    labels: &'a LabelArgs,
+    /// The label sets of folders.
+    sets: HashMap<PathBuf, Option<LabelSet>>,
+}
+
+impl<'a> Fronts<'a> {
+    pub(super) fn new(here: &Surroundings, labels: &'a LabelArgs) -> anyhow::Result<Fronts<'a>> {
+        Ok(Fronts {
+            whose: Whose::of(&here.folders.data)?,
+            labels,
+            sets: HashMap::new(),
+        })
+    }
+
+    /// What the front matter of a note says but for what GliZNet wrote there.
+    pub(super) fn without_machine(&mut self, record: Record, note: &Note) -> Record {
+        let Some(file) = note.file.as_deref().filter(|_| record.error.is_none()) else {
+            return record;
+        };
+        let labels = self.labels;
+        let folder = file.parent().unwrap_or(Path::new("/"));
+        let set = self.sets.entry(folder.to_owned());
+        // Where it cannot be read the daemon has said so, and names are compared as they stand.
+        let set = set.or_insert_with(|| labels.resolve(&Surroundings::of(folder).ok()?).ok()?);
+        let machine = self.whose.machines(file, &note.tags, set.as_ref());
+        let record = persons(record, &note.tags, machine, set.as_ref());
+        let said = self.whose.said(file);
+        let is_known = said.is_some_and(|said| {
+            record.accepted.iter().all(|label| said.accepts(label))
+                && record.rejected.iter().all(|label| said.rejects(label))
+        });
+        match record.is_verdict() && is_known {
+            true => record.unsaid(Unsaid::Known.to_string()),
+            false => record,
+        }
+    }
+}
+
+/// The verdict of a note with `tags`, without what stands there by `machine` alone.
+fn persons(
+    mut record: Record,
+    tags: &[String],
+    machine: Vec<String>,
+    set: Option<&LabelSet>,
+) -> Record {
+    if machine.is_empty() {
+        return record;
+    }
+    let is_of = |tag: &String, label: &str| match set {
+        Some(set) => set.find(tag).is_some() && set.find(tag) == set.find(label),
+        None => is_same_tag(tag, label),
+    };
+    let by_person: Vec<&String> = tags.iter().filter(|tag| !machine.contains(tag)).collect();
+    record.accepted.retain(|label| {
+        by_person.iter().any(|tag| is_of(tag, label))
+            || !machine.iter().any(|tag| is_of(tag, label))
+    });
+    record.machine = machine;
+    let is_nothing = record.accepted.is_empty() && record.rejected.is_empty();
+    match record.is_verdict() && (by_person.is_empty() || is_nothing) {
+        true => record.unsaid("GliZNet wrote its tags, and nobody has said that they fit".into()),
+        false => record,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[track_caller]
+    fn check(tags: &[&str], machine: &[&str], accepted: &[&str], unsaid: bool) {
+        let source = "[[label]]\nname = 'tax'\n[[label]]\nname = 'earth'\naliases = ['soil']\n\
+                      [[label]]\nname = 'garden'\n";
+        let set = LabelSet::parse(source).unwrap();
+        let label = |tag: &&str| Some(set.label(set.find(tag)?).name.clone());
+        let mut accepted: Vec<String> = tags.iter().filter_map(label).collect();
+        accepted.dedup();
+        let record = Record {
+            accepted,
+            rejected: strings(&["garden"]),
+            ..Record::default()
+        };
+        let record = persons(record, &strings(tags), strings(machine), Some(&set));
+        assert_eq!(record.unsaid.is_some(), unsaid, "{record:?}");
+        if !unsaid {
+            assert_eq!(record.accepted, accepted);
+            assert_eq!(record.rejected, ["garden"]);
+        }
+    }
+
+    #[test]
+    fn what_the_machine_wrote_is_no_verdict_and_what_a_person_wrote_is() {
+        check(&["Tax", "soil"], &[], &["tax", "earth"], false);
+        check(&["Tax", "soil"], &["soil"], &["tax"], false);
+        check(&["Tax", "soil"], &["Tax"], &["earth"], false);
+        check(&["soil", "earth"], &["soil"], &["earth"], false);
+        check(&["home", "soil"], &["soil"], &[], false);
+        check(&["Tax", "soil"], &["Tax", "soil"], &[], true);
+    }
+}
