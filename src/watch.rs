@@ -9,6 +9,7 @@
 //! Invariant: nothing is written that the ledger does not know; a note that did not change is not
 //! read again; whatever the index holds can be found out again. Knows no protocol but its records.
 
+mod aliases;
 mod answers;
 mod coalesce;
 mod corrections;

@@ -2,6 +2,8 @@
 //!
 //! Invariant: nothing of a file or a label moves the cursor or turns the direction of what follows.
 
+use std::io::IsTerminal;
+
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Columns of a full bar.
@@ -37,6 +39,40 @@ pub(super) fn wrapped(text: &str, columns: usize, rows: usize) -> Vec<String> {
         *row = shortened(row, columns); // A word may be longer than a row.
     }
     wrapped
+}
+
+/// Columns of a line for people, where the terminal does not say, and how many it may be.
+const LINE: usize = 80;
+const NARROWEST: usize = 40;
+const WIDEST: usize = 100;
+
+/// The text in rows that fit a terminal, all but the first behind `indent` blanks; as it is where
+/// nobody looks at it but a program. No word is cut.
+pub(super) fn paragraph(text: &str, indent: usize) -> String {
+    if !std::io::stdout().is_terminal() {
+        return text.to_owned();
+    }
+    let size = crossterm::terminal::size();
+    let line = size.map_or(LINE, |(columns, _)| usize::from(columns));
+    let columns = line.clamp(NARROWEST, WIDEST).saturating_sub(indent);
+    rows(text, columns).join(&format!("\n{}", " ".repeat(indent)))
+}
+
+fn rows(text: &str, columns: usize) -> Vec<String> {
+    let mut rows: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let mut row = String::new();
+        for word in line.split(' ') {
+            if !row.is_empty() && row.width() + 1 + word.width() > columns {
+                rows.push(std::mem::take(&mut row));
+            } else if !row.is_empty() {
+                row.push(' ');
+            }
+            row.push_str(word);
+        }
+        rows.push(row);
+    }
+    rows
 }
 
 /// At most `columns` columns of one line, in which nothing moves the cursor.
@@ -81,6 +117,15 @@ mod tests {
         assert_eq!(shortened("日本語日本語", 7), "日本語…");
         assert_eq!(shortened("a\u{202e}b", 7), "a b");
         assert_eq!(shortened(&"x".repeat(10_000), 40).width(), 40);
+    }
+
+    #[test]
+    fn a_fact_is_wrapped_between_words_and_none_of_it_is_lost() {
+        let rows = rows("a fact; see /a/very/long/path/to/it now\nand more", 12);
+        assert_eq!(
+            rows,
+            ["a fact; see", "/a/very/long/path/to/it", "now", "and more"]
+        );
     }
 
     #[test]

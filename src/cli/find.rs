@@ -8,11 +8,13 @@ use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 
 use super::setup::{shown, tag};
-use super::watch::absolute;
-use super::{Outcome, complain};
+use super::watch::{absolute, asked_patiently};
+use super::{Outcome, complain, remark};
 use crate::daemon::{Place, find_or_start};
 use crate::desk::name::path_of;
-use crate::desk::protocol::{FindParams, FindResult, FoundRecord};
+use crate::desk::protocol::{FindParams, FindResult, FoundRecord, TagsParams, TagsResult};
+use crate::frontmatter::may_be_or_below;
+use crate::label::nearest;
 
 /// So many notes are asked for at once.
 const PAGE: usize = 1_000;
@@ -105,7 +107,8 @@ async fn pages(
     let mut found = 0;
     loop {
         let asked = serde_json::to_value(&params)?;
-        let page: FindResult = control.request("gliznet/find", asked, PATIENCE).await?;
+        let page: FindResult =
+            asked_patiently(&mut control, "gliznet/find", &asked, PATIENCE).await?;
         for note in &page.notes {
             show(out, note, format, found == 0)?;
             found += 1;
@@ -115,10 +118,29 @@ async fn pages(
             if format == Format::Json {
                 writeln!(out, "{}", if found == 0 { "[]" } else { "\n]" })?;
             }
+            if found == 0 {
+                let folder = params.folder.clone();
+                let asked = serde_json::to_value(TagsParams { folder })?;
+                let usage = asked_patiently(&mut control, "gliznet/tags", &asked, PATIENCE).await?;
+                slips(&params.tags, &usage).iter().for_each(remark);
+            }
             control.leave().await;
             return Ok((found, page.partial));
         }
     }
+}
+
+/// What was probably meant by tags that no note has.
+fn slips(tags: &[String], usage: &TagsResult) -> Vec<String> {
+    let used = usage.tags.iter().map(|tag| &tag.tag);
+    let known: Vec<&str> = used.chain(&usage.unused).map(String::as_str).collect();
+    let is_known = |tag: &String| known.iter().any(|name| may_be_or_below(name, tag));
+    let unknown = tags.iter().filter(|tag| !is_known(tag));
+    let slips = unknown.map(|tag| match nearest(tag, known.iter().copied()) {
+        Some(near) => format!("no note has the tag `{tag}`; did you mean `{near}`?"),
+        None => format!("no note has the tag `{tag}`; `gliznet tags` shows those there are"),
+    });
+    slips.collect()
 }
 
 fn show(
@@ -152,4 +174,33 @@ fn line(note: &FoundRecord) -> String {
     });
     let tags: Vec<String> = tags.collect();
     format!("{}  {}", shown(&path), tags.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::protocol::CountedTag;
+
+    #[test]
+    fn a_slip_is_told_and_a_tag_that_is_known_is_not() {
+        let usage = TagsResult {
+            notes: 2,
+            tags: vec![CountedTag {
+                tag: "garden/roses".to_owned(),
+                notes: 2,
+                machine: 0,
+                suggested: 0,
+            }],
+            together: Vec::new(),
+            unused: vec!["taxes".to_owned()],
+            similar: Vec::new(),
+        };
+        let told = |tag: &str| slips(&[tag.to_owned()], &usage);
+        assert_eq!(told("garden"), [""; 0]);
+        assert_eq!(
+            told("taxs"),
+            ["no note has the tag `taxs`; did you mean `taxes`?"]
+        );
+        assert!(told("weather")[0].ends_with("`gliznet tags` shows those there are"));
+    }
 }

@@ -2,9 +2,11 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Outcome;
-use super::watch::{absolute, asked};
+use super::watch::{absolute, asked_patiently};
+use crate::daemon::{Place, find_or_start};
 use crate::desk::protocol::{TagsParams, TagsResult};
 
 /// Shows the tags of the watched folders: counts, pairs, unused labels, and tags that are probably one.
@@ -23,7 +25,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let params = TagsParams {
         folder: args.folder.as_deref().map(absolute).transpose()?,
     };
-    let result: TagsResult = asked("gliznet/tags", &params)?;
+    let result = usage(&params)?;
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&result)?)?;
@@ -31,6 +33,22 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     show(&mut out, &result)?;
     Ok(Outcome::Done)
+}
+
+/// How long the daemon may take to count.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How the tags are used.
+fn usage(params: &TagsParams) -> anyhow::Result<TagsResult> {
+    let place = Place::of_this_build()?;
+    let params = serde_json::to_value(params)?;
+    let usage = super::block_on(async {
+        let mut control = find_or_start(&place).await?;
+        let usage = asked_patiently(&mut control, "gliznet/tags", &params, PATIENCE).await;
+        control.leave().await;
+        usage
+    });
+    Ok(usage?)
 }
 
 fn show(out: &mut dyn Write, result: &TagsResult) -> std::io::Result<()> {

@@ -2,16 +2,19 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
+use super::columns::paragraph;
 use super::setup::{count, unit_interval};
-use super::{Outcome, UsageError};
-use crate::daemon::{DaemonError, Place, find_or_start};
+use super::{Outcome, UsageError, labelset};
+use crate::config::Folders;
+use crate::daemon::{Control, DaemonError, Place, find_or_start};
 use crate::desk::protocol::{FolderRecord, WatchAction, WatchParams, WatchResult};
+use crate::desk::watching::{OPENING, STARTING};
 use crate::watch::QuietHours;
 
 /// How often the daemon is asked how far it is.
@@ -148,6 +151,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 impl Add {
     fn params(&self) -> anyhow::Result<WatchParams> {
+        if let Some(name) = &self.labelset {
+            // What cannot be used would leave all notes without tags, and nobody is told of it.
+            let user_dir = Folders::of_this_user()?.config.join("labelsets");
+            labelset::load(name, Some(&user_dir))?;
+        }
         let labelset = match &self.labelset {
             // A file is meant from here; the daemon is elsewhere.
             Some(name) if Path::new(name).is_file() => Some(absolute(Path::new(name))?),
@@ -196,6 +204,35 @@ pub(super) fn asked<P: serde::Serialize, R: serde::de::DeserializeOwned>(
     Ok(serde_json::from_value(answer).map_err(|error| DaemonError::Odd(error.to_string()))?)
 }
 
+/// How long the index may take to be opened.
+const OPENED_WITHIN: Duration = Duration::from_secs(20);
+
+/// Asks about what was found in watched folders; waits where the daemon is opening its index.
+pub(super) async fn asked_patiently<R: serde::de::DeserializeOwned>(
+    control: &mut Control,
+    method: &'static str,
+    params: &Value,
+    patience: Duration,
+) -> Result<R, DaemonError> {
+    let deadline = Instant::now() + OPENED_WITHIN;
+    loop {
+        match control.request(method, params.clone(), patience).await {
+            Err(DaemonError::Refused(reason))
+                if is_opening(&reason) && Instant::now() < deadline =>
+            {
+                tokio::time::sleep(LOOK).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn is_opening(reason: &str) -> bool {
+    [OPENING, STARTING]
+        .iter()
+        .any(|known| reason.contains(known))
+}
+
 /// Waits until there is nothing to do, and shows how far it is.
 fn wait(path: Option<&Path>) -> anyhow::Result<WatchResult> {
     let folder = path.map(|path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf()));
@@ -239,10 +276,14 @@ fn show(out: &mut dyn Write, result: &WatchResult) -> std::io::Result<()> {
             0 => String::new(),
             waiting => format!(", {waiting} wait"),
         };
+        let notes = match record.notes {
+            1 => "1 note".to_owned(),
+            n => format!("{n} notes"),
+        };
         writeln!(
             out,
-            "  {:<10} {} notes, {} tagged{waiting}",
-            record.state, record.notes, record.tagged
+            "  {:<10} {notes}, {} up to date{waiting}",
+            record.state, record.tagged
         )?;
         let mut set = vec![format!("sink {}", record.sink)];
         set.extend(
@@ -263,7 +304,7 @@ fn show(out: &mut dyn Write, result: &WatchResult) -> std::io::Result<()> {
         );
         writeln!(out, "  {:<10} {}", "", set.join(", "))?;
         for fault in &record.faults {
-            writeln!(out, "  {:<10} {fault}", "notice")?;
+            writeln!(out, "  {:<10} {}", "notice", paragraph(fault, 13))?;
         }
     }
     match &result.fault {

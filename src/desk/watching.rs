@@ -12,6 +12,11 @@ use super::protocol::{
     FindParams, FindResult, TagsParams, TagsResult, WatchParams, WatchRecord, WatchResult,
 };
 
+/// What is answered while nothing can be found yet: whoever asks again finds it in a moment.
+pub const OPENING: &str = "the index is being opened; ask again in a moment";
+/// What is answered before anybody watches.
+pub const STARTING: &str = "this gliznet watches no folders; ask again when it has started";
+
 /// How far the watching of folders is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -93,8 +98,7 @@ impl Desk {
             .watching
             .read()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        place.clone().ok_or_else(|| {
-            WatchError("this gliznet watches no folders; ask again when it has started".to_owned())
-        })
+        let nobody = || WatchError(STARTING.to_owned());
+        place.clone().ok_or_else(nobody)
     }
 }

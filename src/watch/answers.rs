@@ -16,7 +16,7 @@ use crate::desk::protocol::{
     FindParams, FindResult, FolderRecord, TagsParams, TagsResult, WatchParams, WatchRecord,
     WatchResult,
 };
-use crate::desk::watching::{Progress, WatchError, Watching};
+use crate::desk::watching::{OPENING, Progress, WatchError, Watching};
 use crate::frontmatter::tag_name;
 
 impl Watch {
@@ -66,8 +66,7 @@ impl Watch {
         }
         let fault = || {
             let fault = self.shared.fault();
-            let usual = "the index is being opened; ask again in a moment".to_owned();
-            WatchError(fault.unwrap_or(usual))
+            WatchError(fault.unwrap_or_else(|| OPENING.to_owned()))
         };
         let tagger = self.shared.tagger().ok_or_else(fault)?;
         let Some(folder) = folder else {
@@ -98,7 +97,12 @@ impl Watching for Watch {
             tag_name(tag).map_err(|error| WatchError(error.to_string()))?;
         }
         let (tagger, within) = self.searched(asked.folder.as_deref())?;
-        let (notes, more) = search::find(&tagger.index.notes(), asked, &within);
+        let (notes, more) = search::find(
+            &tagger.index.notes(),
+            asked,
+            &within,
+            &tagger.rules.aliases(),
+        );
         Ok(FindResult {
             notes,
             more,
@@ -108,8 +112,9 @@ impl Watching for Watch {
 
     fn tags(&self, asked: &TagsParams) -> Result<TagsResult, WatchError> {
         let (tagger, within) = self.searched(asked.folder.as_deref())?;
-        let labels = tagger.rules.labels();
-        Ok(search::tags(&tagger.index.notes(), &within, &labels))
+        let (labels, aliases) = (tagger.rules.labels(), tagger.rules.aliases());
+        let notes = tagger.index.notes();
+        Ok(search::tags(&notes, &within, &labels, &aliases))
     }
 
     fn status(&self) -> Option<WatchRecord> {

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
+use super::aliases::Aliases;
 use super::roots::Folder;
 use crate::config::{self, Folders, Settings};
 use crate::desk::{Choice, Desk, Rules, read_rules};
@@ -111,6 +112,13 @@ impl RuleBook {
             .filter_map(|(_, rules)| rules.as_ref().err().cloned());
         let faults: BTreeSet<String> = faults.collect();
         faults.into_iter().collect()
+    }
+
+    /// What the labels that hold somewhere are also called.
+    pub(super) fn aliases(&self) -> Aliases {
+        let state = self.lock();
+        let sets = state.known.values().flatten();
+        Aliases::of(sets.map(|rules| &*rules.rules.labels))
     }
 
     /// The names of all labels that hold somewhere.

@@ -1,13 +1,15 @@
 //! Which notes have which tags, and how the tags are used: the index in, answers out.
 //!
-//! Invariant: a note that has a tag below the one that is asked for has that one too; a label that
-//! is only suggested counts as suggested; what a note costs does not grow with the notes. Pure.
+//! Invariant: a note that has a tag below the one that is asked for has that one too, and an alias
+//! is its label; a label that is only suggested counts as suggested; what a note costs does not grow
+//! with the notes. Pure.
 //! Length: a third of it is tests.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::aliases::Aliases;
 use super::index::{Notes, below, below_after};
 use super::note::Note;
 use crate::desk::name::{path_of, uri_of};
@@ -27,11 +29,12 @@ pub(super) fn find(
     notes: &Notes,
     asked: &FindParams,
     within: &[PathBuf],
+    aliases: &Aliases,
 ) -> (Vec<FoundRecord>, bool) {
     let after = asked.after.as_deref().and_then(path_of);
     let most = asked.limit.unwrap_or(usize::MAX);
-    let mut wanted = Wanted::new(asked);
-    let mut spellings = Spellings::default();
+    let mut wanted = Wanted::new(asked, aliases);
+    let mut spellings = Spellings::new(aliases);
     let mut folders: Vec<&PathBuf> = within.iter().collect();
     folders.sort_unstable(); // So that whatever comes after a note comes after it in all of them.
     let all = folders
@@ -50,7 +53,7 @@ pub(super) fn find(
     (found, more)
 }
 
-fn tags_of(note: &Note, written: bool, spellings: &mut Spellings) -> Vec<FoundTag> {
+fn tags_of(note: &Note, written: bool, spellings: &mut Spellings<'_>) -> Vec<FoundTag> {
     let score = |name: &Arc<str>| {
         let fit = note.fits.iter().find(|fit| fit.name == *name);
         fit.map(|fit| fit.score)
@@ -75,7 +78,7 @@ fn tags_of(note: &Note, written: bool, spellings: &mut Spellings) -> Vec<FoundTa
 }
 
 /// The labels that fit a note and that it does not have.
-fn suggested<'a>(note: &'a Note, spellings: &mut Spellings) -> Vec<&'a Arc<str>> {
+fn suggested<'a>(note: &'a Note, spellings: &mut Spellings<'_>) -> Vec<&'a Arc<str>> {
     let held: Vec<usize> = note
         .tags
         .iter()
@@ -91,7 +94,7 @@ pub(super) fn is_same(a: &str, b: &str) -> bool {
     a == b || folded(a) == folded(b)
 }
 
-fn folded(name: &str) -> String {
+pub(super) fn folded(name: &str) -> String {
     let fold = |c: char| match c {
         '-' | ' ' => '_',
         c => c,
@@ -99,20 +102,32 @@ fn folded(name: &str) -> String {
     name.to_lowercase().chars().map(fold).collect()
 }
 
-/// Numbers for names; two spellings of one tag have the same. A name is folded once for all notes.
-#[derive(Default)]
-struct Spellings {
+/// Numbers for names; two spellings of one tag, and the aliases of one label, have the same. A name
+/// is folded once for all notes.
+struct Spellings<'a> {
+    aliases: &'a Aliases,
     known: HashMap<Arc<str>, usize>,
     folded: HashMap<String, usize>,
 }
 
-impl Spellings {
+impl Spellings<'_> {
+    fn new(aliases: &Aliases) -> Spellings<'_> {
+        Spellings {
+            aliases,
+            known: HashMap::new(),
+            folded: HashMap::new(),
+        }
+    }
+
     fn of(&mut self, name: &Arc<str>) -> usize {
         if let Some(number) = self.known.get(name) {
             return *number;
         }
         let next = self.folded.len();
-        let number = *self.folded.entry(folded(name)).or_insert(next);
+        let number = *self
+            .folded
+            .entry(folded(&self.aliases.label(name)))
+            .or_insert(next);
         self.known.insert(Arc::clone(name), number);
         number
     }
@@ -121,6 +136,10 @@ impl Spellings {
 /// What a note must have, and what of it is known of each name.
 struct Wanted<'a> {
     asked: &'a FindParams,
+    aliases: &'a Aliases,
+    /// What is asked for, by the names of labels.
+    tags: Vec<String>,
+    not: Vec<String>,
     /// For each name that was met: which of the tags it is, and which of those not wanted.
     met: HashMap<Arc<str>, (Vec<bool>, bool)>,
     /// Which of the tags the note at hand has.
@@ -128,9 +147,16 @@ struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    fn new(asked: &'a FindParams) -> Wanted<'a> {
+    fn new(asked: &'a FindParams, aliases: &'a Aliases) -> Wanted<'a> {
+        let labels = |tags: &[String]| -> Vec<String> {
+            let labels = tags.iter().map(|tag| aliases.label(tag).into_owned());
+            labels.collect()
+        };
         Wanted {
             asked,
+            aliases,
+            tags: labels(&asked.tags),
+            not: labels(&asked.not),
             met: HashMap::new(),
             has: vec![false; asked.tags.len()],
         }
@@ -143,9 +169,10 @@ impl<'a> Wanted<'a> {
         let fits = note.fits.iter().map(|fit| &fit.name);
         for name in held.chain(fits.filter(|_| !asked.written)) {
             if !self.met.contains_key(name) {
-                let is = |tag: &String| may_be_or_below(name, tag);
-                let is_wanted = asked.tags.iter().map(is).collect();
-                let is_unwanted = asked.not.iter().any(is);
+                let label = self.aliases.label(name);
+                let is = |tag: &String| may_be_or_below(&label, tag);
+                let is_wanted = self.tags.iter().map(is).collect();
+                let is_unwanted = self.not.iter().any(is);
                 self.met.insert(Arc::clone(name), (is_wanted, is_unwanted));
             }
             let Some((is_wanted, is_unwanted)) = self.met.get(name) else {
@@ -165,16 +192,30 @@ impl<'a> Wanted<'a> {
 }
 
 /// Names that were met, each with its number and its count.
-#[derive(Default)]
-struct Counts {
+struct Counts<'a> {
+    aliases: &'a Aliases,
     numbers: HashMap<Arc<str>, usize>,
     counted: Vec<CountedTag>,
 }
 
-impl Counts {
+impl Counts<'_> {
+    fn new(aliases: &Aliases) -> Counts<'_> {
+        Counts {
+            aliases,
+            numbers: HashMap::new(),
+            counted: Vec::new(),
+        }
+    }
+
     fn number(&mut self, name: &Arc<str>) -> usize {
         if let Some(number) = self.numbers.get(name) {
             return *number;
+        }
+        let label = self.aliases.label(name);
+        if *label != **name {
+            let number = self.number(&Arc::from(&*label));
+            self.numbers.insert(Arc::clone(name), number);
+            return number;
         }
         let number = self.counted.len();
         self.numbers.insert(Arc::clone(name), number);
@@ -188,10 +229,16 @@ impl Counts {
     }
 }
 
-/// How the tags of the notes are used; `labels` are those of the label sets in force.
-pub(super) fn tags(notes: &Notes, within: &[PathBuf], labels: &BTreeSet<String>) -> TagsResult {
-    let mut counts = Counts::default();
-    let mut spellings = Spellings::default();
+/// How the tags of the notes are used; `labels` are those of the label sets in force. A tag that is
+/// an alias counts as its label, once in a note that has both.
+pub(super) fn tags(
+    notes: &Notes,
+    within: &[PathBuf],
+    labels: &BTreeSet<String>,
+    aliases: &Aliases,
+) -> TagsResult {
+    let mut counts = Counts::new(aliases);
+    let mut spellings = Spellings::new(aliases);
     let mut pairs: HashMap<(usize, usize), usize> = HashMap::new();
     let mut n_notes = 0;
     for (_, note) in within.iter().flat_map(|folder| below(notes, folder)) {
@@ -199,6 +246,9 @@ pub(super) fn tags(notes: &Notes, within: &[PathBuf], labels: &BTreeSet<String>)
         let mut numbers: Vec<usize> = Vec::with_capacity(note.tags.len());
         for tag in &note.tags {
             let number = counts.number(&tag.name);
+            if numbers.contains(&number) {
+                continue;
+            }
             let counted = &mut counts.counted[number];
             counted.notes += 1;
             counted.machine += usize::from(tag.is_ours);
@@ -310,7 +360,8 @@ mod tests {
             ..FindParams::default()
         };
         change(&mut asked);
-        let (found, _) = find(notes, &asked, &[PathBuf::from("/n")]);
+        let within = [PathBuf::from("/n")];
+        let (found, _) = find(notes, &asked, &within, &Aliases::default());
         found.into_iter().map(|note| note.path).collect()
     }
 
@@ -359,14 +410,14 @@ mod tests {
             tags: vec!["garden".to_owned()],
             ..FindParams::default()
         };
-        let (whole, more) = find(&notes, &asked, &within);
+        let (whole, more) = find(&notes, &asked, &within, &Aliases::default());
         assert_eq!((whole.len(), more), (17, false));
         for limit in 1..19 {
             asked.limit = Some(limit);
             asked.after = None;
             let mut paged = Vec::new();
             loop {
-                let (page, more) = find(&notes, &asked, &within);
+                let (page, more) = find(&notes, &asked, &within, &Aliases::default());
                 assert!(page.len() <= limit);
                 asked.after = page.last().map(|note| note.uri.clone());
                 paged.extend(page);
@@ -386,7 +437,7 @@ mod tests {
             ("/n/c.md", &["gardens"], &["garden"]),
         ]);
         let labels = ["garden", "travel", "work"].map(str::to_owned).into();
-        let result = tags(&notes, &[PathBuf::from("/n")], &labels);
+        let result = tags(&notes, &[PathBuf::from("/n")], &labels, &Aliases::default());
         let garden = &result.tags[0];
         assert_eq!(
             (garden.tag.as_str(), garden.notes, garden.suggested),
@@ -401,5 +452,32 @@ mod tests {
         );
         assert_eq!(result.unused, ["work"]);
         assert_eq!(result.similar[0].like, ["gardens"]);
+    }
+
+    #[test]
+    fn an_alias_is_found_and_counted_as_its_label() {
+        let notes = notes(&[
+            ("/n/a.md", &["soil"], &["earth"]),
+            ("/n/b.md", &["earth", "Soil"], &[]),
+            ("/n/c.md", &["soil/clay"], &[]),
+        ]);
+        let set = "[[label]]\nname = 'earth'\naliases = ['soil']\n";
+        let set = crate::label::LabelSet::parse(set).unwrap();
+        let aliases = Aliases::of([&set]);
+        let within = [PathBuf::from("/n")];
+        for tag in ["earth", "soil"] {
+            let asked = FindParams {
+                tags: vec![tag.to_owned()],
+                ..FindParams::default()
+            };
+            let (found, _) = find(&notes, &asked, &within, &aliases);
+            assert_eq!(found.len(), 3, "{tag}");
+            assert_eq!(found[0].tags.len(), 1, "it has what is suggested");
+        }
+        let result = tags(&notes, &within, &["earth".to_owned()].into(), &aliases);
+        let counted = result.tags.iter().map(|tag| (tag.tag.as_str(), tag.notes));
+        let counted: Vec<_> = counted.collect();
+        assert_eq!(counted, [("earth", 2), ("earth/clay", 1)]);
+        assert_eq!(result.unused, [""; 0]);
     }
 }
