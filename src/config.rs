@@ -229,6 +229,17 @@ pub fn workspace_file(dir: &Path) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// The nearest `gliznet.toml` in `dir` or above it, with those of its keys that count in the user's
+/// own file only; none where it has no such key, or is that file.
+pub fn unheeded(folders: &Folders, dir: &Path) -> Option<(PathBuf, Vec<&'static str>)> {
+    let user = folders.config.join(FILE_NAME);
+    let file = workspace_file(dir).filter(|file| !same_file(file, &user))?;
+    let bytes = read_if_there(&file).ok().flatten()?;
+    let options = options::parse(&file, &bytes).ok()?;
+    let keys = options.of_user();
+    (!keys.is_empty()).then_some((file, keys))
+}
+
 /// Among `known`, the word most like `given`; `None` where none is like it.
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_lowercase();

@@ -318,6 +318,20 @@ mod tests {
     }
 
     #[test]
+    fn the_sign_of_a_tag_is_refused_in_a_name_with_the_name_that_is_meant() {
+        let fault = |name: &str| {
+            let source = format!("[[label]]\nname = 'a'\n[[label]]\nname = '{name}'\n");
+            LabelSet::parse(&source)
+                .err()
+                .map(|faults| faults[0].problem.to_string())
+        };
+        let said = fault("#soil").unwrap();
+        assert!(said.contains("`#soil` begins with `#`"), "{said}");
+        assert!(said.ends_with("write `soil`"), "{said}");
+        assert_eq!((fault("c#"), fault("#")), (None, None));
+    }
+
+    #[test]
     fn the_nearest_label_forgives_a_slip_but_not_another_word() {
         let set = LabelSet::from_names(["gardening", "programming", "tax"]).unwrap();
         assert_eq!(set.nearest("gardning"), Some(LabelId(0)));

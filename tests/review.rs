@@ -184,7 +184,9 @@ fn what_stands_in_a_note_is_ticked_and_what_cannot_be_read_is_named() {
         "---\ntags: [tax, other]\n---\nRoses.\n",
     )
     .unwrap();
-    std::fs::write(home.path("notes/b.md"), b"\xff\xfe\x00broken\xff").unwrap();
+    std::fs::write(home.path("notes/b.md"), b"\x89PNG\x00\x00\x01").unwrap();
+    std::fs::write(home.path("notes/c.md"), b"Caf\xe9 cr\xe8me, tr\xe8s bon.\n").unwrap();
+    std::fs::write(home.path("notes/d.md"), b"\xff\xfeR\0o\0s\0e\0s\0").unwrap();
     let found = queue(&home, &[]);
     let labels = found["queue"][0]["labels"].as_array().unwrap();
     assert_eq!(

@@ -65,7 +65,7 @@ fn tags_are_written_listed_and_taken_back() {
               + tax law
         "#]],
         expect![[r#"
-            run 1: 2 of 2 files changed (3 tags); `gliznet undo` takes it back
+            run 1: 2 of 2 files changed (3 tags); `gliznet undo --run 1` takes it back
         "#]],
     );
     let written = std::fs::read_to_string(user.path("notes/b.md")).unwrap();
@@ -157,7 +157,7 @@ fn a_file_that_is_named_by_a_link_too_has_one_turn() {
     let user = Gliznet::with(&[("a.md", "---\ntags: [mine]\n---\nText\n")]);
     std::os::unix::fs::symlink("a.md", user.path("link.md")).unwrap();
     let ran = write(&user, &["a.md", "link.md"]);
-    let said = "run 1: 1 of 1 file changed (2 tags); `gliznet undo` takes it back\n";
+    let said = "run 1: 1 of 1 file changed (2 tags); `gliznet undo --run 1` takes it back\n";
     assert_eq!((ran.code, ran.err.as_str()), (0, said));
 }
 
@@ -247,7 +247,7 @@ fn what_cannot_be_written_is_named_and_the_rest_is_written() {
     expect![[r#"
         gliznet: NOTES/broken.md: its front matter is broken (line 3: while parsing a flow sequence, expected ',' or ']') and was left alone; repair it first
         gliznet: NOTES/plain.txt: a plain document has no front matter; use the sink `sidecar` or `xattr`
-        run 1: 2 of 4 files changed (3 tags); `gliznet undo` takes it back
+        run 1: 2 of 4 files changed (3 tags); `gliznet undo --run 1` takes it back
     "#]]
     .assert_eq(&ran.err.replace(&*user.path("notes").to_string_lossy(), "NOTES"));
     let broken = std::fs::read(user.path("notes/broken.md")).unwrap();

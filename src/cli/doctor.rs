@@ -6,10 +6,12 @@ use std::fmt;
 use std::io::Write;
 use std::path::Path;
 
-use super::setup::{LabelArgs, Surroundings};
+use super::columns::paragraph;
+use super::setup::{LabelArgs, Surroundings, language_fact};
 use super::{Outcome, sentence, status};
-use crate::config::Folders;
+use crate::config::{self, Folders};
 use crate::daemon::Place;
+use crate::desk::protocol::StatusResult;
 use crate::learn::journal;
 use crate::model::store::Store;
 
@@ -33,7 +35,10 @@ impl fmt::Display for Finding {
             Finding::Poor(fact) => ("notice", fact),
             Finding::Bad(fact) => ("problem", fact),
         };
-        write!(f, "{kind:<9}{}", fact.replace('\n', "\n         "))
+        let fact = paragraph(fact, 9);
+        // Where it is not wrapped, several lines stand below each other all the same.
+        let fact = fact.lines().map(str::trim_start).collect::<Vec<_>>();
+        write!(f, "{kind:<9}{}", fact.join("\n         "))
     }
 }
 
@@ -43,7 +48,10 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<Outcome> {
         Err(error) => findings.push(Finding::Bad(sentence(&error.into()))),
         Ok(folders) => {
             findings.extend(here(&folders));
-            findings.extend(watched(&folders));
+            let running = Place::of_this_build().and_then(|place| status::ask(&place));
+            let running = running.ok().flatten();
+            findings.extend(settings_of_daemon(&folders, running.as_ref()));
+            findings.extend(watched(&folders, running));
             findings.push(writable("cache", &folders.cache));
             findings.push(writable("corrections", &folders.data));
             findings.extend(journal_file(&folders.data));
@@ -113,9 +121,14 @@ fn here(folders: &Folders) -> Vec<Finding> {
         }
     };
     let store = Store::new(folders, crate::model::bundled_files());
+    let mut entry = None;
     findings.push(match store.current(&surroundings.settings) {
         Err(error) => Finding::Bad(sentence(&error.into())),
-        Ok(entry) => Finding::Good(format!("model {}", entry.name)),
+        Ok(current) => {
+            let fact = format!("model {}", current.name);
+            entry = Some(current);
+            Finding::Good(fact)
+        }
     });
     let nobody_else = LabelArgs {
         labels: None,
@@ -123,24 +136,60 @@ fn here(folders: &Folders) -> Vec<Finding> {
     };
     findings.push(match nobody_else.resolve(&surroundings) {
         Err(error) => Finding::Bad(sentence(&error)),
-        Ok(Some(set)) => Finding::Good(format!("label set {} in this folder", set.name)),
+        Ok(Some(set)) => {
+            let fact = entry.and_then(|entry| language_fact(&set, &entry));
+            findings.extend(fact.map(Finding::Poor));
+            // As it is chosen: its own name may be another.
+            let chosen = surroundings.settings.labelset.as_ref();
+            let chosen = chosen.map_or(&set.name, |chosen| &chosen.value);
+            Finding::Good(format!("label set {chosen} in this folder"))
+        }
         Ok(None) => Finding::Poor(
             "no label set is chosen for this folder; write `labelset = \"NAME\"` into gliznet.toml \
              (`gliznet labelset list` shows the bundled sets)"
                 .to_owned(),
         ),
     });
+    findings.extend(unheeded(folders));
     findings
 }
 
+/// Settings of this folder that count in the user's own file only.
+fn unheeded(folders: &Folders) -> Option<Finding> {
+    let here = std::env::current_dir().ok()?;
+    let (file, keys) = config::unheeded(folders, &here)?;
+    let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+    let own = folders.config.join(config::FILE_NAME);
+    Some(Finding::Poor(format!(
+        "{}: {} do not count here; write them into {}",
+        file.display(),
+        keys.join(", "),
+        own.display()
+    )))
+}
+
+/// Whether the user's own settings are others than those that a running daemon has read.
+fn settings_of_daemon(folders: &Folders, running: Option<&StatusResult>) -> Option<Finding> {
+    let file = folders.config.join(config::FILE_NAME);
+    let changed = file.metadata().and_then(|file| file.modified()).ok()?;
+    let since = changed.elapsed().ok()?; // A clock that was set back tells nothing.
+    let is_newer = since.as_secs() < running?.uptime;
+    is_newer.then(|| {
+        Finding::Poor(format!(
+            "{} was changed after the daemon had started, which may run with other settings; \
+             `gliznet stop`, and the next start reads it",
+            file.display()
+        ))
+    })
+}
+
 /// What stands in the way of watched folders: as the files say, and as a running daemon does.
-fn watched(folders: &Folders) -> Vec<Finding> {
+fn watched(folders: &Folders, running: Option<StatusResult>) -> Vec<Finding> {
     let (n_folders, faults) = match crate::watch::check(folders) {
         Ok(checked) => checked,
         Err(fault) => (0, vec![fault]),
     };
-    let running = Place::of_this_build().and_then(|place| status::ask(&place));
-    let record = running.ok().flatten().and_then(|status| status.watch);
+    let record = running.and_then(|status| status.watch);
     let mut seen = record.map_or_else(Vec::new, |record| record.faults);
     seen.retain(|fault| !faults.contains(fault));
     if n_folders > 0 && faults.is_empty() && seen.is_empty() {

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::setup::{ModelArgs, Surroundings, unit_interval};
+use super::setup::{ModelArgs, Surroundings, count, unit_interval};
 use super::{Outcome, UsageError, complain, sentence};
 use crate::engine::{Engine, EngineOptions};
 use crate::learn::dataset::{Case, DataSet, Suite};
@@ -48,11 +48,11 @@ pub(crate) struct Args {
     threshold: Option<f32>,
 
     /// Only the first rows of each file
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     limit: Option<usize>,
 
     /// Text tokens in a window; the checkpoint's own number if not given
-    #[arg(long, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS", value_parser = count, allow_negative_numbers = true)]
     window: Option<usize>,
 
     /// Write everything as JSON

@@ -60,7 +60,7 @@ fn run_with(args: &Args, user_dir: Option<&Path>, out: &mut dyn Write) -> anyhow
     match &args.command {
         Command::List(args) => list::run(args, user_dir, out),
         Command::Show(args) => show::run(args, user_dir, out),
-        Command::Check(args) => check::run(args, out),
+        Command::Check(args) => check::run(args, user_dir, out),
         Command::FromVault(args) => vault::run(args, out),
         Command::Add(args) => change::add(args, user_dir),
         Command::Rename(args) => change::rename(args, user_dir),
@@ -178,7 +178,8 @@ fn find(name_or_file: &str, user_dir: Option<&Path>) -> anyhow::Result<Source> {
     let is_toml = path
         .extension()
         .is_some_and(|ext| ext.eq_ignore_ascii_case("toml"));
-    if path.is_file() || is_toml {
+    // No set is called as a path is.
+    if path.is_file() || is_toml || path.components().count() > 1 {
         if !path.exists() {
             let error = with_cure(io::ErrorKind::NotFound.into());
             return Err(UsageError(format!("{}: {error}", path.display())).into());

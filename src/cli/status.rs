@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::Outcome;
+use super::columns::paragraph;
 use crate::config::Folders;
 use crate::daemon::{DaemonError, Owner, Place, find, meet};
 use crate::desk::protocol::{LearningRecord, StatusResult};
@@ -101,13 +102,13 @@ fn shown(status: &StatusResult) -> String {
             (false, waiting) => format!("{} of {} read", watch.done, watch.done + waiting),
         };
         let mut shown = format!(
-            "watch    {} folders, {} notes, {doing}; index {}\n",
-            watch.folders,
-            watch.notes,
+            "watch    {}, {}, {doing}; index {}\n",
+            counted(watch.folders, "folder"),
+            counted(watch.notes, "note"),
             megabytes(watch.bytes)
         );
         for fault in &watch.faults {
-            shown.push_str(&format!("         {fault}\n"));
+            shown.push_str(&format!("         {}\n", paragraph(fault, 9)));
         }
         shown
     });
@@ -146,18 +147,27 @@ fn learning(learning: &LearningRecord) -> String {
         learning.new
     );
     if let Some(last) = &learning.last {
-        let version = last.version.map(|version| format!(" version {version}"));
-        shown.push_str(&format!(
-            "         last: {}{}: {}\n",
-            last.outcome,
-            version.unwrap_or_default(),
-            last.reason
-        ));
+        // The gate's figures fill a page.
+        let last = match last.version {
+            Some(version) => format!(
+                "{} version {version}; `gliznet model history` has the reasons",
+                last.outcome
+            ),
+            None => format!("{}: {}", last.outcome, last.reason),
+        };
+        shown.push_str(&format!("         last: {}\n", paragraph(&last, 9)));
     }
     if let Some(fault) = &learning.fault {
-        shown.push_str(&format!("         {fault}\n"));
+        shown.push_str(&format!("         {}\n", paragraph(fault, 9)));
     }
     shown
+}
+
+fn counted(n: usize, what: &str) -> String {
+    match n {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    }
 }
 
 fn megabytes(bytes: u64) -> String {

@@ -1,7 +1,7 @@
 //! `gliznet undo`: takes back what runs have written into files.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 
@@ -43,6 +43,14 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let selection = args.selection()?;
     let data = Surroundings::here()?.folders.data;
+    // A file that is gone may have been written, so the ledger is asked first.
+    let missing = args.file.as_deref().filter(|file| !file.exists());
+    if !Ledger::is_in(&data)
+        && let Some(file) = missing
+    {
+        complain(nowhere(file));
+        return Ok(Outcome::SomeFailed);
+    }
     if !Ledger::is_in(&data) {
         remark("nothing was ever written, so there is nothing to take back");
         return Ok(Outcome::Done);
@@ -69,6 +77,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
             }
         }
     }
+    if let Some(file) = missing.filter(|_| undone.files.is_empty()) {
+        complain(nowhere(file));
+        return Ok(Outcome::SomeFailed);
+    }
     remark(conclusion(&undone, mode));
     Ok(outcome)
 }
@@ -85,6 +97,11 @@ impl Args {
             since: since.map(|since| u64::try_from(since.as_second()).unwrap_or(0)),
         })
     }
+}
+
+fn nowhere(file: &Path) -> String {
+    let file = shown(file);
+    format!("{file}: no such file, and nothing was ever written into one there; check the path")
 }
 
 fn show(file: &FileUndone, back: &TakenBack) -> std::io::Result<()> {

@@ -55,6 +55,21 @@ pub struct Options {
     pub diagnostics: Option<bool>,
 }
 
+impl Options {
+    /// Its keys that count in the user's own file only.
+    pub fn of_user(&self) -> Vec<&'static str> {
+        let said = [
+            (self.tag_keys.is_some(), "tag_keys"),
+            (self.tag_spaces.is_some(), "tag_spaces"),
+            (self.idle_minutes.is_some(), "idle_minutes"),
+            (self.cache_megabytes.is_some(), "cache_megabytes"),
+            (self.learn.is_some(), "learn"),
+        ];
+        let said = said.into_iter().filter(|(is_said, _)| *is_said);
+        said.map(|(_, key)| key).collect()
+    }
+}
+
 /// Where the model runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -343,6 +358,13 @@ mod tests {
             Err(faults) => super::super::one_a_line(&faults),
         };
         expected.assert_eq(&shown);
+    }
+
+    #[test]
+    fn what_counts_in_the_users_own_file_only_is_known() {
+        let bytes = b"labelset = \"x\"\ntag_keys = [\"a\"]\nlearn = \"manual\"\n";
+        let options = parse(Path::new("gliznet.toml"), bytes).unwrap();
+        assert_eq!(options.of_user(), ["tag_keys", "learn"]);
     }
 
     #[test]

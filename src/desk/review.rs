@@ -5,15 +5,16 @@
 //! and left out; only so many are read that a person need not wait for long. Writes nothing.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use super::index::text;
 use super::protocol::review::{ReviewLabel, ReviewRecord, ReviewResult, SaidBefore};
 use super::{Choice, Desk, DeskError, Rules, Tagged, Text};
-use crate::document::{Document, Format};
+use crate::document::{Document, Format, decode};
 use crate::engine::Embedding;
 use crate::engine::scheduler::Priority;
 use crate::label::{LabelId, LabelSet};
@@ -30,6 +31,8 @@ const MOST_JUDGED: usize = 1_000;
 const MOST_TOLD: usize = 16 << 20;
 /// So many that cannot be read are named.
 const MOST_FAULTS: usize = 5;
+/// A longer file is no document that somebody looks through.
+const MOST_BYTES: u64 = 4 << 20;
 
 /// A document that may be looked at.
 #[derive(Clone, Debug)]
@@ -181,14 +184,14 @@ impl Desk {
         let of_folder = of_folder.map_err(Fault::Desk)?;
         let path = document.path.clone();
         let format = Format::from_path(&path);
-        let source = tokio::task::spawn_blocking(move || {
+        let source = tokio::task::spawn_blocking(move || -> Result<_, String> {
             let source: Arc<str> = text(&path)?.into();
             let title = Document::parse(format, Arc::clone(&source));
             let title = title.title().map(str::to_owned);
-            Some((source, title))
+            Ok((source, title))
         });
         let source = source.await.map_err(|_| Fault::Desk(DeskError::Broken))?;
-        let (source, title) = source.ok_or(Fault::File("cannot be read as UTF-8 text"))?;
+        let (source, title) = source.map_err(Fault::File)?;
         let asked = Text {
             source: Arc::clone(&source),
             format,
@@ -202,6 +205,19 @@ impl Desk {
             tagged: tagged.map_err(Fault::Desk)?,
         })
     }
+}
+
+/// The text of a file, in whatever encoding; or why there is none.
+fn text(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| format!("cannot be read ({error})"))?;
+    let read = file.take(MOST_BYTES + 1).read_to_end(&mut bytes);
+    read.map_err(|error| format!("cannot be read ({error})"))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(format!("larger than {} MiB", MOST_BYTES >> 20));
+    }
+    let decoded = decode(&bytes).map_err(|error| error.to_string())?;
+    Ok(decoded.text)
 }
 
 /// The judged ones among the documents whose verdicts are doubtful, the most doubtful first.
@@ -237,7 +253,7 @@ fn is_asked(tagged: &Tagged, label: LabelId) -> bool {
 
 enum Fault {
     Desk(DeskError),
-    File(&'static str),
+    File(String),
 }
 
 fn candidate(read: &Read) -> Candidate {

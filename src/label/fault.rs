@@ -65,6 +65,14 @@ pub enum LabelSetProblem {
         /// The first such character.
         character: char,
     },
+    /// A name with the sign that notes put before a tag.
+    #[error("`{}` begins with `#`, which marks a tag in a note and is no part of its name; write `{}`", shown(.name), shown(.bare))]
+    Marked {
+        /// The name.
+        name: String,
+        /// The same without the sign.
+        bare: String,
+    },
     /// A name or alias that nobody would write as a tag.
     #[error("`{}` has {n_chars} characters; shorten it to at most {MAX_NAME_CHARS} and put the rest into `description`", shown(.name))]
     TooLong {

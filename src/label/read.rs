@@ -127,7 +127,9 @@ impl Reader {
     fn label(&mut self, line: usize, table: &DeTable<'_>) -> Option<DraftLabel> {
         self.unknown_keys(table, &LABEL_KEYS, &SET_KEYS);
         let name = match table.get("name") {
-            Some(value) => self.name("name", value),
+            Some(value) => self
+                .name("name", value)
+                .and_then(|name| self.unmarked(name)),
             None => {
                 self.fault(line, LabelSetProblem::MissingName);
                 None
@@ -237,6 +239,21 @@ impl Reader {
             return None;
         }
         Some(text)
+    }
+
+    /// The name of a label, which no `#` begins: in a note that stands before a tag.
+    fn unmarked(&mut self, name: Lined<String>) -> Option<Lined<String>> {
+        let bare = name.value.trim_start_matches('#');
+        if bare.len() == name.value.len() || bare.trim().is_empty() {
+            return Some(name);
+        }
+        let bare = bare.trim().to_owned();
+        let problem = LabelSetProblem::Marked {
+            name: name.value,
+            bare,
+        };
+        self.fault(name.line, problem);
+        None
     }
 
     /// A text that is not blank, trimmed.

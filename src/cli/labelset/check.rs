@@ -1,19 +1,21 @@
 //! `gliznet labelset check`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::{NOT_UTF8, NotUtf8, Outcome, Source, counted};
+use super::{NOT_UTF8, NotUtf8, Outcome, Source, counted, find};
+use crate::cli::setup::{Surroundings, language_fact};
 use crate::label::LabelSet;
+use crate::model::store::Store;
 
 /// Says all that is wrong with label set files, each fault with its line and its cure.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Label sets, one a file.
-    #[arg(value_name = "FILE", required = true)]
+    /// Label sets: files, or names.
+    #[arg(value_name = "NAME|FILE", required = true)]
     files: Vec<PathBuf>,
     /// Write one JSON array with an object for each fault.
     #[arg(long)]
@@ -30,20 +32,32 @@ struct Row {
     message: String,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+pub(super) fn run(
+    args: &Args,
+    user_dir: Option<&Path>,
+    out: &mut dyn Write,
+) -> anyhow::Result<Outcome> {
     const GOOD: Style = AnsiColor::Green.on_default();
     const PLACE: Style = Style::new().bold();
     let mut rows: Vec<Row> = Vec::new();
     for file in &args.files {
         let path = file.display().to_string();
         let before = rows.len();
-        let n_labels = match Source::read(file) {
+        let read = match named(file, user_dir) {
+            Some(source) => Ok(source),
+            None => Source::read(file),
+        };
+        let mut fact = None;
+        let n_labels = match read {
             Err(error) => {
                 rows.push(unreadable(&error, path.clone()));
                 0
             }
             Ok(source) => match LabelSet::parse(&source.toml) {
-                Ok(set) => set.labels().len(),
+                Ok(set) => {
+                    fact = of_language(&set);
+                    set.labels().len()
+                }
                 Err(faults) => {
                     rows.extend(faults.iter().map(|fault| Row {
                         path: path.clone(),
@@ -67,6 +81,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Outcome> {
                 "{path}: {GOOD}good{GOOD:#}, {}",
                 counted(n_labels, "label")
             )?;
+            if let Some(fact) = fact {
+                writeln!(out, "{path}: notice: {fact}")?;
+            }
         }
     }
     if args.json {
@@ -78,6 +95,25 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     } else {
         Outcome::SomeFailed
     })
+}
+
+/// What its language means for the model that tags, where there is something to say.
+fn of_language(set: &LabelSet) -> Option<String> {
+    if set.may_be_english() {
+        return None;
+    }
+    let here = Surroundings::here().ok()?;
+    let store = Store::new(&here.folders, crate::model::bundled_files());
+    language_fact(set, &store.current(&here.settings).ok()?)
+}
+
+/// The set that is called so, where no file is.
+fn named(name: &Path, user_dir: Option<&Path>) -> Option<Source> {
+    let is_plain = name.components().count() == 1 && name.extension().is_none();
+    if name.exists() || !is_plain {
+        return None;
+    }
+    find(name.to_str()?, user_dir).ok()
 }
 
 /// The fault of a file that could not be read. Its message begins with the path, which a row has
@@ -116,6 +152,7 @@ mod tests {
         let mut out = Vec::new();
         let outcome = run(
             &Args { files, json },
+            None,
             &mut anstream::StripStream::new(&mut out),
         )
         .unwrap();
@@ -164,5 +201,30 @@ mod tests {
                 (Some("missing.toml"), None)
             ]
         );
+    }
+
+    #[test]
+    fn a_set_is_checked_by_its_name_too() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::File::create(dir.path().join("mine.toml")).unwrap();
+        let checked = |name: &str| {
+            let files = vec![PathBuf::from(name)];
+            let mut out = Vec::new();
+            let args = Args { files, json: false };
+            run(
+                &args,
+                Some(dir.path()),
+                &mut anstream::StripStream::new(&mut out),
+            )
+            .unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert!(
+            checked("mine").starts_with("mine:1: "),
+            "{}",
+            checked("mine")
+        );
+        assert!(checked("gtd").starts_with("gtd: good, "));
+        assert!(checked("nope").starts_with("nope: no such file"));
     }
 }

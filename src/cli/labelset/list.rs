@@ -6,6 +6,8 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
+use crate::cli::columns::paragraph;
+
 use super::{Outcome, Source, bundled_sources, counted, padded, user_files};
 
 /// Lists the label sets that can be used by name.
@@ -130,11 +132,12 @@ fn table(rows: &[Row], out: &mut dyn Write) -> anyhow::Result<()> {
             "{FAINT}{labels:>10}  {}{FAINT:#}  ",
             padded(language, 2)
         )?;
-        write!(out, "{}", row.description.as_deref().unwrap_or(""))?;
+        let mut told = row.description.clone().unwrap_or_default();
         if row.path.is_some() {
-            write!(out, " {FAINT}(yours){FAINT:#}")?;
+            told += " (yours)";
         }
-        writeln!(out)?;
+        // Behind the name, ten columns of labels and two of a language.
+        writeln!(out, "{}", paragraph(told.trim_start(), width + 18))?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Outcome, counted, find, load, padded};
+use super::{Outcome, counted, find, padded};
 use crate::label::{Label, LabelId, LabelSet};
 
 /// Shows what is in a label set.
@@ -34,12 +34,13 @@ pub(super) fn run(
         out.write_all(find(&args.set, user_dir)?.toml.as_bytes())?;
         return Ok(Outcome::Done);
     }
-    let set = load(&args.set, user_dir)?;
+    let source = find(&args.set, user_dir)?;
+    let set = source.parse()?;
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &SetRecord::from(&set))?;
         writeln!(out)?;
     } else {
-        table(&set, out)?;
+        table(&set, &source.name, out)?;
     }
     Ok(Outcome::Done)
 }
@@ -94,10 +95,15 @@ impl<'a> From<&'a Label> for LabelRecord<'a> {
 /// Names wider than this do not push all descriptions to the right.
 const WIDEST_NAME: usize = 32;
 
-fn table(set: &LabelSet, out: &mut dyn Write) -> anyhow::Result<()> {
+/// `chosen` is what the set is chosen by.
+fn table(set: &LabelSet, chosen: &str, out: &mut dyn Write) -> anyhow::Result<()> {
     const TITLE: Style = Style::new().bold();
     const NAME: Style = AnsiColor::Cyan.on_default();
     const FAINT: Style = Style::new().dimmed();
+    let called = match set.name.eq_ignore_ascii_case(chosen) {
+        true => String::new(),
+        false => format!(" (called {})", set.name),
+    };
     let mut facts = vec![counted(set.labels().len(), "label")];
     facts.extend(set.language.clone());
     facts.extend(
@@ -106,8 +112,7 @@ fn table(set: &LabelSet, out: &mut dyn Write) -> anyhow::Result<()> {
     );
     writeln!(
         out,
-        "{TITLE}{}{TITLE:#}  {FAINT}{}{FAINT:#}",
-        set.name,
+        "{TITLE}{chosen}{TITLE:#}{called}  {FAINT}{}{FAINT:#}",
         facts.join(" · ")
     )?;
     if let Some(description) = &set.description {
@@ -192,7 +197,7 @@ mod tests {
         )
         .unwrap();
         let mut out = Vec::new();
-        table(&set, &mut anstream::StripStream::new(&mut out)).unwrap();
+        table(&set, "mine", &mut anstream::StripStream::new(&mut out)).unwrap();
         expect![[r#"
             mine  4 labels · en · threshold 0.4
             For me.

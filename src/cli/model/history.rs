@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Here;
 use crate::cli::Outcome;
+use crate::cli::columns::paragraph;
 use crate::learn::versions::manifest::Lessons;
 use crate::learn::versions::{By, Found, Manifest, Move, Versions};
 use crate::model::Model;
@@ -56,9 +57,10 @@ pub(super) fn run(args: &Args, here: &Here) -> anyhow::Result<Outcome> {
     let mark = |number| if number == current { '*' } else { ' ' };
     writeln!(out, "{} 0  the shipped model", mark(0))?;
     for found in &all {
-        writeln!(out, "{} {}", mark(found.number), headline(found))?;
+        let headline = headline(found);
+        writeln!(out, "{} {}", mark(found.number), paragraph(&headline, 7))?;
         for reason in found.manifest.iter().flat_map(|m| &m.reasons) {
-            writeln!(out, "       {reason}")?;
+            writeln!(out, "       {}", paragraph(reason, 7))?;
         }
         for made in left(found.number) {
             let to = match made.to {
@@ -69,7 +71,8 @@ pub(super) fn run(args: &Args, here: &Here) -> anyhow::Result<Outcome> {
                 By::Alarm => format!("by itself: {}", made.reason),
                 By::Person => format!("by hand, to {to}"),
             };
-            writeln!(out, "       left{}  {why}", moment(made.time))?;
+            let left = format!("left{}  {why}", moment(made.time));
+            writeln!(out, "       {}", paragraph(&left, 7))?;
         }
     }
     if current > 0 && all.iter().all(|found| found.number != current) {

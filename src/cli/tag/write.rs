@@ -245,7 +245,9 @@ impl Writer {
         let message = match (self.dry, self.run.id()) {
             (true, _) => format!("{files} would change ({tags}); nothing was written"),
             (false, Some(run)) if self.changed > 0 => {
-                format!("run {run}: {files} changed ({tags}); `gliznet undo` takes it back")
+                format!(
+                    "run {run}: {files} changed ({tags}); `gliznet undo --run {run}` takes it back"
+                )
             }
             _ if self.files == 0 || self.failed > 0 || self.unwritable > 0 => {
                 format!("{files} changed; nothing was written")

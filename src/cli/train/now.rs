@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::daemon::follow;
 use super::job::{job, surroundings};
+use crate::cli::columns::paragraph;
 use crate::cli::{Outcome, complain};
 use crate::config::Folders;
 use crate::desk::protocol::{LearningRecord, TrainAction, TrainParams};
@@ -167,7 +168,7 @@ pub(super) fn tell(manifest: &Manifest) -> anyhow::Result<Outcome> {
         }
     };
     for reason in &manifest.reasons {
-        writeln!(out, "  {reason}")?;
+        writeln!(out, "  {}", paragraph(reason, 2))?;
     }
     let training = &manifest.training;
     writeln!(
