@@ -134,11 +134,13 @@ fn here(folders: &Folders) -> Vec<Finding> {
         labels: None,
         labelset: None,
     };
-    findings.push(match nobody_else.resolve(&surroundings) {
+    let chosen = nobody_else.resolve(&surroundings);
+    if let (Ok(Some(set)), Some(entry)) = (&chosen, entry) {
+        findings.extend(language_fact(set, &entry).map(Finding::Poor));
+    }
+    findings.push(match chosen {
         Err(error) => Finding::Bad(sentence(&error)),
         Ok(Some(set)) => {
-            let fact = entry.and_then(|entry| language_fact(&set, &entry));
-            findings.extend(fact.map(Finding::Poor));
             // As it is chosen: its own name may be another.
             let chosen = surroundings.settings.labelset.as_ref();
             let chosen = chosen.map_or(&set.name, |chosen| &chosen.value);

@@ -34,7 +34,7 @@ impl Whose {
         match journal::read(data) {
             Ok(replay) => {
                 for entry in replay.entries {
-                    whose.verdicts.apply(&entry.correction);
+                    whose.verdicts.apply(&entry.correction, entry.time);
                 }
             }
             Err(error) => tracing::warn!("corrections do not count: {error}"),
@@ -60,19 +60,20 @@ impl Whose {
             return Vec::new();
         };
         let said = self.verdicts.of(&uri_of(&path));
-        let fits = |tag: &String| said.is_some_and(|said| fits(said, tag, set));
+        let fits = |tag: &String| said.is_some_and(|said| verdict_on(said, tag, set) == Some(true));
         let is_ours = |tag: &&String| written.iter().any(|ours| is_same_tag(ours, tag));
         let ours = tags.iter().filter(is_ours);
         ours.filter(|tag| !fits(tag)).cloned().collect()
     }
 }
 
-/// Whether somebody said that the label of a tag fits.
-fn fits(said: &Verdict, tag: &str, set: Option<&LabelSet>) -> bool {
-    match set.and_then(|set| Some(set.label(set.find(tag)?))) {
-        Some(label) => said.of(label) == Some(true),
-        None => said.accepts(tag),
+/// Whether somebody said that the label of a tag fits, or that it does not.
+pub(super) fn verdict_on(said: &Verdict, tag: &str, set: Option<&LabelSet>) -> Option<bool> {
+    if let Some(label) = set.and_then(|set| Some(set.label(set.find(tag)?))) {
+        return said.of(label);
     }
+    let alone = LabelSet::from_names([tag]).ok()?; // Without a set it has no other name.
+    said.of(alone.labels().first()?)
 }
 
 /// Says how many tags do not count, where there are any.
@@ -116,7 +117,7 @@ mod tests {
         let said = Correction::new("a".into(), Format::Markdown, &set, &said);
         let mut said = said.unwrap();
         said.document = Some(uri_of(&path));
-        whose.verdicts.apply(&said);
+        whose.verdicts.apply(&said, 1);
         assert_eq!(whose.machines(&path, &tags, Some(&set)), ["Finance"]);
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::note::Note;
 use super::show::Record;
 use crate::cli::setup::{LabelArgs, Surroundings};
-use crate::cli::whose::Whose;
+use crate::cli::whose::{Whose, verdict_on};
 use crate::desk::Unsaid;
 use crate::label::LabelSet;
 use crate::sink::is_same_tag;
@@ -46,8 +46,11 @@ impl<'a> Fronts<'a> {
         let record = persons(record, &note.tags, machine, set.as_ref());
         let said = self.whose.said(file);
         let is_known = said.is_some_and(|said| {
-            record.accepted.iter().all(|label| said.accepts(label))
-                && record.rejected.iter().all(|label| said.rejects(label))
+            let is_said = |labels: &[String], fits| {
+                let mut labels = labels.iter();
+                labels.all(|label| verdict_on(said, label, set.as_ref()) == Some(fits))
+            };
+            is_said(&record.accepted, true) && is_said(&record.rejected, false)
         });
         match record.is_verdict() && is_known {
             true => record.unsaid(Unsaid::Known.to_string()),
@@ -97,10 +100,10 @@ mod tests {
                       [[label]]\nname = 'garden'\n";
         let set = LabelSet::parse(source).unwrap();
         let label = |tag: &&str| Some(set.label(set.find(tag)?).name.clone());
-        let mut accepted: Vec<String> = tags.iter().filter_map(label).collect();
-        accepted.dedup();
+        let mut all: Vec<String> = tags.iter().filter_map(label).collect();
+        all.dedup();
         let record = Record {
-            accepted,
+            accepted: all,
             rejected: strings(&["garden"]),
             ..Record::default()
         };

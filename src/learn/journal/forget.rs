@@ -123,7 +123,9 @@ fn plan<'a>(bytes: &'a [u8], selection: &Selection) -> Plan<'a> {
             kept.push(Cow::Borrowed(bytes));
             continue;
         };
-        let Some((at, entry)) = entries.next() else { break }; // There is one a line.
+        let Some((at, entry)) = entries.next() else {
+            break;
+        }; // There is one a line.
         let had = ended.get(&at);
         let is_meant = matches!(selection, Selection::Document(name) if had == Some(name));
         if is_meant || selection.takes(&entry) {
