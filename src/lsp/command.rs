@@ -191,7 +191,13 @@ impl Session {
         }
         let edit = workspace_edit(open, edits, what, shared.encoding(), shared.traits());
         let edit = shared.spellings.given_back(edit);
-        match tokio::time::timeout(PATIENCE, apply_edit(client, edit)).await {
+        // The watcher, which hears of the verdict next, waits for the text that comes of this.
+        shared.edited.begins(open);
+        let answer = tokio::time::timeout(PATIENCE, apply_edit(client, edit)).await;
+        if !matches!(&answer, Ok(Ok(answer)) if answer.applied) {
+            shared.edited.failed(open);
+        }
+        match answer {
             Ok(Ok(answer)) if answer.applied => Ok(()),
             Ok(Ok(answer)) => Err(failed(&match answer.failure_reason {
                 Some(reason) => format!("the editor did not take the edit: {reason}"),

@@ -2,8 +2,9 @@
 //!
 //! Input: documents are opened and closed. Output: the desk knows it, and may have the client edit
 //! them. Invariant: a file is open under the one path that it had when its document was opened, also
-//! where there was no file yet; an edit names the version that it was made for; nobody waits for the
-//! client without an end but whoever asked for the edit.
+//! where there was no file yet; an edit names the version that it was made for, and the watcher's is
+//! never the second for one version; nobody waits for the client without an end but whoever asked for
+//! the edit.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,36 @@ fn without_links(path: &Path) -> PathBuf {
         (Ok(found), ..) => found,
         (Err(_), Some(folder), Some(name)) => without_links(folder).join(name),
         (Err(_), ..) => path.to_path_buf(),
+    }
+}
+
+/// The versions of documents for which the client was asked to apply an edit. It may tell of the
+/// text that came of it long after it answered, so another edit would be for what is no more.
+#[derive(Debug, Default)]
+pub(super) struct Edited(Mutex<HashMap<Uri, i32>>);
+
+impl Edited {
+    /// An edit is asked for.
+    pub(super) fn begins(&self, open: &Open) {
+        self.lock().insert(open.uri.clone(), open.version);
+    }
+
+    /// It was not taken.
+    pub(super) fn failed(&self, open: &Open) {
+        self.lock().remove(&open.uri);
+    }
+
+    /// Whether one was asked for, and the client has not told of another text since.
+    fn is_edited(&self, open: &Open) -> bool {
+        self.lock().get(&open.uri) == Some(&open.version)
+    }
+
+    fn forget(&self, uri: &Uri) {
+        self.lock().remove(uri);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uri, i32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,6 +110,7 @@ impl Shared {
 
     /// The client has closed a document.
     pub(super) fn let_go(self: &Arc<Shared>, uri: &Uri) {
+        self.edited.forget(uri); // Versions come again.
         if let Some(path) = self.held.let_go(uri) {
             let editor: Arc<dyn Editor> = Arc::clone(self) as Arc<dyn Editor>;
             self.desk.editors.closed(&path, &editor);
@@ -108,23 +140,30 @@ impl Editor for Shared {
 
     fn apply(&self, path: &Path, version: i32, edits: Vec<Edit>, what: String) -> Applied {
         let open = self.open_at(path).filter(|open| open.version == version);
+        let open = open.filter(|open| !self.edited.is_edited(open));
         let (client, traits) = (self.client.get().cloned(), self.traits());
-        let edit = open.as_ref().map(|open| {
-            let edit = workspace_edit(open, &edits, &what, self.encoding(), traits);
-            self.spellings.given_back(edit)
+        let edited = Arc::clone(&self.edited);
+        let edit = open.map(|open| {
+            let edit = workspace_edit(&open, &edits, &what, self.encoding(), traits);
+            (self.spellings.given_back(edit), open)
         });
         Box::pin(async move {
-            let (Some(edit), Some(client)) = (edit, client) else {
+            let (Some((edit, open)), Some(client)) = (edit, client) else {
                 return Ok(false); // It has changed, or is closed.
             };
             if !traits.applies_edits {
                 return Err("the editor applies no edits of a server".to_owned());
             }
-            match tokio::time::timeout(PATIENCE, apply_edit(&client, edit)).await {
+            edited.begins(&open);
+            let applied = match tokio::time::timeout(PATIENCE, apply_edit(&client, edit)).await {
                 Ok(Ok(answer)) => Ok(answer.applied),
                 Ok(Err(error)) => Err(error.message.into_owned()),
                 Err(_) => Err("the editor did not answer".to_owned()),
+            };
+            if applied != Ok(true) {
+                edited.failed(&open);
             }
+            applied
         })
     }
 }
@@ -148,6 +187,27 @@ mod tests {
             let found = file(&uri(&root.join("link").join(name)));
             assert_eq!(found, Some(root.join("notes").join(name)));
         }
+    }
+
+    #[test]
+    fn one_edit_is_asked_for_a_version_unless_it_is_not_taken() {
+        let edited = Edited::default();
+        let name = uri(Path::new("/notes/a.md"));
+        let at = |version| Open {
+            uri: name.clone(),
+            language: "markdown".to_owned(),
+            version,
+            text: "Roses.".into(),
+            format: crate::document::Format::Markdown,
+        };
+        assert!(!edited.is_edited(&at(1)));
+        edited.begins(&at(1));
+        assert!(edited.is_edited(&at(1)) && !edited.is_edited(&at(2)));
+        edited.failed(&at(1));
+        assert!(!edited.is_edited(&at(1)));
+        edited.begins(&at(2));
+        edited.forget(&name);
+        assert!(!edited.is_edited(&at(2)));
     }
 
     #[test]

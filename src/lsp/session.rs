@@ -24,7 +24,7 @@ use super::documents::{self, Documents, Open};
 use super::error::stale;
 use super::message::document_of_place;
 use super::navigate::Navigation;
-use super::open::Held;
+use super::open::{Edited, Held};
 use super::position::Encoding;
 use super::spelling::Spellings;
 use super::suggest::{PAUSE, Suggestions};
@@ -51,6 +51,7 @@ pub(super) struct Shared {
     pub(super) spellings: Spellings,
     pub(super) navigation: Navigation,
     pub(super) held: Held,
+    pub(super) edited: Arc<Edited>,
     pub(super) stop: mpsc::Sender<()>,
 }
 
@@ -77,6 +78,7 @@ impl Shared {
             spellings: Spellings::default(),
             navigation: Navigation::default(),
             held: Held::default(),
+            edited: Arc::default(),
             stop,
         }
     }

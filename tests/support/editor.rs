@@ -216,6 +216,12 @@ impl Editor {
         (message["id"].take(), message["params"].take())
     }
 
+    /// Whether the server has asked something of this name by now, which nobody took.
+    pub(crate) fn was_asked(&mut self, method: &str) -> bool {
+        self.seen.extend(self.from_server.try_iter());
+        self.seen.iter().any(|message| message["method"] == method)
+    }
+
     /// Answers a request of the server.
     pub(crate) fn reply(&mut self, id: &Value, result: Value) {
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "result": result }));

@@ -75,6 +75,32 @@ fn an_open_note_is_changed_by_its_editor_and_never_on_disk() {
 }
 
 #[test]
+fn a_tag_that_its_writer_accepts_is_put_in_once_though_the_editor_tells_late() {
+    let user = User::new();
+    let text = "Roses want pruning.\n";
+    user.write("a.md", text);
+    user.watch(&["--sink", "frontmatter"]);
+    user.until_tagged("a.md");
+    let (shown, code) = user.home.run(&["undo", "--since", "1970-01-02"]);
+    assert_eq!(code, 0, "{shown}");
+    user.settled();
+    let mut editor = editor(&user);
+    editor.open(&uri(&user, "a.md"), text);
+    let argument = json!({ "uri": uri(&user, "a.md"), "labels": ["garden"] });
+    let params = json!({ "command": "gliznet.accept", "arguments": [argument] });
+    let command = editor.ask("workspace/executeCommand", params);
+    let (id, params) = editor.asked("workspace/applyEdit");
+    let (_, new) = edited(&params, text);
+    editor.reply(&id, json!({ "applied": true }));
+    editor.answer(command).unwrap();
+    // The watcher hears of the verdict, and looks before the editor tells what became of the text.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    editor.replace(&uri(&user, "a.md"), 2, &new);
+    user.settled();
+    assert!(!editor.was_asked("workspace/applyEdit"));
+}
+
+#[test]
 fn an_editor_that_takes_no_edit_keeps_its_note_and_is_not_written_under() {
     let user = User::new();
     let text = "Roses want pruning.\n";
