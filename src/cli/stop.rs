@@ -134,9 +134,8 @@ mod tests {
         gone.wait().unwrap();
         assert!(ended(Some(gone.id())));
         // Another one has claimed the data folder, so this one has let it go.
-        let claim = dir.path().join("daemon.lock");
-        std::fs::write(&claim, format!("{}\n", gone.id())).unwrap();
-        let claim = std::fs::File::open(claim).unwrap();
+        let mut claim = std::fs::File::create(dir.path().join("daemon.lock")).unwrap();
+        writeln!(claim, "{}", gone.id()).unwrap();
         claim.try_lock().unwrap();
         assert!(ended(Some(here)));
     }
