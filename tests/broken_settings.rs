@@ -91,7 +91,9 @@ fn a_command_without_labels_says_what_is_missing() {
 #[test]
 fn a_note_that_is_no_file_follows_the_folders_of_the_workspace() {
     let home = Home::new(&LABELS);
-    std::fs::write(home.path("notes/gliznet.toml"), "labels = ['roses']\n").unwrap();
+    let write = |name: &str, text: &str| std::fs::write(home.path(name), text).unwrap();
+    write("notes/gliznet.toml", "labelset = 'mine.toml'\n");
+    write("notes/mine.toml", "[[label]]\nname = 'roses'\n");
     let mut editor = home.editor();
     editor.initialize(json!({}));
     editor.open("untitled:Untitled-1", "Roses.\n");
