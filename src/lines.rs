@@ -227,10 +227,7 @@ impl Lines {
     }
 
     /// Removes what was set aside.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn forget_aside(&self) -> io::Result<()> {
+    fn forget_aside(&self) -> io::Result<()> {
         match std::fs::remove_file(self.path.with_extension("torn")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),

@@ -4,27 +4,25 @@
 //! scripts. Invariant: a set of the user goes before a bundled one of the same name.
 //! Knows nothing of models; `gliznet tag` takes its set from `load`.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::setup::Surroundings;
 use super::{Outcome, UsageError};
 use crate::config::{ConfigError, Folders};
-use crate::desk::name::path_of;
 use crate::label::{self, LabelSet, LabelSetFault};
-use crate::learn::consolidate::lesson::Renamed;
-use crate::learn::journal::Entry;
 
 pub(super) mod change;
 mod check;
 mod list;
+mod renamed;
 mod show;
 pub(super) mod tags;
 mod vault;
+
+pub(super) use renamed::renamed;
 
 /// Lists, checks, derives and changes label sets.
 #[derive(Debug, clap::Args)]
@@ -242,30 +240,6 @@ fn user_files(user_dir: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// What the labels of the user's sets are called today, by their aliases: of those in the folder of
-/// sets, and of those that are chosen where the corrected documents lie. A set that cannot be read
-/// is passed over: whoever uses it is told.
-pub(super) fn renamed(folders: &Folders, entries: &[Entry]) -> Renamed {
-    let user_dir = folders.config.join("labelsets");
-    let documents = entries.iter().filter_map(|entry| {
-        let path = path_of(entry.correction.document.as_deref()?)?;
-        Some(path.parent()?.to_path_buf())
-    });
-    let dirs: BTreeSet<PathBuf> = documents.collect();
-    let chosen = dirs.iter().filter_map(|dir| {
-        let settings = Surroundings::with(folders.clone(), dir).ok()?.settings;
-        Some(settings.labelset?.value)
-    });
-    let chosen: BTreeSet<String> = chosen.collect();
-    let files = user_files(Some(&user_dir)).unwrap_or_default();
-    let of_user = files.iter().filter_map(|path| Source::read(path).ok());
-    let of_user = of_user.filter_map(|source| LabelSet::parse(&source.toml).ok());
-    let chosen = chosen.iter();
-    let chosen = chosen.filter_map(|name| load(name, Some(&user_dir)).ok());
-    let sets: Vec<LabelSet> = of_user.chain(chosen).collect();
-    Renamed::of(sets.iter().flat_map(LabelSet::labels))
-}
-
 fn has_stem(path: &Path, name: &str) -> bool {
     path.file_stem()
         .is_some_and(|stem| stem.eq_ignore_ascii_case(name))
@@ -289,10 +263,6 @@ fn padded(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::correction::{Correction, Source};
-    use crate::desk::name::uri_of;
-    use crate::document::Format;
-    use crate::label::Descriptions;
 
     fn user_dir(sets: &[(&str, &str)]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -313,39 +283,6 @@ mod tests {
             load(path.to_str().unwrap(), None).unwrap().labels().len(),
             1
         );
-    }
-
-    #[test]
-    fn a_set_beside_the_notes_tells_what_its_labels_were_called_before() {
-        let root = tempfile::tempdir().unwrap();
-        let folders = Folders {
-            config: root.path().join("config"),
-            data: root.path().join("data"),
-            cache: root.path().join("cache"),
-        };
-        let notes = root.path().join("notes");
-        fs::create_dir_all(notes.join("sub")).unwrap();
-        let mine = "[[label]]\nname = 'egret'\naliases = ['heron']\n";
-        fs::write(notes.join("mine.toml"), mine).unwrap();
-        fs::write(notes.join("gliznet.toml"), "labelset = 'mine.toml'\n").unwrap();
-        let entry = Entry {
-            sequence: 1,
-            time: 7,
-            correction: Correction {
-                document: Some(uri_of(&notes.join("sub/a.md"))),
-                text: "text".to_owned(),
-                format: Format::Markdown,
-                labels: vec!["heron".to_owned()],
-                accepted: vec!["heron".to_owned()],
-                rejected: Vec::new(),
-                descriptions: Descriptions::new(),
-                source: Source::Editor,
-                shown: None,
-            },
-        };
-        let set = LabelSet::parse(mine).unwrap();
-        assert_eq!(renamed(&folders, &[entry]), Renamed::of(set.labels()));
-        assert_eq!(renamed(&folders, &[]), Renamed::default());
     }
 
     #[test]

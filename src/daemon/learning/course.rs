@@ -321,6 +321,8 @@ impl Course {
         if self.models.served().is_none() {
             return Err("there is no model yet; `gliznet status` says why".to_owned());
         }
+        self.read_journal(); // What is forgotten from now on ends the job.
+        self.is_stale = false;
         let number = self.state.job + 1;
         let child = Child::start(number, encoder, self.words.clone());
         let child = child.map_err(|error| {
@@ -331,7 +333,6 @@ impl Course {
         self.state.doing = Doing::Preparing;
         self.before = self.history.newest.map(|(number, _)| number);
         self.begun = self.numbers.last().copied().unwrap_or(0);
-        self.is_stale = false;
         self.child = Some(child);
         Ok(())
     }
