@@ -134,13 +134,11 @@ fn here(folders: &Folders) -> Vec<Finding> {
         labels: None,
         labelset: None,
     };
-    let chosen = nobody_else.resolve(&surroundings);
-    if let (Ok(Some(set)), Some(entry)) = (&chosen, entry) {
-        findings.extend(language_fact(set, &entry).map(Finding::Poor));
-    }
-    findings.push(match chosen {
+    let mut language = None;
+    findings.push(match nobody_else.resolve(&surroundings) {
         Err(error) => Finding::Bad(sentence(&error)),
         Ok(Some(set)) => {
+            language = entry.and_then(|entry| language_fact(&set, &entry));
             // As it is chosen: its own name may be another.
             let chosen = surroundings.settings.labelset.as_ref();
             let chosen = chosen.map_or(&set.name, |chosen| &chosen.value);
@@ -152,6 +150,7 @@ fn here(folders: &Folders) -> Vec<Finding> {
                 .to_owned(),
         ),
     });
+    findings.extend(language.map(Finding::Poor));
     findings.extend(unheeded(folders));
     findings
 }
