@@ -20,7 +20,11 @@ def load_model(folder):
     folder = Path(folder)
     weights = load_file(folder / "model.safetensors")
     weights = {name: tensor.float() for name, tensor in weights.items()}
-    return Vocabulary(folder), weights, json.loads((folder / "config.json").read_text())
+    return Vocabulary(folder), weights, read_config(folder)
+
+
+def read_config(folder):
+    return json.loads((Path(folder) / "config.json").read_text())
 
 
 def write_model(folder, weights, pattern, config=None):

@@ -67,7 +67,7 @@ class Given:
         self.targets = row["targets"]
 
 
-def of_file(path, vocabulary):
+def of_file(path, vocabulary, full=False):
     """For each step the passes in their order: `(step, [(batch, aim), …])`."""
     with open(path, encoding="utf-8") as file:
         lines = (json.loads(line) for line in file)
@@ -80,5 +80,5 @@ def of_file(path, vocabulary):
                 for label in (tuple(label) for row in rows for label in row.labels):
                     place.setdefault(label, len(place))
                 targets, alone_of = dense(rows, place)
-                passes.append(whole(vocabulary, rows, place, targets, alone_of, None, False))
+                passes.append(whole(vocabulary, rows, place, targets, alone_of, None, full))
             yield step, passes

@@ -43,11 +43,14 @@ class Training:
         self.recipe, self.init, self.device = recipe, init, torch.device(device)
         torch.manual_seed(recipe["seed"])
         self.vocabulary, weights, self.config = checkpoint.load_model(init)
-        wanted = recipe["model"]["label_attention"]
-        if wanted != "keep":
-            self.config["label_attention"] = wanted
+        self.config["label_attention"] = attention(recipe, self.config)
         if self.config.get("input_layout") != "lab_prefix":
             raise SystemExit(f"{init}: this trainer takes the layout lab_prefix only")
+        encoder = self.config.get("backbone_config", {}).get("model_type")
+        if encoder != "bert":
+            raise SystemExit(
+                f"{init}: this trainer computes bert, not {encoder}; use `gliznet train`"
+            )
         self.full = self.config["label_attention"] == "full"
         with_config(recipe, self.config)
         self.weights = {name: tensor.to(self.device) for name, tensor in weights.items()}
@@ -128,6 +131,12 @@ class Training:
         checkpoint.write_model(out / "model", final, self.init, self.config)
 
 
+def attention(recipe, config):
+    """What the recipe asks for, or what the checkpoint was made with."""
+    wanted = recipe["model"]["label_attention"]
+    return config.get("label_attention") if wanted == "keep" else wanted
+
+
 def drawn(training, sampler):
     """The passes of one step after another, for as long as they are wanted."""
     group = []
@@ -186,13 +195,13 @@ def main():
         # Before the GPU is first used: the processes are forked.
         with open(arguments.prepared, "rb") as file:
             sources = prepare.of_recipe(pickle.load(file), recipe)
-        full = recipe["model"]["label_attention"] == "full"
+        full = attention(recipe, checkpoint.read_config(init)) == "full"
         feed = Feed(sources, Vocabulary(init), recipe, arguments.workers, full)
     training = Training(recipe, init, arguments.device, arguments.teacher)
     if feed:
         steps = fed(training, feed)
     elif arguments.batches:
-        steps = passes.of_file(arguments.batches, training.vocabulary)
+        steps = passes.of_file(arguments.batches, training.vocabulary, training.full)
     else:
         sources = prepare.read_sources(recipe, training.vocabulary, training.plain)
         sampler = Sampler(sources, training.vocabulary, recipe)
