@@ -229,19 +229,7 @@ impl Comparison {
         let sequences: Vec<Sequence> = examples
             .map(|(text, labels)| self.lay_out(text, labels))
             .collect::<Result<_, _>>()?;
-        for (row, sequence) in sequences.iter().enumerate() {
-            let place = format!("batch {name}, row {row}");
-            let unpadded = |padded: &Vec<Vec<u32>>| {
-                let row = padded.get(row)?;
-                Some(row[..sequence.len().min(row.len())].to_vec())
-            };
-            let want = batch.input_ids.as_ref().and_then(unpadded);
-            self.stages
-                .equal("batch ids", &place, &sequence.ids, want.as_deref());
-            let want = batch.lmask.as_ref().and_then(unpadded);
-            self.stages
-                .equal("batch lmask", &place, &sequence.label_mask, want.as_deref());
-        }
+        self.rows(batch, &sequences, name);
         let allowed = self.allowed;
         let all: Vec<&Sequence> = sequences.iter().collect();
         let place = format!("batch {name}");
@@ -273,6 +261,41 @@ impl Comparison {
             }
         }
         self.training.batch(batch, &all, &place, &mut self.stages)
+    }
+
+    /// Rows as they are padded: a token where a row has ended is as wrong as one that is missing.
+    fn rows(&mut self, batch: &PaddedBatch, sequences: &[Sequence], name: &str) {
+        let pad = self.model.tokenizer().special().pad;
+        for (row, sequence) in sequences.iter().enumerate() {
+            let place = format!("batch {name}, row {row}");
+            let real = vec![1; sequence.len()];
+            for (stage, got, fill, want) in [
+                ("batch ids", &sequence.ids, pad, &batch.input_ids),
+                ("batch mask", &real, 0, &batch.attention_mask),
+                ("batch lmask", &sequence.label_mask, 0, &batch.lmask),
+                ("batch positions", &sequence.positions, 0, &batch.positions),
+                ("batch segments", &sequence.segments, 0, &batch.segments),
+            ] {
+                let want = want.as_ref().and_then(|rows| rows.get(row));
+                let mut got = got.clone();
+                got.resize(got.len().max(want.map_or(0, Vec::len)), fill);
+                self.stages
+                    .equal(stage, &place, &got, want.map(Vec::as_slice));
+            }
+        }
+        let (mut label_ids, mut rows) = (Vec::new(), Vec::new());
+        for (row, sequence) in (0..).zip(sequences) {
+            let n = sequence.label_tokens.len() as u32;
+            label_ids.extend(1..=n);
+            rows.extend((0..n).map(|_| row));
+        }
+        let place = format!("batch {name}");
+        for (stage, got, want) in [
+            ("batch label_ids", &label_ids, &batch.label_ids),
+            ("batch indices", &rows, &batch.batch_indices),
+        ] {
+            self.stages.equal(stage, &place, got, want.as_deref());
+        }
     }
 
     /// Lays out text and labels as the reference does, cutting where it cuts.
