@@ -43,6 +43,17 @@ fn done(user: &Gliznet, args: &[&str]) -> Ran {
     ran
 }
 
+/// The same where a list of labels lies beside the data, which is told.
+fn done_with_list(user: &Gliznet, args: &[&str]) -> Ran {
+    let ran = eval(user, args);
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    assert!(
+        ran.err.contains("against the labels of") && ran.err.lines().count() == 1,
+        "{ran:#?}"
+    );
+    ran
+}
+
 fn json(ran: &Ran) -> Value {
     serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:#?}"))
 }
@@ -135,8 +146,8 @@ fn json_holds_every_measure_of_the_manual() {
 #[test]
 fn text_and_json_say_the_same() {
     let user = suite();
-    let text = done(&user, &["sets/food.jsonl"]).out;
-    let measured = json(&done(&user, &["sets/food.jsonl", "--json"]));
+    let text = done_with_list(&user, &["sets/food.jsonl"]).out;
+    let measured = json(&done_with_list(&user, &["sets/food.jsonl", "--json"]));
     let mut all = Vec::new();
     leaves(&measured, "", &mut all);
     let (_, lrap) = all.iter().find(|(path, _)| path.ends_with("lrap")).unwrap();
@@ -192,8 +203,9 @@ fn labels_that_cannot_be_scored_are_named_once_and_the_exit_code_says_so() {
     let measured = json(&ran);
     assert_eq!(measured["unscored"].as_array().unwrap().len(), 2);
     assert_eq!(measured["bad_rows"], 0);
+    let args = ["sets/food.jsonl", "--json"];
     assert_eq!(
-        json(&done(&suite(), &["sets/food.jsonl", "--json"]))["unscored"],
+        json(&done_with_list(&suite(), &args))["unscored"],
         serde_json::json!([])
     );
 }
@@ -217,6 +229,61 @@ fn one_set_without_a_usable_row_does_not_cost_the_others_their_table() {
     std::fs::remove_file(user.path("sets/half.labels.json")).unwrap();
     let ran = eval(&user, &["--suite", "sets"]);
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+}
+
+#[test]
+fn one_faulty_set_of_a_suite_does_not_cost_the_others_their_table() {
+    let user = suite();
+    user.write("sets/none.jsonl", ROWS.as_bytes());
+    user.write("sets/odd.jsonl", ROWS.as_bytes());
+    user.write("sets/odd.labels.json", b"[");
+    let ran = eval(&user, &["--suite", "sets"]);
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    assert_eq!(row(&ran.out, "food")[1], "4");
+    assert!(
+        ran.err.contains("add none.labels.json") && ran.err.contains("sets/odd.labels.json:1:"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn labels_that_lie_beside_the_data_are_those_it_is_scored_against() {
+    let user = Gliznet::with(&[
+        ("two.jsonl", ROWS),
+        (
+            "two.labels.json",
+            r#"["bread", "milk", "oats", "rain", "sea"]"#,
+        ),
+    ]);
+    let ran = done_with_list(&user, &["two.jsonl", "--json"]);
+    assert!(
+        ran.err
+            .contains("rows of two.jsonl are scored against the labels of two.labels.json"),
+        "{}",
+        ran.err
+    );
+    user.write(
+        "elsewhere.json",
+        &std::fs::read(user.path("two.labels.json")).unwrap(),
+    );
+    let given = done(
+        &user,
+        &["two.jsonl", "--labels", "elsewhere.json", "--json"],
+    );
+    for measure in ["lrap", "decisions", "at_default", "roc_auc"] {
+        assert_eq!(json(&ran)[measure], json(&given)[measure], "{measure}");
+    }
+    // Four rows, each against five labels.
+    assert_eq!(json(&ran)["decisions"], 20);
+}
+
+#[test]
+fn a_file_without_a_usable_row_is_told_with_its_faults() {
+    let user = Gliznet::with(&[("rows.jsonl", "{\"text\": \"a b\", \"label\": \"x\"}\n")]);
+    let ran = eval(&user, &["rows.jsonl"]);
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    assert!(ran.err.contains("rows.jsonl:1: no `labels`"), "{}", ran.err);
 }
 
 #[test]
@@ -251,8 +318,9 @@ fn gzipped_rows_are_read() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     std::io::Write::write_all(&mut gzip, ROWS.as_bytes()).unwrap();
     user.write("rows.jsonl.gz", &gzip.finish().unwrap());
+    user.write("rows.labels.json", LABELS.as_bytes());
     let of = |file: &str| {
-        let mut measured = json(&done(&user, &[file, "--json"]));
+        let mut measured = json(&done_with_list(&user, &[file, "--json"]));
         for changing in ["name", "documents_per_second"] {
             measured.as_object_mut().unwrap().remove(changing);
         }

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::setup::{ModelArgs, Surroundings, count, unit_interval};
-use super::{Outcome, UsageError, complain, sentence};
+use super::{Outcome, UsageError, complain, remark, sentence};
 use crate::engine::{Engine, EngineOptions};
 use crate::learn::dataset::{Case, DataSet, Suite};
 use crate::learn::evaluation::{Evaluation, Headline, Task, Thresholds, evaluate};
@@ -26,7 +26,7 @@ pub(crate) struct Args {
     )]
     data: Option<PathBuf>,
 
-    /// All labels of the data, a JSON array
+    /// All labels of the data, a JSON array; NAME.labels.json beside DATA if not given, else those that its rows name
     #[arg(long, value_name = "LABELS.json", conflicts_with = "suite")]
     labels: Option<PathBuf>,
 
@@ -76,7 +76,7 @@ struct Measured {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let surroundings = Surroundings::here()?;
-    let sets = data_sets(args)?;
+    let (sets, mut failed) = data_sets(args)?;
     let model = args.model.load(&surroundings)?;
     let options = EngineOptions {
         multi_class: args.multi_class,
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         ..EngineOptions::default()
     };
     let engine = Engine::new(model, options);
-    let (mut measured, mut failed) = (Vec::new(), Vec::new());
+    let mut measured = Vec::new();
     for set in sets {
         match measure(args, &engine, set) {
             Ok(one) => measured.push(one),
@@ -118,11 +118,27 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     })
 }
 
-fn data_sets(args: &Args) -> anyhow::Result<Vec<DataSet>> {
+/// What is measured, and why the rest of a suite cannot be.
+fn data_sets(args: &Args) -> anyhow::Result<(Vec<DataSet>, Vec<anyhow::Error>)> {
+    let mut faults = Vec::new();
     let mut sets = match (&args.suite, &args.data, &args.labels) {
-        (Some(dir), ..) => Suite::open(dir)?.sets,
+        (Some(dir), ..) => {
+            let suite = Suite::open(dir)?;
+            faults.extend(suite.faults.into_iter().map(anyhow::Error::from));
+            suite.sets
+        }
         (None, Some(data), Some(labels)) => vec![DataSet::open(data, labels)?],
-        (None, Some(data), None) => vec![DataSet::gather(data)?],
+        (None, Some(data), None) => {
+            let (set, labels) = DataSet::find(data)?;
+            if let Some(labels) = labels {
+                remark(format_args!(
+                    "rows of {} are scored against the labels of {}",
+                    data.display(),
+                    labels.display()
+                ));
+            }
+            vec![set]
+        }
         (None, None, _) => {
             return Err(UsageError("no data; name a file of rows, or --suite DIR".into()).into());
         }
@@ -130,7 +146,7 @@ fn data_sets(args: &Args) -> anyhow::Result<Vec<DataSet>> {
     if args.all_labels {
         sets.iter_mut().for_each(DataSet::score_all_labels);
     }
-    Ok(sets)
+    Ok((sets, faults))
 }
 
 fn measure(args: &Args, engine: &Engine, set: DataSet) -> anyhow::Result<Measured> {

@@ -9,6 +9,7 @@ mod labels;
 mod parquet;
 mod parse;
 mod set;
+mod sites;
 mod suite;
 
 use std::fs::File;

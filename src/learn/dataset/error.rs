@@ -158,6 +158,16 @@ pub enum DatasetError {
         /// What is wrong, each with its cure.
         faults: Vec<String>,
     },
+    /// Data that names no label at all.
+    #[error("{path}: no row names a label; {}", why_none(*.n_faults, .faults))]
+    NoLabels {
+        /// Which.
+        path: PathBuf,
+        /// Rows with faults.
+        n_faults: usize,
+        /// The first of them.
+        faults: Vec<RowFault>,
+    },
     /// A folder that is no suite. All of its faults at once.
     #[error("{folder}: {}", .faults.join("; "))]
     Suite {
@@ -169,6 +179,14 @@ pub enum DatasetError {
     /// Several files of a suite.
     #[error("{}", list(.0))]
     Several(Vec<DatasetError>),
+}
+
+fn why_none(n_faults: usize, faults: &[RowFault]) -> String {
+    if faults.is_empty() {
+        return "give the labels in a file of their own".to_owned();
+    }
+    let lines: String = faults.iter().map(|fault| format!("\n  {fault}")).collect();
+    format!("{n_faults} rows are faulty, correct them:{lines}")
 }
 
 fn list(errors: &[DatasetError]) -> String {

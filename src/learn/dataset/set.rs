@@ -5,19 +5,20 @@
 //! judged the rest. Invariant: every true label of a case is among its candidates, and those
 //! are in the order of the list. Knows nothing of models.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::labels::{key, read_json};
+use super::labels::key;
 use super::parquet::Source;
+use super::sites::{SITES, Sites, read_sites};
 use super::{DatasetError, LabelList, Row, RowFault, RowKind, RowProblem, read_labels};
 use crate::label::LabelSet;
 
 /// The ending of a label list's file name.
 pub(super) const LABELS: &str = ".labels.json";
-/// The ending of a sites file's name.
-pub(super) const SITES: &str = ".sites.json";
+/// How many faulty rows are named where no row is any good.
+const NAMED: usize = 10;
 
 /// A file of rows and the labels that they are scored against.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ pub struct DataSet {
     /// All labels.
     pub labels: LabelList,
     all: Arc<[u32]>,
-    sites: Option<BTreeMap<String, Arc<[u32]>>>,
+    sites: Option<Sites>,
     /// Every row is against all labels, whatever it says.
     against_all: bool,
 }
@@ -51,51 +52,75 @@ impl DataSet {
     pub fn open(data: &Path, labels: &Path) -> Result<DataSet, DatasetError> {
         let stem = file_name(labels).and_then(|name| name.strip_suffix(LABELS));
         let sites = stem.map(|stem| labels.with_file_name(format!("{stem}{SITES}")));
-        let name = file_name(data).map_or("data", |name| strip_data(name).unwrap_or(name));
         let list = read_labels(labels)?;
         let sites = match sites {
             Some(path) if path.exists() => Some(read_sites(&path, &list)?),
             _ => None,
         };
-        Ok(DataSet {
-            name: name.to_owned(),
-            data: data.to_owned(),
-            source: Source::open(data)?,
-            all: (0..list.names().len() as u32).collect(),
-            labels: list,
-            sites,
-            against_all: false,
-        })
+        Ok(DataSet::new(data, Source::open(data)?, list, sites))
+    }
+
+    /// A data set with the labels of the `NAME.labels.json` that lies beside it, or else, where none
+    /// does, with all that its rows name. Also gives the list that was read.
+    pub fn find(data: &Path) -> Result<(DataSet, Option<PathBuf>), DatasetError> {
+        let beside = |ending: &str| {
+            let name = strip_data(file_name(data)?)?;
+            let path = data.with_file_name(format!("{name}{ending}"));
+            path.exists().then_some(path)
+        };
+        if let Some(labels) = beside(LABELS) {
+            return Ok((DataSet::open(data, &labels)?, Some(labels)));
+        }
+        if let Some(path) = beside(SITES) {
+            let faults = vec![format!("no list of labels is beside it; add NAME{LABELS}")];
+            return Err(DatasetError::Content { path, faults });
+        }
+        Ok((DataSet::gather(data)?, None))
     }
 
     /// A data set whose labels are all that any of its rows names, in the order they appear.
     ///
     /// Reads the file once; rows with faults are passed over here, and told by [`cases`](Self::cases).
+    ///
+    /// # Errors
+    /// A file that cannot be read, or where no row names a label: then with the faults that are why.
     pub fn gather(data: &Path) -> Result<DataSet, DatasetError> {
         let mut seen = BTreeSet::new();
-        let mut labels = Vec::new();
+        let (mut labels, mut faults, mut n_faults) = (Vec::new(), Vec::new(), 0);
         let source = Source::open(data)?;
-        for row in source.rows()?.flatten() {
-            for (label, _) in row.candidates() {
-                if seen.insert(key(label)) {
-                    labels.push((label.to_owned(), None));
+        for row in source.rows()? {
+            match row {
+                Ok(row) => {
+                    let new = row
+                        .candidates()
+                        .filter(|(label, _)| seen.insert(key(label)));
+                    labels.extend(new.map(|(label, _)| (label.to_owned(), None)));
+                }
+                Err(fault) => {
+                    n_faults += 1;
+                    faults.extend((n_faults <= NAMED).then_some(fault));
                 }
             }
         }
-        let labels = LabelList::new(labels).map_err(|_| DatasetError::Content {
+        let labels = LabelList::new(labels).map_err(|_| DatasetError::NoLabels {
             path: data.to_owned(),
-            faults: vec!["no row names a label; give the labels in a file of their own".to_owned()],
+            n_faults,
+            faults,
         })?;
+        Ok(DataSet::new(data, source, labels, None))
+    }
+
+    fn new(data: &Path, source: Source, labels: LabelList, sites: Option<Sites>) -> DataSet {
         let name = file_name(data).map_or("data", |name| strip_data(name).unwrap_or(name));
-        Ok(DataSet {
+        DataSet {
             name: name.to_owned(),
             data: data.to_owned(),
             source,
             all: (0..labels.names().len() as u32).collect(),
             labels,
-            sites: None,
+            sites,
             against_all: false,
-        })
+        }
     }
 
     /// Scores every row against all labels, whichever site it is from and whatever it offers itself.
@@ -197,45 +222,6 @@ pub(super) fn strip_data(name: &str) -> Option<&str> {
     let name = name.strip_suffix(".gz").unwrap_or(name);
     let known = name.strip_suffix(".jsonl");
     known.or_else(|| name.strip_suffix(".parquet"))
-}
-
-fn read_sites(
-    path: &Path,
-    labels: &LabelList,
-) -> Result<BTreeMap<String, Arc<[u32]>>, DatasetError> {
-    let listed: BTreeMap<String, Vec<String>> = read_json(
-        path,
-        "the file must be an object of sites, each with a list of its labels",
-    )?;
-    let mut faults = Vec::new();
-    let mut sites = BTreeMap::new();
-    for (site, names) in listed {
-        if names.is_empty() {
-            faults.push(format!(
-                "site `{site}` has no labels; add some or remove it"
-            ));
-        }
-        let mut of_site: Vec<u32> = Vec::with_capacity(names.len());
-        for name in names {
-            match labels.index(&name) {
-                Some(index) => of_site.push(index),
-                None => faults.push(format!(
-                    "label `{name}` of site `{site}` is not in the label list; add it there"
-                )),
-            }
-        }
-        of_site.sort_unstable();
-        of_site.dedup();
-        sites.insert(site, of_site.into());
-    }
-    if faults.is_empty() {
-        Ok(sites)
-    } else {
-        Err(DatasetError::Content {
-            path: path.to_owned(),
-            faults,
-        })
-    }
 }
 
 #[cfg(test)]
@@ -372,5 +358,43 @@ mod tests {
             error.to_string().contains("no row names a label"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn where_no_row_names_a_label_the_first_faulty_ones_are_told() {
+        let rows = "{\"text\": \"a b\", \"label\": \"x\"}\n".repeat(12);
+        let folder = folder(&[("d.jsonl", &rows)]);
+        let error = DataSet::gather(&folder.path().join("d.jsonl")).unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("12 rows are faulty"), "{said}");
+        assert!(
+            said.contains("d.jsonl:1: no `labels`") && said.contains("d.jsonl:10:"),
+            "{said}"
+        );
+        assert!(!said.contains("d.jsonl:11:"), "{said}");
+    }
+
+    #[test]
+    fn labels_and_sites_that_lie_beside_the_data_count() {
+        let folder = folder(&[
+            ("d.jsonl", ROWS),
+            (
+                "d.labels.json",
+                r#"{"x": "first", "y": null, "z": null, "w": null}"#,
+            ),
+            ("d.sites.json", r#"{"one": ["x", "w"], "two": ["z", "y"]}"#),
+            ("e.jsonl", ROWS),
+            ("f.jsonl", ROWS),
+            ("f.sites.json", r#"{"one": ["x"]}"#),
+        ]);
+        let find = |name: &str| DataSet::find(&folder.path().join(name));
+        let (set, list) = find("d.jsonl").unwrap();
+        assert_eq!(list.unwrap(), folder.path().join("d.labels.json"));
+        assert_eq!((set.labels.names().len(), set.has_sites()), (4, true));
+        assert_eq!(set.labels.descriptions()[0].as_deref(), Some("first"));
+        let (set, list) = find("e.jsonl").unwrap();
+        assert_eq!((set.labels.names().len(), list), (3, None));
+        let said = find("f.jsonl").unwrap_err().to_string();
+        assert!(said.contains("f.sites.json: no list of labels"), "{said}");
     }
 }

@@ -2,19 +2,23 @@
 //!
 //! The files of a set are `NAME.jsonl` or `NAME.parquet` (or these with `.gz`), `NAME.labels.json`, and
 //! a `NAME.sites.json` where rows of different authors have different labels. Other files are somebody else's.
-//! Invariant: no set is passed over in silence; whatever is missing is named, all at once.
+//! Invariant: no set is passed over in silence; whatever is missing is named, all at once, and one
+//! faulty set does not cost the others.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::set::{LABELS, SITES, file_name, strip_data};
+use super::set::{LABELS, file_name, strip_data};
+use super::sites::SITES;
 use super::{DataSet, DatasetError};
 
 /// All data sets of a folder.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Suite {
-    /// In the order of their names.
+    /// Those that can be used, in the order of their names; one at least.
     pub sets: Vec<DataSet>,
+    /// What is wrong with the others.
+    pub faults: Vec<DatasetError>,
 }
 
 /// The files of one data set, as far as they were found.
@@ -26,34 +30,65 @@ struct Found {
 }
 
 impl Suite {
-    /// All data sets of a folder. What is wrong with any of them is said at once.
+    /// All data sets of a folder, and what is wrong with those that cannot be used.
+    ///
+    /// # Errors
+    /// A folder that cannot be read, or where no set can be used: all that is wrong at once.
     pub fn open(folder: &Path) -> Result<Suite, DatasetError> {
         let found = look(folder).map_err(|source| DatasetError::Unreadable {
             path: folder.to_owned(),
             source,
         })?;
-        let faults = incomplete(&found);
-        if !faults.is_empty() {
-            return Err(DatasetError::Suite {
-                folder: folder.to_owned(),
-                faults,
-            });
+        let (mut sets, mut incomplete, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+        if found.is_empty() {
+            let cure = "put NAME.jsonl or NAME.jsonl.gz and NAME.labels.json there";
+            incomplete.push(format!("no data sets; {cure}"));
         }
-        let opened = found.values().filter_map(|files| {
-            let (data, labels) = (files.data.first()?, files.labels.as_ref()?);
-            Some(DataSet::open(data, labels))
-        });
-        let (mut sets, mut errors) = (Vec::new(), Vec::new());
-        for set in opened {
-            match set {
-                Ok(set) => sets.push(set),
-                Err(error) => errors.push(error),
+        for (name, files) in &found {
+            match files.complete(name) {
+                Ok((data, labels)) => match DataSet::open(data, labels) {
+                    Ok(set) => sets.push(set),
+                    Err(error) => faults.push(error),
+                },
+                Err(fault) => incomplete.push(fault),
             }
         }
-        match errors.len() {
-            0 => Ok(Suite { sets }),
-            1 => Err(errors.remove(0)),
-            _ => Err(DatasetError::Several(errors)),
+        if !incomplete.is_empty() {
+            let of_folder = DatasetError::Suite {
+                folder: folder.to_owned(),
+                faults: incomplete,
+            };
+            faults.insert(0, of_folder);
+        }
+        match (sets.is_empty(), faults.len()) {
+            (true, 1) => Err(faults.remove(0)),
+            (true, _) => Err(DatasetError::Several(faults)),
+            (false, _) => Ok(Suite { sets, faults }),
+        }
+    }
+}
+
+impl Found {
+    /// Data and labels of the set `name`, or what keeps it from being one.
+    fn complete(&self, name: &str) -> Result<(&Path, &Path), String> {
+        match (self.data.as_slice(), &self.labels, &self.sites) {
+            ([data], Some(labels), _) => Ok((data.as_path(), labels.as_path())),
+            ([_], None, _) => Err(format!("{name} has no labels; add {name}{LABELS}")),
+            ([], Some(_), _) => Err(format!(
+                "{name}{LABELS} has no rows; add {name}.jsonl or {name}.jsonl.gz"
+            )),
+            ([], None, _) => Err(format!(
+                "{name}{SITES} is alone; add {name}.jsonl and {name}{LABELS}"
+            )),
+            (several, ..) => {
+                let names = several.iter().filter_map(|path| file_name(path));
+                let mut names: Vec<&str> = names.collect();
+                names.sort_unstable();
+                Err(format!(
+                    "rows of {name} are in {}; keep one",
+                    names.join(" and in ")
+                ))
+            }
         }
     }
 }
@@ -74,40 +109,6 @@ fn look(folder: &Path) -> std::io::Result<BTreeMap<String, Found>> {
         }
     }
     Ok(found)
-}
-
-fn incomplete(found: &BTreeMap<String, Found>) -> Vec<String> {
-    let mut faults = Vec::new();
-    if found.is_empty() {
-        faults.push(
-            "no data sets; put NAME.jsonl or NAME.jsonl.gz and NAME.labels.json there".to_owned(),
-        );
-    }
-    for (name, files) in found {
-        match (files.data.len(), &files.labels, &files.sites) {
-            (0, Some(_), _) => faults.push(format!(
-                "{name}{LABELS} has no rows; add {name}.jsonl or {name}.jsonl.gz"
-            )),
-            (0, None, _) => faults.push(format!(
-                "{name}{SITES} is alone; add {name}.jsonl and {name}{LABELS}"
-            )),
-            (1, None, _) => faults.push(format!("{name} has no labels; add {name}{LABELS}")),
-            (1, Some(_), _) => {}
-            _ => {
-                let mut names: Vec<&str> = files
-                    .data
-                    .iter()
-                    .filter_map(|path| file_name(path))
-                    .collect();
-                names.sort_unstable();
-                faults.push(format!(
-                    "rows of {name} are in {}; keep one",
-                    names.join(" and in ")
-                ));
-            }
-        }
-    }
-    faults
 }
 
 #[cfg(test)]
@@ -147,6 +148,24 @@ mod tests {
         let cases: Vec<Case> = suite.sets[1].cases().unwrap().map(Result::unwrap).collect();
         assert_eq!(*cases[1].candidates, [0, 1, 2]);
         assert_eq!(cases[1].truth, [false, true, true]);
+    }
+
+    #[test]
+    fn a_faulty_set_is_told_of_and_does_not_cost_the_others() {
+        let folder = folder(&[
+            ("a.jsonl", ROWS),
+            ("a.labels.json", r#"["x", "y", "z"]"#),
+            ("b.jsonl", ROWS),
+            ("b.labels.json", "[]"),
+            ("c.jsonl", ROWS),
+        ]);
+        let suite = Suite::open(folder.path()).unwrap();
+        let names: Vec<&str> = suite.sets.iter().map(|set| set.name.as_str()).collect();
+        assert_eq!(names, ["a"]);
+        let said: Vec<String> = suite.faults.iter().map(ToString::to_string).collect();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[0].contains("c has no labels; add c.labels.json"));
+        assert!(said[1].contains("b.labels.json: no labels"), "{said:?}");
     }
 
     #[test]
