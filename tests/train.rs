@@ -147,12 +147,17 @@ fn twenty_steps_have_the_losses_of_the_reference_trainer() {
     let Some(python) = std::env::var_os("GLIZNET_TEST_PYTHON") else {
         return;
     };
-    let recipe = RECIPE
+    let keep = RECIPE
         .replace("hidden_dropout = 0.1", "")
         .replace("steps = 12", "steps = 20");
-    let here = Here::new(&recipe);
-    for model in ["bert-isolated-proj"] {
-        let (ours, theirs) = (format!("{model}-ours"), format!("{model}-theirs"));
+    let full = keep.replace("[model]", "[model]\nlabel_attention = \"full\"");
+    for (name, model, recipe) in [
+        ("isolated", "bert-isolated-proj", &keep),
+        ("full", "bert-prefix-full", &keep),
+        ("made-full", "bert-isolated-proj", &full),
+    ] {
+        let here = Here::new(recipe);
+        let (ours, theirs) = (format!("{name}-ours"), format!("{name}-theirs"));
         here.done(model, &ours, &["--write-batches", "batches.jsonl"]);
         let output = Command::new(&python)
             .current_dir(here.0.path())
@@ -183,7 +188,7 @@ fn twenty_steps_have_the_losses_of_the_reference_trainer() {
         let (ours, theirs) = (losses(&ours), losses(&theirs));
         assert_eq!((ours.len(), theirs.len()), (20, 20));
         for (step, (a, b)) in ours.iter().zip(&theirs).enumerate() {
-            assert!((a - b).abs() < 1e-3, "{model}, step {}: {a} {b}", step + 1);
+            assert!((a - b).abs() < 1e-3, "{name}, step {}: {a} {b}", step + 1);
         }
     }
 }

@@ -63,7 +63,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceArg>,
 
-    /// Write what each pass reads, for another trainer
+    /// Write what each pass reads, for another trainer; a file that holds something else is not replaced
     #[arg(long, value_name = "FILE")]
     write_batches: Option<PathBuf>,
 }
@@ -222,7 +222,7 @@ impl Said {
                 is_best,
             } => {
                 let best = if *is_best { ", the best so far" } else { "" };
-                bar.suspend(|| complain(format_args!("step {step}: measured {value:.4}{best}")));
+                bar.suspend(|| remark(format_args!("step {step}: measured {value:.4}{best}")));
             }
             Event::Saved { .. } => {}
         }

@@ -78,7 +78,7 @@ pub enum Event<'a> {
     },
     /// A step was made.
     Step(&'a StepRecord),
-    /// The model was measured; more is better.
+    /// The model was measured.
     Measured {
         /// After which step.
         step: usize,
@@ -140,6 +140,9 @@ impl Training<'_> {
         }
         let init = recipe.init.as_deref().ok_or(TrainError::NoInit)?;
         let out = &options.out;
+        if let Some(path) = &options.write_batches {
+            metrics::may_write(path, options.resume)?;
+        }
         let claim = Claim::take(out, init, &options.recipe_text, options.resume)?;
         let written = written(options);
         let mut corpus = Corpus::read(recipe, &written)?;
@@ -147,6 +150,12 @@ impl Training<'_> {
             init,
             &trainee_options(options, recipe.freeze.embeddings, recipe.freeze.layers),
         )?;
+        let config = trainee.config();
+        let weights = recipe.loss.weights(&config.loss);
+        let unfit = recipe::unfit(recipe, config.backbone.layers(), &weights);
+        if !unfit.is_empty() {
+            return Err(TrainError::Unfit { faults: unfit });
+        }
         let mut faults = std::mem::take(&mut corpus.faults);
         let measure = Measure::new(recipe, &corpus, &trainee, &written, &mut faults)?;
         let data = corpus.identity() ^ measure.identity().rotate_left(1);
@@ -237,9 +246,9 @@ impl Training<'_> {
                         step: progress.step,
                     });
                 }
-                is_best = progress.best.is_none_or(|(best, _)| measured.value > best);
+                is_best = progress.best.is_none_or(|(best, _)| measured.merit > best);
                 if is_best {
-                    progress.best = Some((measured.value, progress.step));
+                    progress.best = Some((measured.merit, progress.step));
                     progress.worse = 0;
                 } else {
                     progress.worse += 1;
@@ -279,7 +288,7 @@ impl Training<'_> {
             of_step = best;
         }
         let model = self.store.finish(trainee)?;
-        let measured = measure.run(trainee, &weights)?;
+        let measured = measure.at_end(trainee, &weights)?;
         let path = self.options.out.join("report.html");
         let html = report::html(&metrics.lines()?, &measured, of_step)?;
         crate::config::replace(&path, html.as_bytes()).map_err(TrainError::io(&path))?;

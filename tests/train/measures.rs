@@ -10,7 +10,13 @@ const MODEL: &str = "bert-isolated-proj";
 fn it_measures_in_between_keeps_the_best_and_draws_a_report() {
     let more = "[evaluation]\nevery = 3\nholdout = 0.4\nmetric = \"loss\"\n";
     let here = Here::new(&format!("{RECIPE}{more}"));
-    here.done("bert-isolated-proj", "out", &[]);
+    let (code, said) = here.run("bert-isolated-proj", "out", &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let told = said
+        .lines()
+        .find_map(|line| line.strip_prefix("step 3: measured "));
+    let loss = told.and_then(|told| told.split([',', ' ']).next()?.parse::<f64>().ok());
+    assert!(loss.is_some_and(|loss| loss > 0.0), "{said}");
     let evaluations: Vec<Value> = here
         .metrics("out")
         .into_iter()
@@ -24,13 +30,17 @@ fn it_measures_in_between_keeps_the_best_and_draws_a_report() {
         lrap.is_some_and(|lrap| 0.0 < lrap && lrap < 1.0),
         "{lrap:?}"
     );
-    let best = evaluations.iter().max_by(|a, b| {
+    // A loss is told as it is, and the smallest is the best.
+    let best = evaluations.iter().min_by(|a, b| {
         a["metric"]
             .as_f64()
             .unwrap()
             .total_cmp(&b["metric"].as_f64().unwrap())
     });
-    let step = best.unwrap()["step"].as_u64().unwrap();
+    let best = best.unwrap();
+    assert_eq!(best["metric"], best["evaluation"]["holdout"]["loss"]);
+    assert!(best["metric"].as_f64().is_some_and(|loss| loss > 0.0));
+    let step = best["step"].as_u64().unwrap();
     let kept = here
         .0
         .path()
@@ -43,6 +53,36 @@ fn it_measures_in_between_keeps_the_best_and_draws_a_report() {
         "{report}"
     );
     assert!(!report.contains("src=") && !report.contains("href="));
+}
+
+#[test]
+fn where_quiet_was_asked_for_no_measure_is_told() {
+    let more = "[evaluation]\nevery = 3\nholdout = 0.4\n";
+    let here = Here::new(&format!("{RECIPE}{more}"));
+    let (code, said) = here.run(MODEL, "out", &["--quiet"]);
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn where_nothing_is_measured_the_report_tells_of_rows_that_were_trained_on_and_says_so() {
+    let here = Here::new(RECIPE);
+    here.done(MODEL, "out", &[]);
+    let report = std::fs::read_to_string(here.0.path().join("out/report.html")).unwrap();
+    assert!(
+        report.contains("<h2>rows it was trained on</h2>") && report.contains("6 rows; LRAP "),
+        "{report}"
+    );
+    assert!(
+        report.contains("No row was held out")
+            && report.contains("reliability")
+            && report.contains("<td>wind</td>"),
+        "{report}"
+    );
+    assert_eq!(
+        here.metrics("out").len(),
+        12,
+        "nothing but the steps is on record"
+    );
 }
 
 /// The recipe measured on `rows` in a file of its own.

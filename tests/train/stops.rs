@@ -199,6 +199,54 @@ fn a_checkpoint_that_cannot_be_read_is_put_aside_for_an_older_one() {
 }
 
 #[test]
+fn where_no_checkpoint_can_be_read_none_is_called_good() {
+    let here = Here::new(RECIPE);
+    here.done(MODEL, "out", &[]);
+    let saved = std::fs::read_dir(here.0.path().join("out/checkpoints")).unwrap();
+    for folder in saved {
+        std::fs::write(folder.unwrap().path().join("trainer.json"), "{").unwrap();
+    }
+    let said = here.stops(MODEL, "out", &["--resume"]);
+    assert!(
+        said.contains("trainer.json")
+            && said.contains("no checkpoint in out/checkpoints can be read"),
+        "{said}"
+    );
+    assert!(!said.contains("is kept"), "{said}");
+}
+
+#[test]
+fn a_file_that_is_there_is_not_replaced_by_batches() {
+    let here = Here::new(RECIPE);
+    here.write("diary.txt", b"mine\n");
+    let more = ["--write-batches", "diary.txt"];
+    let said = here.stops(MODEL, "out", &more);
+    assert!(said.contains("diary.txt is there already"), "{said}");
+    assert_eq!(
+        std::fs::read(here.0.path().join("diary.txt")).unwrap(),
+        b"mine\n"
+    );
+    assert!(!here.0.path().join("out").exists());
+}
+
+#[test]
+fn a_recipe_that_its_checkpoint_does_not_fit_stops_it() {
+    let recipe = RECIPE
+        .replace("embeddings = false", "layers = 99")
+        .replace(
+            "label_embedding = 0.5",
+            "supcon = 0\nrepulsion = 0\nbce = 0",
+        )
+        .replace("embedding = 0.5", "embedding = 0");
+    let here = Here::new(&recipe);
+    let said = here.stops(MODEL, "out", &[]);
+    assert!(
+        said.contains("`freeze.layers` is 99") && said.contains("all weights under `[loss]` are 0"),
+        "{said}"
+    );
+}
+
+#[test]
 fn where_no_terminal_shows_a_bar_lines_tell_how_far_it_is() {
     let here = Here::new(RECIPE);
     let (_, said) = here.run(MODEL, "out", &["--resume"]);

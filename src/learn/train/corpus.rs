@@ -13,7 +13,7 @@ use super::recipe::{Format, Recipe};
 use crate::learn::dataset::{Row, RowKind, open_any};
 use crate::model::random::Random;
 pub(super) use files::files;
-use files::files_without;
+use files::of_sources;
 
 /// How many faulty rows are named.
 const NAMED: usize = 10;
@@ -111,8 +111,7 @@ impl Corpus {
             faults: Faults::default(),
         };
         let mut n_files = 0;
-        for source in &recipe.data {
-            let files = files_without(&recipe.folder, &source.files, &source.exclude, written)?;
+        for (source, files) in recipe.data.iter().zip(of_sources(recipe, written)?) {
             let mut rows = Vec::new();
             for file in &files {
                 let mut own = corpus.file(file, source.format, recipe.evaluation.holdout)?;

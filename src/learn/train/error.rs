@@ -38,8 +38,8 @@ pub enum TrainError {
     #[error("`precision` other than \"f32\" needs a GPU; set it to \"f32\"")]
     Precision,
     /// Patterns that match no file.
-    #[error("no file matches {0}; paths are relative to the recipe's folder")]
-    NoFiles(String),
+    #[error("no file matches {}; paths are relative to the recipe's folder", .0.join(", "))]
+    NoFiles(Vec<String>),
     /// A pattern that is none.
     #[error("`{pattern}` is not a path pattern: {fact}")]
     Pattern {
@@ -139,6 +139,30 @@ pub enum TrainError {
     InitReplaced {
         /// The checkpoint.
         path: PathBuf,
+    },
+    /// A file that would be lost to batches.
+    #[error(
+        "{path} is there already and would be replaced; name another file for --write-batches, or remove it"
+    )]
+    Batches {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A recipe that asks of the checkpoint what it has not.
+    #[error("the recipe does not fit its checkpoint: {}", .faults.join("; "))]
+    Unfit {
+        /// Fact and cure of each fault.
+        faults: Vec<String>,
+    },
+    /// Checkpoints of a training, all of them broken.
+    #[error(
+        "{error}; no checkpoint in {folder} can be read: put a good one there, or begin anew in another folder"
+    )]
+    NoneGood {
+        /// Where they are.
+        folder: PathBuf,
+        /// What is wrong with the oldest.
+        error: Box<TrainError>,
     },
     /// Other weights or rows than those that were begun with.
     #[error(

@@ -27,6 +27,8 @@ const LABELS: usize = 64;
 /// What is measured again and again.
 pub(super) struct Measure {
     sets: Vec<Set>,
+    /// What the report tells of where nothing else is measured.
+    seen: Option<Set>,
     /// Held-out rows as they would be shown in training, but always the same.
     loss: Vec<Example>,
     bce_bias: f64,
@@ -40,8 +42,10 @@ pub(super) struct Measure {
 pub(super) struct Measured {
     pub(super) sets: Vec<MeasuredSet>,
     pub(super) loss: Option<f64>,
-    /// More is better; no number where nothing could be told.
+    /// The recipe's metric; no number where nothing could be told.
     pub(super) value: f64,
+    /// The same as a number of which more is better.
+    pub(super) merit: f64,
 }
 
 /// How one set was answered.
@@ -51,6 +55,8 @@ pub(super) struct MeasuredSet {
     pub(super) evaluation: Evaluation,
     /// Of the rows that have labels that are true and labels that are not; none where there are none.
     pub(super) ranking: Option<Ranking>,
+    /// Whether it was trained on these rows.
+    pub(super) is_seen: bool,
 }
 
 impl MeasuredSet {
@@ -66,6 +72,7 @@ impl MeasuredSet {
             labels: set.labels.clone(),
             evaluation: evaluate(scored)?,
             ranking: evaluate(&mixed).map(|of_mixed| of_mixed.ranking),
+            is_seen: set.is_seen,
         })
     }
 
@@ -126,7 +133,10 @@ impl Measure {
         if !corpus.held_out.is_empty() {
             sets.insert(0, sets::held_out(corpus, recipe.seed));
         }
+        let is_none = sets.iter().all(|set| set.rows.is_empty());
+        let (most, seed) = (recipe.evaluation.rows, recipe.seed);
         let measure = Measure {
+            seen: is_none.then(|| sets::seen(corpus, most, seed)),
             sets,
             loss: as_shown(recipe, corpus, trainee)?,
             bce_bias: recipe.loss.bce_bias,
@@ -194,9 +204,33 @@ impl Measure {
         let value = match self.metric {
             Metric::Lrap => mean(|set| Some(set.ranking.as_ref()?.lrap)),
             Metric::F1 => mean(MeasuredSet::best_f1),
-            Metric::Loss => -loss.unwrap_or(f64::NAN),
+            Metric::Loss => loss.unwrap_or(f64::NAN),
         };
-        Ok(Measured { sets, loss, value })
+        let merit = match self.metric {
+            Metric::Lrap | Metric::F1 => value,
+            Metric::Loss => -value,
+        };
+        Ok(Measured {
+            sets,
+            loss,
+            value,
+            merit,
+        })
+    }
+
+    /// What the report tells: as above, or, where nothing is there to be measured, how rows are
+    /// answered that were trained on.
+    pub(super) fn at_end(
+        &self,
+        trainee: &Trainee,
+        weights: &LossWeights,
+    ) -> Result<Measured, TrainError> {
+        let mut measured = self.run(trainee, weights)?;
+        if let Some(set) = &self.seen {
+            let scored = self.set(set, trainee)?;
+            measured.sets.extend(MeasuredSet::new(set, &scored));
+        }
+        Ok(measured)
     }
 
     fn set(&self, set: &Set, trainee: &Trainee) -> Result<Vec<Scored>, TrainError> {

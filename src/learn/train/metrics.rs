@@ -77,6 +77,32 @@ impl Records {
     }
 }
 
+/// Whether batches may be written to the file at `path`: what is somebody else's is not replaced.
+///
+/// # Errors
+/// A file that holds something, unless a training goes on and these are lines of batches.
+pub(super) fn may_write(path: &Path, resumes: bool) -> Result<(), TrainError> {
+    if !fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0) {
+        return Ok(());
+    }
+    let bytes = fs::read(path).map_err(TrainError::io(path))?;
+    match resumes && are_batches(&String::from_utf8_lossy(&bytes)) {
+        true => Ok(()),
+        false => Err(TrainError::Batches {
+            path: path.to_owned(),
+        }),
+    }
+}
+
+/// Whether all lines that are whole are batches.
+fn are_batches(text: &str) -> bool {
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().all(|line| {
+        let line: Option<Value> = serde_json::from_str(line).ok();
+        line.is_some_and(|line| line["step"].is_u64() && line["rows"].is_array())
+    })
+}
+
 /// Leaves in the file what is of steps up to `done`.
 fn keep(path: &Path, done: usize) -> Result<(), TrainError> {
     // A line that was cut off may end within a character.
@@ -89,4 +115,24 @@ fn keep(path: &Path, done: usize) -> Result<(), TrainError> {
     });
     let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
     crate::config::replace(path, kept.as_bytes()).map_err(TrainError::io(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_holds_something_is_no_place_for_batches_unless_they_are_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b.jsonl");
+        assert!(may_write(&path, false).is_ok());
+        fs::write(&path, "").unwrap();
+        assert!(may_write(&path, false).is_ok());
+        // The last line was cut off.
+        fs::write(&path, "{\"step\":1,\"part\":0,\"rows\":[]}\n{\"st").unwrap();
+        assert!(may_write(&path, false).is_err() && may_write(&path, true).is_ok());
+        fs::write(&path, "a diary\n").unwrap();
+        let said = may_write(&path, true).unwrap_err().to_string();
+        assert!(said.contains("b.jsonl is there already"), "{said}");
+    }
 }

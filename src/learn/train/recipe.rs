@@ -4,12 +4,15 @@
 //! `train/recipes/README.md` says what each key means; the defaults there are those here.
 
 mod keys;
+mod known;
+mod ranges;
 mod tables;
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub(super) use ranges::unfit;
 pub use tables::*;
 
 /// Everything that a training depends on, but the data itself.
@@ -80,172 +83,24 @@ impl Recipe {
     /// Parses the text of a recipe; paths are as they are written.
     ///
     /// # Errors
-    /// All faults: unknown keys with the closest known one, and senseless values.
+    /// All faults: unknown keys with what they are called here, values of a wrong kind, and senseless
+    /// ones.
     pub fn parse(text: &str) -> Result<Recipe, Vec<String>> {
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             vec![format!("not TOML: {}", error.to_string().trim_end())]
         })?;
-        let mut faults = keys::unknown(&table);
-        let recipe: Result<Recipe, toml::de::Error> = toml::from_str(text);
-        match recipe {
-            Ok(recipe) => {
-                faults.extend(recipe.faults());
-                if faults.is_empty() {
-                    Ok(recipe)
-                } else {
-                    Err(faults)
-                }
-            }
-            Err(error) => {
-                faults.push(error.to_string().trim_end().replace('\n', " "));
-                Err(faults)
-            }
+        let mut checked = keys::check(&mut table);
+        let recipe: Result<Recipe, toml::de::Error> = toml::Value::Table(table).try_into();
+        let recipe = recipe.map_err(|error| {
+            let mut faults = std::mem::take(&mut checked.faults);
+            faults.push(error.to_string().trim_end().replace('\n', " "));
+            faults
+        })?;
+        checked.faults.extend(ranges::faults(&recipe, &checked.bad));
+        match checked.faults.is_empty() {
+            true => Ok(recipe),
+            false => Err(checked.faults),
         }
-    }
-
-    fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        let mut need = |holds: bool, fact: &str| {
-            if !holds {
-                faults.push(fact.to_owned());
-            }
-        };
-        need(
-            !self.data.is_empty(),
-            "no data; add a `[[data]]` table with `files`",
-        );
-        for source in &self.data {
-            need(
-                !source.files.all().is_empty(),
-                "a `[[data]]` table has no `files`; name some",
-            );
-            need(
-                source.weight > 0.0 && source.weight.is_finite(),
-                "`data.weight` must be more than 0",
-            );
-            need(
-                source.cap != Some(0),
-                "`data.cap` is 0; leave the table out instead",
-            );
-        }
-        need(
-            self.text.tokens > 0 && self.text.label_tokens > 0,
-            "`text.tokens` and `text.label_tokens` must be more than 0",
-        );
-        need(
-            self.text.long_tokens != Some(0),
-            "`text.long_tokens` is 0; leave it out, or give it a number",
-        );
-        need(
-            self.labels.min > 0 && self.labels.min <= self.labels.max,
-            "`labels.min` must be from 1 to `labels.max`",
-        );
-        need(
-            self.labels.max_true > 0,
-            "`labels.max_true` must be more than 0",
-        );
-        need(
-            (0.0..=0.5).contains(&self.labels.smoothing),
-            "`labels.smoothing` must be from 0 to 0.5",
-        );
-        for (key, share) in [
-            ("text.long_share", self.text.long_share),
-            ("text.random_window", self.text.random_window),
-            ("labels.hard", self.labels.hard),
-            ("labels.foreign", self.labels.foreign),
-            ("labels.none_apply", self.labels.none_apply),
-            ("labels.case", self.labels.case),
-            ("labels.separator", self.labels.separator),
-            ("schedule.final", self.schedule.final_share),
-        ] {
-            need(
-                (0.0..=1.0).contains(&share),
-                &format!("`{key}` is {share}; it must be from 0 to 1"),
-            );
-        }
-        for (key, share) in [
-            ("model.hidden_dropout", self.model.hidden_dropout),
-            ("model.head_dropout", self.model.head_dropout),
-        ] {
-            need(
-                (0.0..1.0).contains(&share),
-                &format!("`{key}` is {share}; it must be from 0 to below 1"),
-            );
-        }
-        let loss = &self.loss;
-        let weights = [
-            loss.supcon,
-            loss.repulsion,
-            loss.bce,
-            Some(loss.embedding),
-            Some(loss.label_embedding),
-        ];
-        need(
-            weights.iter().flatten().all(|w| *w >= 0.0 && w.is_finite()),
-            "weights under `[loss]` must be 0 or more",
-        );
-        need(
-            loss.supcon_temperature.is_none_or(|t| t > 0.0),
-            "`loss.supcon_temperature` must be more than 0",
-        );
-        let adam = &self.optimizer;
-        need(
-            adam.learning_rate > 0.0 && adam.learning_rate.is_finite(),
-            "`optimizer.learning_rate` must be more than 0",
-        );
-        need(
-            (0.0..1.0).contains(&adam.beta1) && (0.0..1.0).contains(&adam.beta2),
-            "`optimizer.beta1` and `beta2` must be from 0 to below 1",
-        );
-        need(
-            adam.epsilon > 0.0 && adam.weight_decay >= 0.0 && adam.clip >= 0.0,
-            "`optimizer.epsilon` must be more than 0, `weight_decay` and `clip` 0 or more",
-        );
-        let rates = adam.groups.iter().map(|group| group.learning_rate);
-        let decays = adam.groups.iter().map(|group| group.weight_decay);
-        need(
-            rates
-                .chain(decays)
-                .flatten()
-                .all(|x| x >= 0.0 && x.is_finite()),
-            "`learning_rate` and `weight_decay` under `[[optimizer.groups]]` must be 0 or more",
-        );
-        need(
-            self.schedule.steps > 0 && self.schedule.warmup <= self.schedule.steps,
-            "`schedule.steps` must be more than 0, and `warmup` no more than it",
-        );
-        need(
-            self.batch.rows > 0 && self.batch.accumulation > 0 && self.batch.pool > 0,
-            "numbers under `[batch]` must be more than 0",
-        );
-        need(
-            (0.0..=0.5).contains(&self.evaluation.holdout),
-            "`evaluation.holdout` must be from 0 to 0.5",
-        );
-        need(
-            self.evaluation.rows > 0,
-            "`evaluation.rows` must be more than 0",
-        );
-        let measured = self.evaluation.holdout > 0.0 || !self.evaluation.files.all().is_empty();
-        need(
-            self.evaluation.every == 0 || measured,
-            "`evaluation.every` is set, but nothing is measured; set `holdout` or `files`",
-        );
-        need(
-            self.evaluation.patience == 0 || self.evaluation.every > 0,
-            "`evaluation.patience` is set, but not `every`; say after how many steps to measure",
-        );
-        need(
-            self.evaluation.metric != Metric::Loss
-                || self.evaluation.every == 0
-                || self.evaluation.holdout > 0.0,
-            "`evaluation.metric = \"loss\"` needs a `holdout`",
-        );
-        need(
-            self.checkpoint.every > 0 && self.checkpoint.keep > 0,
-            "numbers under `[checkpoint]` must be more than 0",
-        );
-        faults
     }
 }
 

@@ -13,8 +13,15 @@ use super::measure::Measured;
 use crate::learn::page::{escaped, head, reliability, table};
 
 const SIZE: (u32, u32) = (640, 320);
-/// The names of the curves stand to the right of where these end.
-const ROOM_FOR_NAMES: f64 = 1.25;
+/// What a figure has for its curves and their names, less its margins and the numbers at its left.
+const WIDTH: f64 = 564.0;
+/// What a name takes: the stroke before it with what is around both, and each of its letters.
+const STROKE: f64 = 56.0;
+const LETTER: f64 = 8.0;
+/// Said of rows that are measured because no others are there.
+const SEEN: &str = "<p><b>No row was held out and no file named under <code>[evaluation]</code>: \
+    these are rows that it was trained on. They tell whether it learnt them, and nothing of how it \
+    answers others.</b></p>\n";
 const COLOURS: [RGBColor; 6] = [
     RGBColor(31, 119, 180),
     RGBColor(214, 39, 40),
@@ -109,6 +116,9 @@ pub(super) fn html(
     for set in &measured.sets {
         let evaluation = &set.evaluation;
         push(&mut page, format_args!("<h2>{}</h2>\n", escaped(&set.name)));
+        if set.is_seen {
+            page.push_str(SEEN);
+        }
         push(
             &mut page,
             format_args!(
@@ -171,7 +181,7 @@ fn figure(title: &str, curves: &[Curve]) -> Result<String, TrainError> {
             .fold(0.0, f64::max)
     };
     let (right, top) = (most(|p| p.0).max(1.0), most(|p| p.1));
-    let right = right * ROOM_FOR_NAMES;
+    let right = right * room_for_names(curves.iter().map(|curve| curve.name.as_str()));
     let top = if top > 0.0 { top * 1.05 } else { 1.0 };
     let mut svg = String::new();
     {
@@ -215,6 +225,44 @@ fn figure(title: &str, curves: &[Curve]) -> Result<String, TrainError> {
     Ok(svg + "\n")
 }
 
+/// How much longer than its curves a figure is, so that their names stand to the right of all points.
+fn room_for_names<'a>(names: impl Iterator<Item = &'a str>) -> f64 {
+    let letters = names.map(|name| name.chars().count()).max().unwrap_or(0);
+    let taken = STROKE + LETTER * letters as f64;
+    WIDTH / (WIDTH - taken.min(0.6 * WIDTH))
+}
+
 fn drawing(error: impl std::fmt::Display) -> TrainError {
     TrainError::Report(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_curves_stand_beside_their_last_points() {
+        for name in ["loss", "label_embedding", "gradient_norm"] {
+            let curve = Curve {
+                name: name.to_owned(),
+                points: vec![(0.0, 1.0), (100.0, 1.0)],
+            };
+            let svg = figure("x", &[curve]).unwrap();
+            // The line of the curve is the first of its colour, and ends before the name begins.
+            let number = |text: &str, key: &str| {
+                let rest = text.split(&format!("{key}=\"")).nth(1).unwrap();
+                rest.split('"').next().unwrap().to_owned()
+            };
+            let line = svg
+                .split("<polyline")
+                .find(|part| part.to_uppercase().contains("#1F77B4"));
+            let points = number(line.unwrap(), "points");
+            let last = points.split_whitespace().last().unwrap();
+            let end: f64 = last.split(',').next().unwrap().parse().unwrap();
+            let label = svg.split("<text").find(|part| part.contains(name)).unwrap();
+            let begin: f64 = number(label, " x").parse().unwrap();
+            // The stroke of the name's line stands before it.
+            assert!(end + 36.0 < begin, "{name}: {end} {begin}");
+        }
+    }
 }

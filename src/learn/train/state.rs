@@ -139,7 +139,12 @@ impl Store {
         while let Some(step) = steps.pop() {
             match self.take_up(step, trainee, optimizer, device) {
                 Ok(progress) => return Ok(Some(progress)),
-                Err(error) if steps.is_empty() => return Err(error),
+                Err(error) if steps.is_empty() => {
+                    return Err(TrainError::NoneGood {
+                        folder: self.checkpoints(),
+                        error: Box::new(error),
+                    });
+                }
                 Err(error) => {
                     tracing::warn!(%error, step, "this checkpoint cannot be read; an older one is taken");
                     let broken = self.of_step(step).with_extension("broken");

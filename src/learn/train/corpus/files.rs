@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::learn::train::TrainError;
-use crate::learn::train::recipe::Paths;
+use crate::learn::train::recipe::{Paths, Recipe};
 
 /// The files that paths and patterns name, sorted; each must name one. What is `written` by the
 /// training itself, files and folders, no pattern names.
@@ -18,13 +18,16 @@ pub(in crate::learn::train) fn files(
     paths: &Paths,
     written: &[PathBuf],
 ) -> Result<Vec<PathBuf>, TrainError> {
-    let mut files = Vec::new();
+    let (mut files, mut of_none) = (Vec::new(), Vec::new());
     for pattern in paths.all() {
         let found = matching(folder, pattern, written)?;
         if found.is_empty() {
-            return Err(TrainError::NoFiles(pattern.clone()));
+            of_none.push(pattern.clone());
         }
         files.extend(found);
+    }
+    if !of_none.is_empty() {
+        return Err(TrainError::NoFiles(of_none));
     }
     files.sort();
     let mut known = BTreeSet::new();
@@ -33,7 +36,7 @@ pub(in crate::learn::train) fn files(
 }
 
 /// The same without those that `excluded` names, however it spells them; that may be none.
-pub(super) fn files_without(
+fn files_without(
     folder: &Path,
     paths: &Paths,
     excluded: &Paths,
@@ -54,6 +57,36 @@ pub(super) fn files_without(
     let mut files = files(folder, paths, written)?;
     files.retain(|file| !unwanted.contains(&real(file)));
     Ok(files)
+}
+
+/// The files of each source of a recipe, in its order.
+///
+/// # Errors
+/// All patterns that name nothing, those of `[evaluation]` included, which are read later.
+pub(super) fn of_sources(
+    recipe: &Recipe,
+    written: &[PathBuf],
+) -> Result<Vec<Vec<PathBuf>>, TrainError> {
+    let folder = &recipe.folder;
+    let sources = recipe.data.iter();
+    let mut looked: Vec<_> = sources
+        .map(|source| files_without(folder, &source.files, &source.exclude, written))
+        .collect();
+    let measured = looked.len();
+    looked.push(files(folder, &recipe.evaluation.files, written));
+    let (mut found, mut of_none) = (Vec::new(), Vec::new());
+    for files in looked {
+        match files {
+            Ok(files) => found.push(files),
+            Err(TrainError::NoFiles(patterns)) => of_none.extend(patterns),
+            Err(error) => return Err(error),
+        }
+    }
+    if !of_none.is_empty() {
+        return Err(TrainError::NoFiles(of_none));
+    }
+    found.truncate(measured);
+    Ok(found)
 }
 
 /// One spelling of a path.
@@ -190,6 +223,19 @@ mod tests {
         assert_eq!(named("*/a.jsonl", "*/c.jsonl").unwrap().len(), 1);
         let said = named("*/c.jsonl", "*/a.jsonl").unwrap_err().to_string();
         assert!(said.contains("*/c.jsonl"), "{said}");
+    }
+
+    #[test]
+    fn all_patterns_that_name_nothing_are_told_at_once() {
+        let folder = folder();
+        let text = "[[data]]\nfiles = [\"*/a.jsonl\", \"none-1\", \"none-2\"]\n\
+            [[data]]\nfiles = \"none-3\"\n[evaluation]\nfiles = \"none-4\"\n";
+        let recipe = Recipe {
+            folder: folder.path().to_owned(),
+            ..Recipe::parse(text).unwrap()
+        };
+        let said = of_sources(&recipe, &[]).unwrap_err().to_string();
+        assert!(said.contains("none-1, none-2, none-3, none-4;"), "{said}");
     }
 
     #[cfg(unix)]

@@ -11,6 +11,8 @@ use crate::model::random::Random;
 
 /// What the held-out rows are called.
 pub(super) const HELD_OUT: &str = "holdout";
+/// What rows are called that were trained on, and are measured where no others are.
+pub(super) const SEEN: &str = "rows it was trained on";
 /// Most labels that a held-out row is measured against beyond its own, where it says of none that it
 /// is wrong.
 const OTHERS: usize = 30;
@@ -20,6 +22,8 @@ pub(super) struct Set {
     pub(super) name: String,
     pub(super) labels: Vec<String>,
     pub(super) rows: Vec<(String, Arc<[u32]>, Vec<bool>)>,
+    /// Whether these are rows that are trained on.
+    pub(super) is_seen: bool,
 }
 
 impl Set {
@@ -58,17 +62,7 @@ pub(super) fn of_file(
     seed: u64,
     faults: &mut Faults,
 ) -> Result<Set, DatasetError> {
-    let name = path
-        .file_name()
-        .map_or("".into(), |name| name.to_string_lossy());
-    let stem = [".jsonl", ".parquet"];
-    let stem = stem.iter().find_map(|ending| name.split_once(ending));
-    let stem = stem.map_or(&*name, |(stem, _)| stem);
-    let labels = path.with_file_name(format!("{stem}.labels.json"));
-    let set = match labels.exists() {
-        true => DataSet::open(path, &labels)?,
-        false => DataSet::gather(path)?,
-    };
+    let (set, _) = DataSet::find(path)?;
     let mut cases = Vec::new();
     for case in set.cases()? {
         match case {
@@ -85,6 +79,7 @@ pub(super) fn of_file(
             .into_iter()
             .map(|case| (case.row.text, case.candidates, case.truth))
             .collect(),
+        is_seen: false,
     })
 }
 
@@ -113,8 +108,43 @@ pub(super) fn name_apart(sets: &mut [(PathBuf, Set)]) {
     }
 }
 
-/// Held-out rows with the labels that each is measured against; a label's number runs over all files.
+/// Held-out rows with the labels that each is measured against.
 pub(super) fn held_out(corpus: &Corpus, seed: u64) -> Set {
+    Set {
+        name: HELD_OUT.to_owned(),
+        labels: labels(corpus),
+        rows: with_candidates(corpus, corpus.held_out.iter(), seed),
+        is_seen: false,
+    }
+}
+
+/// At most `most` of the rows that are trained on, always the same, in the same form.
+pub(super) fn seen(corpus: &Corpus, most: usize, seed: u64) -> Set {
+    let mut rows: Vec<&TrainRow> = corpus.sources.iter().flat_map(|s| &s.rows).collect();
+    Random::new(&[seed, 9]).shuffle(&mut rows);
+    rows.truncate(most);
+    Set {
+        name: SEEN.to_owned(),
+        labels: labels(corpus),
+        rows: with_candidates(corpus, rows.into_iter(), seed),
+        is_seen: true,
+    }
+}
+
+/// The labels of all files, one file after another.
+fn labels(corpus: &Corpus) -> Vec<String> {
+    let spaces = corpus.spaces.iter();
+    spaces
+        .flat_map(|space| space.labels.iter().cloned())
+        .collect()
+}
+
+/// Rows with the labels that each is measured against; a label's number runs over all files.
+fn with_candidates<'a>(
+    corpus: &Corpus,
+    rows: impl Iterator<Item = &'a TrainRow>,
+    seed: u64,
+) -> Vec<(String, Arc<[u32]>, Vec<bool>)> {
     let mut starts = vec![0_u32];
     for space in &corpus.spaces {
         starts.push(starts.last().copied().unwrap_or(0) + space.labels.len() as u32);
@@ -128,15 +158,7 @@ pub(super) fn held_out(corpus: &Corpus, seed: u64) -> Set {
             .collect();
         (row.text.clone(), candidates, truth)
     };
-    Set {
-        name: HELD_OUT.to_owned(),
-        labels: corpus
-            .spaces
-            .iter()
-            .flat_map(|space| space.labels.iter().cloned())
-            .collect(),
-        rows: corpus.held_out.iter().zip(0..).map(row).collect(),
-    }
+    rows.zip(0..).map(row).collect()
 }
 
 /// The labels that are wrong for a row: those it says are, else the others of its file's `n_labels`,
@@ -201,6 +223,7 @@ mod tests {
             name: name.to_owned(),
             labels: Vec::new(),
             rows: truths.iter().map(row).collect(),
+            is_seen: false,
         }
     }
 
