@@ -78,7 +78,11 @@ fn doctor_reads_what_the_current_folder_and_the_watched_ones_say() {
     assert_eq!(code, 0, "{shown}");
     let config = home.path("config").display().to_string();
     assert!(shown.contains(&format!("settings in {config}")), "{shown}");
-    assert!(shown.contains("label set set in this folder"), "{shown}");
+    let set = home.path("config/set.toml").display().to_string();
+    assert!(
+        shown.contains(&format!("label set {set} in this folder")),
+        "{shown}"
+    );
 
     let write = |name: &str, text: &str| std::fs::write(home.path(name), text).unwrap();
     write("notes/labels.toml", "[[label]]\nname = 7\n");

@@ -308,7 +308,11 @@ fn a_description_sharpens_the_embedding_and_costs_no_text_a_token() {
         for (view, lengths) in others {
             assert_eq!((view.joint, lengths), (plain.joint, short), "{checkpoint}");
             assert_ne!(view.embed, plain.embed, "{checkpoint}");
-            assert_ne!(view.tokens, plain.tokens, "{checkpoint}");
+            // By tokens a description takes nothing from the name.
+            assert!(
+                view.tokens >= plain.tokens,
+                "{checkpoint}: {view:?} {plain:?}"
+            );
         }
     }
 }

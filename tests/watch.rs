@@ -354,7 +354,7 @@ fn a_folder_that_goes_away_is_waited_for_with_what_is_known_of_it() {
     while !gone().contains("waiting") {
         assert!(begin.elapsed() < PATIENCE, "{}", gone());
     }
-    assert!(gone().contains("1 notes"), "{}", gone());
+    assert!(gone().contains("1 note,"), "{}", gone());
     // An empty folder in its place is a disk that is not there yet.
     std::fs::create_dir(&user.notes).unwrap();
     std::thread::sleep(Duration::from_secs(6));

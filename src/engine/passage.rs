@@ -130,6 +130,10 @@ mod tests {
         ) {
             let document = Document::parse(Format::Markdown, source);
             let passage = Passage::of(&document);
+            if !document.text().contains(char::is_alphabetic) {
+                prop_assert_eq!(passage, Passage::default());
+                return Ok(());
+            }
             prop_assert_eq!(passage.text(), document.text());
             let breaks: Vec<usize> = passage.breaks().collect();
             prop_assert!(breaks.is_sorted());

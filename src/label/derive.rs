@@ -189,7 +189,8 @@ fn levels(tag: &str) -> Option<Vec<&str>> {
         .map(str::trim)
         .filter(|level| !level.chars().all(is_separator))
         .collect();
-    let is_usable = !levels.is_empty()
+    // `#` marks a tag and begins no name.
+    let is_usable = levels.first().is_some_and(|first| !first.starts_with('#'))
         && tag.chars().count() <= MAX_NAME_CHARS
         && !tag.chars().any(is_misleading);
     is_usable.then_some(levels)

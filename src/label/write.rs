@@ -93,8 +93,9 @@ mod tests {
             threshold in prop::option::of(0.0_f32..=1.0),
             manual in any::<bool>(),
         ) {
-            // Folded names must differ, or the set would be refused for good reason.
-            let mut names: Vec<String> = names.into_iter().map(|n| n.trim().to_owned()).collect();
+            // Folded names must differ, or the set would be refused for good reason; as where `#` begins one.
+            let bare = |name: String| name.trim_start_matches(['#', ' ']).to_owned();
+            let mut names: Vec<String> = names.into_iter().map(bare).collect();
             names.sort_by_key(|n| super::super::spelling::fold(n));
             names.dedup_by_key(|n| super::super::spelling::fold(n));
             let mut labels: Vec<Label> = names.into_iter().map(Label::named).collect();

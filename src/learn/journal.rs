@@ -95,7 +95,8 @@ pub struct Journal {
     floor: u64,
     /// How many corrections it holds.
     count: u64,
-    /// The last correction, while nothing has been renamed or taken out since.
+    /// The last correction, where another process recorded it, and nothing has been renamed or
+    /// taken out since.
     latest: Option<Entry>,
 }
 
@@ -132,9 +133,9 @@ impl Journal {
         Ok((journal, replay))
     }
 
-    /// Records a correction. When this returns, it is on disk. One that says what the last one
-    /// says, within `REPEATED`, is that one: whoever did not hear of it says it again. Later it is
-    /// said anew, after what was done to the note since.
+    /// Records a correction. When this returns, it is on disk. One that says what another process,
+    /// which may have died before it answered, has recorded last, within `REPEATED`, is that one.
+    /// Later it is said anew, after what was done to the note since.
     ///
     /// # Errors
     /// The system refuses; nothing was acknowledged, and the next try begins on a clean line.
@@ -156,11 +157,7 @@ impl Journal {
                 .append(&line(sequence, time, correction), Durability::Synced)?;
             journal.numbers.of(sequence); // The caller may tell the user only after this.
             journal.count += 1;
-            journal.latest = Some(Entry {
-                sequence,
-                time,
-                correction: correction.clone(),
-            });
+            journal.latest = None; // Whoever heard us and says it again means it.
             Ok(Recorded {
                 sequence,
                 is_known: false,
@@ -514,6 +511,9 @@ mod tests {
         );
         let later = next.append(&correction("b"), 6 + REPEATED).unwrap();
         assert_eq!((later.sequence, later.is_known), (6, false));
+        // Who was answered, and says it again, means it.
+        let again = next.append(&correction("b"), 7 + REPEATED).unwrap();
+        assert_eq!((again.sequence, again.is_known), (7, false));
     }
 
     #[test]

@@ -149,7 +149,7 @@ fn a_permission_that_is_lost_is_said_with_its_cure_and_the_rest_goes_on() {
         "notes/closed: cannot be looked into",
         "notes/b.md: cannot be written (Permission denied",
         "\nTaxes.\n",
-        "3 notes, 3 tagged",
+        "3 notes, 3 up to date",
     ] {
         assert!(shown.contains(said), "{said}: {shown}");
     }
@@ -183,7 +183,7 @@ fn a_disk_that_is_unmounted_is_waited_for_with_what_is_known_of_it() {
     let Some(shown) = alone(&user, script) else {
         return;
     };
-    assert!(shown.contains("1 notes, 1 tagged"), "{shown}");
+    assert!(shown.contains("1 note, 1 up to date"), "{shown}");
     assert!(shown.contains("notes/a.md"), "still found: {shown}");
     assert!(shown.contains("what is known of it is kept"), "{shown}");
 }
