@@ -215,15 +215,6 @@ impl Correction {
         })
     }
 
-    /// Whether another one says the same of the same text, whatever was answered for it until then.
-    pub fn says(&self, other: &Correction) -> bool {
-        let what = |it: &Correction| Correction {
-            shown: None,
-            ..it.clone()
-        };
-        self.text == other.text && what(self) == what(other)
-    }
-
     /// How far the tags were right that were suggested; none where it is not known what was.
     pub fn judged(&self) -> Option<Judged> {
         let suggested = &self.shown.as_ref()?.suggested;

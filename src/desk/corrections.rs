@@ -87,9 +87,6 @@ impl Desk {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         hear(&mut verdicts, &mut self.memory_mut(), &recorded.missed);
-        if recorded.is_known {
-            return Ok((recorded.sequence, correction)); // It was heard with the journal.
-        }
         verdicts.apply(&correction, time);
         drop(verdicts);
         self.memorise(recorded.sequence, &correction, answered.as_ref());

@@ -32,9 +32,6 @@ use replay::{Replaying, Told};
 
 /// The journal's name in the data folder.
 pub const FILE_NAME: &str = "corrections.jsonl";
-/// For so many seconds the same words are taken for a question that was asked again: as long as a
-/// daemon that died takes to begin anew, and shorter than a person takes to change their mind twice.
-const REPEATED: u64 = 60;
 
 /// A correction with its place in the journal.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,9 +92,6 @@ pub struct Journal {
     floor: u64,
     /// How many corrections it holds.
     count: u64,
-    /// The last correction, where another process recorded it, and nothing has been renamed or
-    /// taken out since.
-    latest: Option<Entry>,
 }
 
 /// What came of recording a correction.
@@ -105,8 +99,6 @@ pub struct Journal {
 pub struct Recorded {
     /// Its number.
     pub sequence: u64,
-    /// It is the last one, which was there already.
-    pub is_known: bool,
     /// What other processes have recorded meanwhile, before it.
     pub missed: Replay,
 }
@@ -127,42 +119,25 @@ impl Journal {
                 .filter(|heard| *heard <= MOST)
                 .unwrap_or(0),
             count: 0,
-            latest: None,
         };
         let replay = journal.locked(Journal::catch_up)?;
         Ok((journal, replay))
     }
 
-    /// Records a correction. When this returns, it is on disk. One that says what another process,
-    /// which may have died before it answered, has recorded last, within `REPEATED`, is that one.
-    /// Later it is said anew, after what was done to the note since.
+    /// Records a correction. When this returns, it is on disk.
     ///
     /// # Errors
     /// The system refuses; nothing was acknowledged, and the next try begins on a clean line.
     pub fn append(&mut self, correction: &Correction, time: u64) -> Result<Recorded, JournalError> {
         self.locked(|journal| {
             let missed = journal.catch_up()?;
-            let latest = journal.latest.as_ref();
-            let same = latest.filter(|latest| latest.correction.says(correction));
-            if let Some(same) = same.filter(|same| time <= same.time.saturating_add(REPEATED)) {
-                return Ok(Recorded {
-                    sequence: same.sequence,
-                    is_known: true,
-                    missed,
-                });
-            }
             let sequence = journal.last() + 1;
             journal
                 .lines
                 .append(&line(sequence, time, correction), Durability::Synced)?;
             journal.numbers.of(sequence); // The caller may tell the user only after this.
             journal.count += 1;
-            journal.latest = None; // Whoever heard us and says it again means it.
-            Ok(Recorded {
-                sequence,
-                is_known: false,
-                missed,
-            })
+            Ok(Recorded { sequence, missed })
         })
     }
 
@@ -175,7 +150,6 @@ impl Journal {
         self.locked(|journal| {
             let missed = journal.catch_up()?;
             journal.lines.append(&lines, Durability::Synced)?;
-            journal.latest = None;
             Ok(missed)
         })
     }
@@ -205,11 +179,7 @@ impl Journal {
     fn catch_up(&mut self) -> io::Result<Replay> {
         let mut replay = Replaying::default();
         let (faults, was_replaced) = self.each_new(&mut |told| replay.tell(told))?;
-        let replay = replay.finish(faults, was_replaced);
-        if was_replaced || !replay.entries.is_empty() || !replay.moved.is_empty() {
-            self.latest = replay.entries.last().cloned();
-        }
-        Ok(replay)
+        Ok(replay.finish(faults, was_replaced))
     }
 
     /// Tells what is new, with the lock held. Gives what could not be read, and whether all that
@@ -322,7 +292,7 @@ fn replay(bytes: &[u8]) -> (Replay, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::correction::{Shown, Source};
+    use crate::correction::Source;
     use crate::document::Format;
     use proptest::prelude::*;
 
@@ -472,48 +442,6 @@ mod tests {
         let (_, replay) = Journal::open(dir.path()).unwrap();
         let sequences: Vec<u64> = replay.entries.iter().map(|e| e.sequence).collect();
         assert_eq!((sequences, replay.faults.len()), (vec![1, 2, 3], 0));
-    }
-
-    #[test]
-    fn what_the_last_correction_says_is_not_recorded_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let (mut journal, _) = Journal::open(dir.path()).unwrap();
-        journal.append(&correction("a"), 1).unwrap();
-        let (mut next, _) = Journal::open(dir.path()).unwrap();
-        let mut again = correction("a");
-        again.shown = Some(Shown {
-            model: "other".to_owned(),
-            scores: Vec::new(),
-            suggested: Vec::new(),
-        });
-        let known = next.append(&again, 1 + REPEATED).unwrap();
-        assert_eq!((known.sequence, known.is_known), (1, true));
-        let mut otherwise = correction("a");
-        otherwise.rejected.clear();
-        // Where something else was said meanwhile, or a document was renamed, it is news.
-        for (text, sequence) in [
-            (&otherwise, 2),
-            (&correction("a"), 3),
-            (&correction("b"), 4),
-        ] {
-            let recorded = journal.append(text, 3).unwrap();
-            assert_eq!((recorded.sequence, recorded.is_known), (sequence, false));
-        }
-        let moved = Moved {
-            from: "file:///x.md".to_owned(),
-            to: Some("file:///y.md".to_owned()),
-        };
-        journal.moved(&[moved], 4).unwrap();
-        assert_eq!(journal.append(&correction("b"), 5).unwrap().sequence, 5);
-        assert_eq!(
-            (journal.count(), next.news().unwrap().entries.len()),
-            (5, 4)
-        );
-        let later = next.append(&correction("b"), 6 + REPEATED).unwrap();
-        assert_eq!((later.sequence, later.is_known), (6, false));
-        // Who was answered, and says it again, means it.
-        let again = next.append(&correction("b"), 7 + REPEATED).unwrap();
-        assert_eq!((again.sequence, again.is_known), (7, false));
     }
 
     #[test]

@@ -146,7 +146,6 @@ impl Journal {
                 }
             }
             flush(journal, &mut batch, last, count)?;
-            journal.latest = None; // What was said before that is not the last word.
             Ok(imported)
         })
     }

@@ -61,7 +61,6 @@ impl Journal {
             let kept = plan.kept.into_iter().map(Cow::into_owned);
             journal.lines.rewrite(head.chain(kept))?;
             journal.count -= plan.forgotten.entries.len() as u64;
-            journal.latest = None; // It may be among them.
             Ok(plan.forgotten)
         })
     }
