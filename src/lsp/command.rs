@@ -193,11 +193,7 @@ impl Session {
         let edit = shared.spellings.given_back(edit);
         // The watcher, which hears of the verdict next, waits for the text that comes of this.
         shared.edited.begins(open);
-        let answer = tokio::time::timeout(PATIENCE, apply_edit(client, edit)).await;
-        if !matches!(&answer, Ok(Ok(answer)) if answer.applied) {
-            shared.edited.failed(open);
-        }
-        match answer {
+        let applied = match tokio::time::timeout(PATIENCE, apply_edit(client, edit)).await {
             Ok(Ok(answer)) if answer.applied => Ok(()),
             Ok(Ok(answer)) => Err(failed(&match answer.failure_reason {
                 Some(reason) => format!("the editor did not take the edit: {reason}"),
@@ -210,7 +206,11 @@ impl Session {
             Err(_) => Err(failed(
                 "the editor did not answer; look whether it asks something",
             )),
+        };
+        if applied.is_err() {
+            shared.edited.failed(open);
         }
+        applied
     }
 
     /// Asks the person with the means every editor has: a message with buttons.
