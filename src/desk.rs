@@ -13,6 +13,7 @@ pub mod index;
 mod labelsets;
 pub mod learning;
 pub mod name;
+mod new_label;
 pub mod protocol;
 mod remembering;
 pub mod review;
@@ -55,6 +56,7 @@ use shelf::Shelf;
 use watching::Watching;
 
 pub use labelsets::{Choice, Listed, Rules, RulesError, Shown, read_rules};
+pub use new_label::NewLabelError;
 pub use written::{Unsaid, Written};
 
 /// So many corrections are kept for a client that is slow to hear of them.

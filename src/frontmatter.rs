@@ -26,7 +26,7 @@ use crate::document::{Format, Span};
 
 use fields::{Field, Scalar};
 
-pub use add::{AddError, Edit, add_tag};
+pub use add::{AddError, Edit, add_tag, fault};
 pub use change::{TagPlace, add_tags, is_without_tags, settings_tags, tag_places};
 pub use cursor::{TagCursor, tag_at_cursor};
 pub use keys::{TagKeys, choose_tag_keys};
@@ -110,6 +110,16 @@ pub struct FrontMatter {
     pub is_merged: bool,
     /// What is wrong with it, with its line. Tags are empty then.
     pub fault: Option<String>,
+}
+
+impl FrontMatter {
+    /// The value that new tags go to: the last one of the usual keys, since a key of the user's own
+    /// may hold categories besides; else the last one.
+    pub fn place(&self) -> Option<&TagsValue> {
+        let usual = TagKeys::default();
+        let usual = self.tag_values.iter().rfind(|v| usual.contains(&v.key));
+        usual.or(self.tag_values.last())
+    }
 }
 
 /// Reads the front matter of `source` with the tag keys in force.
@@ -265,6 +275,24 @@ mod tests {
         let front_matter = read_with(source, Format::Markdown, &keys).unwrap();
         assert_eq!(front_matter.tags, ["jekyll", "update", "a"]);
         assert_eq!(read_markdown(source).tags, ["b c"]);
+    }
+
+    #[test]
+    fn new_tags_go_where_tags_stand_whatever_else_is_read() {
+        let place = |source: &str| {
+            let keys = TagKeys {
+                keys: ["tags", "tag", "keywords"].map(str::to_owned).to_vec(),
+                split_spaces: false,
+            };
+            let front_matter = read_with(source, Format::Markdown, &keys).unwrap();
+            front_matter.place().map(|value| value.key.clone())
+        };
+        let check = |source: &str, key: &str| assert_eq!(place(source).as_deref(), Some(key));
+        check("---\ntags: [a]\nkeywords: [b]\n---\n", "tags");
+        check("---\nkeywords: [b]\nTag: a\n---\n", "Tag");
+        check("---\ntags: [a]\ntag: b\n---\n", "tag");
+        check("---\nkeywords: [b]\n---\n", "keywords");
+        assert_eq!(place("---\ntitle: x\n---\n"), None);
     }
 
     #[test]

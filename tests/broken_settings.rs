@@ -167,3 +167,61 @@ fn an_action_that_cannot_be_carried_out_says_so_or_is_not_offered() {
         assert_eq!(editor.quit(), 0);
     }
 }
+
+#[test]
+fn broken_front_matter_is_marked_and_shows_no_suggestion_that_cannot_be_taken() {
+    let home = Home::new(&LABELS);
+    let mut editor = home.editor();
+    editor.initialize(json!({}));
+    let uri = home.uri("note.md");
+    editor.open(&uri, "---\ntitle: x: y\ntags: [b]\n---\nRoses.\n");
+    let told = editor.notified("textDocument/publishDiagnostics");
+    let marks = told["diagnostics"].as_array().unwrap();
+    assert_eq!(marks.len(), 1, "{marks:?}");
+    assert_eq!(marks[0]["code"], "broken-front-matter");
+    assert_eq!(marks[0]["severity"], 2);
+    assert_eq!(marks[0]["range"]["start"]["line"], 1);
+    editor.notified("gliznet/tagsChanged");
+    let lenses = json!({ "textDocument": { "uri": uri } });
+    let shown = editor.request("textDocument/codeLens", lenses.clone());
+    assert_eq!(shown.unwrap(), Value::Null);
+    editor.replace(&uri, 2, "---\ntitle: 'x: y'\ntags: [tax]\n---\nRoses.\n");
+    let told = editor.notified("textDocument/publishDiagnostics");
+    assert_eq!(told["diagnostics"], json!([]));
+    let shown = editor.request("textDocument/codeLens", lenses).unwrap();
+    assert!(!shown.as_array().unwrap().is_empty());
+    assert_eq!(editor.quit(), 0);
+}
+
+#[test]
+fn who_has_labels_elsewhere_is_not_told_that_there_are_none_here() {
+    let home = Home::new(&LABELS);
+    let note = home.path("notes/note.md");
+    std::fs::write(&note, "Roses.\n").unwrap();
+    std::fs::write(
+        home.path("notes/gliznet.toml"),
+        "labelset = '../config/set.toml'\n",
+    )
+    .unwrap();
+    let settings = std::fs::read_to_string(home.path("config/gliznet.toml")).unwrap();
+    home.configure(&settings.replace("labelset = 'set.toml'\n", ""));
+    let other = home.uri("../other.md");
+    let mut editor = home.editor();
+    editor.initialize(json!({}));
+    editor.open(&other, "Roses.\n");
+    let said = editor.notified("window/showMessage");
+    assert!(said["message"].as_str().unwrap().contains("no labels yet"));
+    assert_eq!(editor.quit(), 0);
+    let (shown, code) = home.run(&["correct", note.to_str().unwrap(), "--accept", "garden"]);
+    assert_eq!(code, 0, "{shown}");
+    let mut editor = home.editor();
+    editor.initialize(json!({}));
+    editor.open(&other, "Roses.\n");
+    let error = command(&mut editor, &other, "gliznet.acceptAll").unwrap_err();
+    assert!(
+        error["message"].as_str().unwrap().contains("no labels yet"),
+        "{error}"
+    );
+    assert!(!editor.was_asked("window/showMessage"));
+    assert_eq!(editor.quit(), 0);
+}

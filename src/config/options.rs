@@ -170,7 +170,7 @@ pub const OPTIONS: [OptionText; 15] = [
         kind: "array",
         default: "[]",
         example: "tag_keys = [\"keywords\"]",
-        text: "Keys of the front matter whose values are tags too, besides `tags`, `tag` and what Org and Hugo call them; they are read, and written where they stand. Only the user's own file counts; the daemon reads it when it starts.",
+        text: "Keys of the front matter whose values are tags too, besides `tags`, `tag` and what Org and Hugo call them; they are read, and a tag is added to them where neither `tags` nor `tag` stands there. Only the user's own file counts; the daemon reads it when it starts.",
     },
     OptionText {
         key: "tag_spaces",

@@ -4,8 +4,8 @@
 //! in, then the user's. All files are read anew for each question, so that a saved file holds at
 //! once.
 
-use std::fs::File;
-use std::io::Read;
+mod found;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::config::{FILE_NAME, Folders, Settings};
 use crate::label::{self, LabelSet};
 use crate::score::Score;
 
-/// No label set that somebody wrote is larger.
-const MOST_BYTES: u64 = 16 << 20;
+pub(super) use found::{Found, chosen, toml_of};
+use found::{find, has_toml_extension, user_files};
 
 /// Who chooses, from the most to the least specific.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -196,55 +196,19 @@ fn named(shelf: &Shelf, names: &[String]) -> Result<Arc<LabelSet>, RulesError> {
     })
 }
 
-/// A file where there is one of that path or it ends in `.toml`, else a set of the user, else a
-/// bundled one.
 fn load(folders: &Folders, shelf: &Shelf, name_or_file: &str) -> Result<Arc<LabelSet>, RulesError> {
-    let path = Path::new(name_or_file);
-    if path.is_file() || has_toml_extension(path) {
-        return read(shelf, path);
+    match find(folders, name_or_file)? {
+        Found::File(path) => read(shelf, &path),
+        Found::Bundled(name, toml) => {
+            parse(shelf, &format!("bundled label set {name}"), name, toml)
+        }
     }
-    let files = user_files(folders);
-    let stem = |path: &PathBuf| {
-        path.file_stem()
-            .is_some_and(|s| s.eq_ignore_ascii_case(name_or_file))
-    };
-    if let Some(path) = files.iter().find(|path| stem(path)) {
-        return read(shelf, path);
-    }
-    let mut bundled = label::bundled().iter();
-    if let Some((name, toml)) = bundled.find(|(name, _)| name.eq_ignore_ascii_case(name_or_file)) {
-        return parse(shelf, &format!("bundled label set {name}"), name, toml);
-    }
-    let stems = files.iter().filter_map(|path| path.file_stem()?.to_str());
-    let names = stems.chain(label::bundled().iter().map(|(name, _)| *name));
-    let cure = match label::nearest(name_or_file, names) {
-        Some(nearest) => format!("did you mean `{nearest}`?"),
-        None => "`gliznet labelset list` shows those there are".to_owned(),
-    };
-    Err(RulesError::LabelSet(format!(
-        "no label set is called `{name_or_file}`; {cure}"
-    )))
 }
 
 fn read(shelf: &Shelf, path: &Path) -> Result<Arc<LabelSet>, RulesError> {
-    let shown = path.display().to_string();
-    let refuse = |fact: &str| RulesError::LabelSet(format!("{shown}: {fact}"));
-    let mut toml = String::new();
-    // Nobody knows the folder in which the daemon runs.
-    let cure = if path.is_relative() {
-        "; give the whole path"
-    } else {
-        ""
-    };
-    let file =
-        File::open(path).map_err(|error| refuse(&format!("cannot be read ({error}){cure}")))?;
-    file.take(MOST_BYTES + 1)
-        .read_to_string(&mut toml)
-        .map_err(|error| refuse(&format!("cannot be read as UTF-8 text ({error})")))?;
-    if toml.len() as u64 > MOST_BYTES {
-        return Err(refuse("too large; a label set is a small text file"));
-    }
+    let toml = toml_of(path)?;
     let name = path.file_stem().unwrap_or(path.as_os_str());
+    let shown = path.display().to_string();
     parse(shelf, &shown, &name.to_string_lossy(), &toml)
 }
 
@@ -262,23 +226,6 @@ fn parse(shelf: &Shelf, place: &str, name: &str, toml: &str) -> Result<Arc<Label
         }
         Ok(set)
     })
-}
-
-fn user_files(folders: &Folders) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folders.config.join("labelsets")) else {
-        return Vec::new(); // Most users have none of their own.
-    };
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| has_toml_extension(path) && path.is_file())
-        .collect();
-    files.sort();
-    files
-}
-
-fn has_toml_extension(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
 }
 
 #[cfg(test)]

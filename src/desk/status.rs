@@ -10,6 +10,14 @@ use crate::engine::worker::Loading;
 use crate::learn::journal::Journal;
 
 impl Desk {
+    /// Whether somebody has corrected a tag or lets a folder be watched, and so knows how to begin.
+    pub fn is_in_use(&self) -> bool {
+        let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+        let has_corrected = verdicts.count() > 0;
+        drop(verdicts);
+        has_corrected || self.watching().is_ok_and(|it| it.is_watching())
+    }
+
     /// How things are.
     pub fn status(&self) -> StatusResult {
         let model = match &*self.worker.loading().borrow() {

@@ -1,15 +1,18 @@
 //! Adds a tag to a document's own settings: text and a tag in, one edit out.
 //!
-//! Invariant: after the edit the document has the tags it had, and the new one last; every byte
-//! outside the edit stays; the form found is kept, and a new value is a block list. What cannot be
+//! Invariant: after the edit the document has the tags it had, and the new one, which is the last of
+//! its key; every byte outside the edit stays; the form found is kept, and a new value is a block list. What cannot be
 //! written so is refused. Changes nothing itself.
 
 mod writer;
 
-use super::{FrontMatter, read};
+use super::{FrontMatter, extent, read};
 use crate::document::{Format, Span};
 
 use writer::Writer;
+
+/// What is wrong where settings do not end. Others go above them, and then they are text.
+const UNCLOSED: &str = "line 1: its fence has no other that closes it; write one below the settings, or an empty line above if this is text";
 
 /// Bytes of the source, and what is to stand there instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +47,7 @@ pub enum AddError {
 pub fn add_tag(source: &str, format: Format, tag: &str) -> Result<Edit, AddError> {
     let before = read(source, format);
     let tag = spelt(tag, format);
-    let mut expected = before
+    let expected = before
         .as_ref()
         .map_or(Vec::new(), |before| before.tags.clone());
     let mut known = expected.iter().map(|known| known.to_lowercase());
@@ -53,15 +56,26 @@ pub fn add_tag(source: &str, format: Format, tag: &str) -> Result<Edit, AddError
     }
     let tags = [tag];
     let edit = addition(source, format, before.as_ref(), &tags)?;
-    expected.extend_from_slice(&tags);
     // Whatever was overlooked there shows here, and the document stays as it is.
     let mut after = source.to_owned();
     after.replace_range(edit.span.range(), &edit.text);
     match read(&after, format) {
-        Some(after) if after.fault.is_none() && after.tags == expected => Ok(edit),
+        Some(after) if after.fault.is_none() && are_joined(&after.tags, expected.iter(), &tags) => {
+            Ok(edit)
+        }
         _ => {
             let [tag] = tags;
             Err(AddError::Unusual(tag))
+        }
+    }
+}
+
+/// What keeps tags out of the document's settings: that they are broken, with the line.
+pub fn fault(source: &str, format: Format) -> Option<String> {
+    match read(source, format) {
+        Some(found) => found.fault,
+        None => {
+            (format == Format::Markdown && extent::is_open(source)).then(|| UNCLOSED.to_owned())
         }
     }
 }
@@ -74,6 +88,16 @@ pub(super) fn spelt(tag: &str, format: Format) -> String {
     }
 }
 
+/// Whether the tags `now` are those of `before` and those that were `added`, each in their order.
+pub(super) fn are_joined<'t>(
+    now: &[String],
+    before: impl Iterator<Item = &'t String>,
+    added: &[String],
+) -> bool {
+    let (new, old): (Vec<&String>, Vec<&String>) = now.iter().partition(|tag| added.contains(tag));
+    new.into_iter().eq(added) && old.into_iter().eq(before)
+}
+
 /// The edit that should add `tags`, which are not there and at least one; it is the caller's to
 /// prove that it does.
 pub(super) fn addition(
@@ -83,13 +107,13 @@ pub(super) fn addition(
     tags: &[String],
 ) -> Result<Edit, AddError> {
     let writer = Writer::new(source, before, tags);
+    if let Some(fault) = fault(source, format) {
+        return Err(AddError::Broken(fault));
+    }
     let Some(before) = before else {
         return writer.new_block(format);
     };
-    if let Some(fault) = &before.fault {
-        return Err(AddError::Broken(fault.clone()));
-    }
-    let edit = match before.tag_values.last() {
+    let edit = match before.place() {
         None => writer.new_key(before),
         Some(value) => writer.extended(before.syntax, value),
     };
@@ -219,6 +243,32 @@ mod tests {
             refused("", Format::Org, "a:b"),
             AddError::Unusual(_)
         ));
+    }
+
+    #[test]
+    fn no_settings_go_above_those_that_do_not_end() {
+        for source in [
+            "---\ntags: [a]\n\nText\n",
+            "\u{feff}---\r\ntitle: x\r\n",
+            "+++\ntags = [\"a\"]\n",
+        ] {
+            let refused = added(source, Format::Markdown, "new");
+            let Err(AddError::Broken(fault)) = refused else {
+                panic!("{source:?}: {refused:?}");
+            };
+            assert!(fault.starts_with("line 1: its fence"), "{fault}");
+            assert_eq!(super::fault(source, Format::Markdown), Some(fault));
+            assert_eq!(super::fault(source, Format::Plain), None);
+        }
+        // These are rules and a text.
+        check(
+            "---\n\ntags: a\n",
+            "---\ntags:\n  - new\n---\n\n---\n\ntags: a\n",
+        );
+        check(
+            "---\nSo be it.\n",
+            "---\ntags:\n  - new\n---\n\n---\nSo be it.\n",
+        );
     }
 
     const SOURCES: [&str; 14] = [

@@ -56,6 +56,17 @@ pub(super) fn read(source: &str, start: usize, format: Format) -> Option<(Extent
     None
 }
 
+/// Whether the text begins like settings that nothing closes: a fence, and then a key.
+pub(super) fn is_open(source: &str) -> bool {
+    let mut lines = source.trim_start_matches('\u{feff}').lines();
+    let is_key: fn(&str) -> bool = match lines.next().map(str::trim_end) {
+        Some("---") => yaml::looks_like_a_key,
+        Some("+++") => |line| line.contains('='),
+        _ => return false,
+    };
+    lines.next().is_some_and(is_key)
+}
+
 /// Whether a line ends here, but for blanks, in a carriage return without a line feed.
 fn is_old_mac(rest: &str) -> bool {
     let end = rest.trim_start_matches([' ', '\t']);

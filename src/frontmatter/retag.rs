@@ -1,13 +1,13 @@
 //! Takes tags out of a document's settings and puts others in: text and two lists in, edits out.
 //!
-//! Invariant: after the edits the settings have the tags they had, less those taken out, and then
-//! the new ones; every byte outside of a tags value stays, and so does the form found. A tag that
+//! Invariant: after the edits the settings have the tags they had, less those taken out, and behind
+//! those of one key the new ones; every byte outside of a tags value stays, and so does the form found. A tag that
 //! cannot be taken out or written so is named, and the others are done. Changes nothing itself.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::add::{addition, spelt};
+use super::add::{addition, are_joined, fault, spelt};
 use super::hole::{holes, left_between};
 use super::occurrence::{Kind, Occurrence, settings};
 use super::{AddError, Edit, FrontMatter, Syntax, TagsForm, TagsValue, read};
@@ -53,7 +53,7 @@ pub fn retag(
     add: &[String],
 ) -> Result<Retagged, AddError> {
     let before = read(source, format);
-    if let Some(fault) = before.as_ref().and_then(|before| before.fault.clone()) {
+    if let Some(fault) = fault(source, format) {
         return Err(AddError::Broken(fault));
     }
     let standing: BTreeSet<String> = before
@@ -185,7 +185,7 @@ impl Work<'_> {
         });
         let is_new = self.before.is_none();
         now.fault.is_none()
-            && now.tags.iter().eq(expected.chain(add))
+            && are_joined(&now.tags, expected, add)
             && body == body_now
             && (is_new || (title == text(&now.title) && words == text(&now.description)))
     }

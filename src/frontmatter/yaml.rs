@@ -65,7 +65,7 @@ fn is_template(text: &str) -> bool {
         && !text.lines().any(looks_like_a_key)
 }
 
-fn looks_like_a_key(line: &str) -> bool {
+pub(super) fn looks_like_a_key(line: &str) -> bool {
     line.split_once(':').is_some_and(|(key, value)| {
         let is_word = |c: char| c.is_alphanumeric() || "_- \"'".contains(c);
         !key.is_empty()

@@ -22,6 +22,7 @@ use super::reading::Reading;
 use super::session::Session;
 use crate::desk::protocol::DocumentName;
 use crate::frontmatter::{self, replace_tag};
+use crate::label::LabelSet;
 
 /// So many suggestions have actions of their own.
 const MOST: usize = 8;
@@ -136,34 +137,61 @@ impl Session {
         actions
     }
 
-    /// For each of our hints that knows the nearest label: that label instead.
+    /// For each of our hints: the nearest label instead, and the tag as a new label.
     async fn repairs(&self, open: &Open, diagnostics: &[Diagnostic]) -> Vec<CodeAction> {
         let code = NumberOrString::String(mark::CODE.to_owned());
         let ours = diagnostics
             .iter()
             .filter(|hint| hint.code.as_ref() == Some(&code));
+        if ours.clone().next().is_none() {
+            return Vec::new();
+        }
         // Not every client gives back what it does not show.
         let known = match ours.clone().any(|hint| hint.data.is_none()) {
             true => self.hints_now(open).await,
             false => Vec::new(),
         };
-        let actions = ours.filter_map(|hint| {
+        let set = self.growing_set(open).await;
+        let actions = ours.flat_map(|hint| {
             let same = known.iter().find(|known| known.range == hint.range);
-            let data = hint.data.as_ref().or_else(|| same?.data.as_ref())?;
-            let from = data.get("tag")?.as_str()?.to_owned();
-            let to = data.get("nearest")?.as_str()?.to_owned();
-            let title = self.shared.traits().words.replace(&from, &to);
-            let plan = Plan::Replace {
-                uri: open.uri.as_str().to_owned(),
-                from,
-                to,
-            };
-            let mut action = self.planned(open, title, plan)?;
-            action.diagnostics = Some(vec![hint.clone()]);
-            action.is_preferred = Some(true);
-            Some(action)
+            let data = hint
+                .data
+                .as_ref()
+                .or(same.and_then(|same| same.data.as_ref()));
+            let field = |key: &str| Some(data?.get(key)?.as_str()?.to_owned());
+            let tag = field("tag");
+            let replaced = tag.clone().zip(field("nearest")).and_then(|(from, to)| {
+                let title = self.shared.traits().words.replace(&from, &to);
+                let uri = open.uri.as_str().to_owned();
+                let mut action = self.planned(open, title, Plan::Replace { uri, from, to })?;
+                action.is_preferred = Some(true);
+                Some(action)
+            });
+            let added = tag.zip(set.as_deref());
+            let added = added.and_then(|(tag, set)| self.new_label(open, &tag, set));
+            replaced.into_iter().chain(added).map(|mut action| {
+                action.diagnostics = Some(vec![hint.clone()]);
+                action
+            })
         });
         actions.collect()
+    }
+
+    /// The action that makes a label of a tag; none where it could not be one.
+    fn new_label(&self, open: &Open, tag: &str, set: &str) -> Option<CodeAction> {
+        LabelSet::from_names(&[tag]).ok()?;
+        let title = self.shared.traits().words.add_label(tag, set);
+        let argument = json!({ "uri": open.uri.as_str(), "labels": [tag] });
+        Some(CodeAction {
+            title: title.clone(),
+            kind: Some(CodeActionKind::QUICKFIX),
+            command: Some(Command {
+                title,
+                command: command::ADD_LABEL.to_owned(),
+                arguments: Some(vec![argument]),
+            }),
+            ..CodeAction::default()
+        })
     }
 
     async fn hints_now(&self, open: &Open) -> Vec<Diagnostic> {

@@ -31,14 +31,17 @@ const READING: Duration = Duration::from_secs(5);
 const THOUGHT: Duration = Duration::from_secs(600);
 
 /// The commands of `workspace/executeCommand`.
-pub(super) const COMMANDS: [&str; 6] = [
+pub(super) const COMMANDS: [&str; 7] = [
     "gliznet.accept",
     "gliznet.acceptAll",
     "gliznet.reject",
     "gliznet.replaceTag",
     "gliznet.addFrontMatter",
     "gliznet.record",
+    ADD_LABEL,
 ];
+/// Makes labels of tags.
+pub(super) const ADD_LABEL: &str = "gliznet.addLabel";
 /// For clients that do not show suggestions for review themselves.
 pub(super) const REVIEW: &str = "gliznet.review";
 
@@ -80,6 +83,7 @@ impl Session {
                 self.record(&open, &argument.accepted, &argument.rejected, false)
                     .await
             }
+            ADD_LABEL => self.add_labels(&open, &argument.labels).await,
             "gliznet.replaceTag" => self.replace(&open, &argument.from, &argument.to).await,
             _ => self.review(&open).await,
         }
@@ -127,6 +131,39 @@ impl Session {
         let what = self.shared.traits().words.replace(from, to);
         self.apply(open, &edits, &what).await?;
         Ok(json!({ "applied": true, "accepted": [], "rejected": [] }))
+    }
+
+    /// The set that a label could be added to; none where there is no such set.
+    pub(super) async fn growing_set(&self, open: &Open) -> Option<String> {
+        let folder = self.shared.folder_of(open);
+        let choice = self.shared.choice_in(folder.as_deref());
+        let desk = Arc::clone(&self.shared.desk);
+        let read = move || desk.growing_set(folder.as_deref(), &choice);
+        tokio::task::spawn_blocking(read).await.ok()?
+    }
+
+    /// Adds labels to the set of the document, and says which file has them now.
+    async fn add_labels(&self, open: &Open, labels: &[String]) -> Result<Value> {
+        let words = self.shared.traits().words;
+        let mut file = String::new();
+        for label in labels {
+            let folder = self.shared.folder_of(open);
+            let choice = self.shared.choice_in(folder.as_deref());
+            let (desk, new) = (Arc::clone(&self.shared.desk), label.clone());
+            let add = move || desk.add_label(folder.as_deref(), &choice, &new);
+            let added = tokio::task::spawn_blocking(add).await;
+            let added = added.map_err(|_| Error::internal_error())?;
+            let path = added.map_err(|error| failed(&error.to_string()))?;
+            file = path.display().to_string();
+        }
+        if file.is_empty() {
+            return Err(Error::invalid_params("`labels` names no label"));
+        }
+        // Every document of the set is measured against them from now on.
+        self.shared.suggest_all();
+        let said = words.label_added(&labels.join("`, `"), &file);
+        self.shared.say_once(MessageType::INFO, &said).await;
+        Ok(json!({ "file": file, "labels": labels }))
     }
 
     /// The labels as the set spells them. The vocabulary is closed: what is in no label set is

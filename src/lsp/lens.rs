@@ -6,6 +6,7 @@
 use serde_json::json;
 use tower_lsp::ls_types::{CodeLens, Command, Position, Range};
 
+use super::command::acceptance;
 use super::documents::Open;
 use super::position::{Encoding, LineIndex};
 use super::reading::{Reading, percent};
@@ -25,7 +26,9 @@ pub(super) fn lenses(
     words: Words,
 ) -> Vec<CodeLens> {
     let suggested = reading.suggested(open);
-    if suggested.is_empty() || !reading.shown.code_lens {
+    let labels: Vec<String> = suggested.iter().take(1).map(|t| t.label.clone()).collect();
+    // What the settings are too broken for is not offered.
+    if labels.is_empty() || !reading.shown.code_lens || acceptance(open, &labels).is_err() {
         return Vec::new();
     }
     let uri = open.uri.as_str();
@@ -78,7 +81,7 @@ pub(super) fn shown(tag: &TagRecord) -> String {
 /// The line of the tags key, else of the settings' beginning, else the first.
 pub(super) fn tags_line(open: &Open, encoding: Encoding) -> u32 {
     let found = frontmatter::read(&open.text, open.format);
-    let value = found.as_ref().and_then(|found| found.tag_values.last());
+    let value = found.as_ref().and_then(|found| found.place());
     let Some(value) = value else { return 0 };
     let index = LineIndex::new(&open.text);
     let line = index.position(&open.text, value.span.start, encoding).line;

@@ -234,7 +234,11 @@ impl Shared {
             self.tell(&open.uri, &nothing).await;
             self.refresh();
         }
-        self.say_once(MessageType::WARNING, &message).await;
+        // Who uses it elsewhere has no labels here on purpose; hover and commands still say so.
+        let is_meant = matches!(error, RulesError::NoLabels) && self.desk.is_in_use();
+        if !is_meant {
+            self.say_once(MessageType::WARNING, &message).await;
+        }
     }
 
     pub(super) async fn tell(&self, uri: &Uri, reading: &Reading) {

@@ -81,6 +81,22 @@ impl Words {
         }
     }
 
+    /// A tag becomes a label of a set.
+    pub(super) fn add_label(self, tag: &str, set: &str) -> String {
+        match self {
+            English => format!("Add {tag} to the label set {set}"),
+            French => format!("Ajouter {tag} au jeu d’étiquettes {set}"),
+        }
+    }
+
+    /// It has become one, of the set in this file.
+    pub(super) fn label_added(self, tag: &str, file: &str) -> String {
+        match self {
+            English => format!("`{tag}` was added to {file}"),
+            French => format!("`{tag}` a été ajoutée à {file}"),
+        }
+    }
+
     pub(super) fn record(self) -> String {
         self.pick("Record the verdict", "Enregistrer le verdict")
     }
@@ -233,6 +249,8 @@ mod tests {
                 words.add("roses"),
                 words.never_here("roses"),
                 words.replace("rose", "roses"),
+                words.add_label("roses", "plants"),
+                words.label_added("roses", "plants.toml"),
                 words.unknown("rose", Some("roses")),
                 words.not_in_set("rose", Some("roses")),
                 words.scored("roses", "93 %", "16 %"),

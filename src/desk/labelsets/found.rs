@@ -1,0 +1,107 @@
+//! Where a label set stands, and what it says: a name or file in, text out.
+//!
+//! A file goes before a set of the user, and that before a bundled one. Knows nothing of labels.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::{Choice, RulesError};
+use crate::config::{Folders, Settings};
+use crate::label;
+
+/// No label set that somebody wrote is larger.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// Where a set stands.
+pub(in crate::desk) enum Found {
+    File(PathBuf),
+    /// Its name and what it says.
+    Bundled(&'static str, &'static str),
+}
+
+/// The set that holds for a document in folder `dir`; none where bare names are chosen.
+pub(in crate::desk) fn chosen(
+    folders: &Folders,
+    dir: Option<&Path>,
+    choice: &Choice,
+) -> Result<Option<Found>, RulesError> {
+    if choice.labels.is_some() {
+        return Ok(None);
+    }
+    let settings = Settings::load(folders, dir.unwrap_or(&folders.config))
+        .map_err(|error| RulesError::Settings(error.to_string()))?;
+    let of_settings = settings.labelset.map(|chosen| chosen.value);
+    match choice.labelset.clone().or(of_settings) {
+        Some(name) => find(folders, &name).map(Some),
+        None => Err(RulesError::NoLabels),
+    }
+}
+
+/// A file where there is one of that path or it ends in `.toml`, else a set of the user, else a
+/// bundled one.
+pub(super) fn find(folders: &Folders, name_or_file: &str) -> Result<Found, RulesError> {
+    let path = Path::new(name_or_file);
+    if path.is_file() || has_toml_extension(path) {
+        return Ok(Found::File(path.to_path_buf()));
+    }
+    let mut files = user_files(folders);
+    let stem = |path: &PathBuf| {
+        path.file_stem()
+            .is_some_and(|s| s.eq_ignore_ascii_case(name_or_file))
+    };
+    if let Some(idx) = files.iter().position(stem) {
+        return Ok(Found::File(files.swap_remove(idx)));
+    }
+    let mut bundled = label::bundled().iter();
+    if let Some((name, toml)) = bundled.find(|(name, _)| name.eq_ignore_ascii_case(name_or_file)) {
+        return Ok(Found::Bundled(name, toml));
+    }
+    let stems = files.iter().filter_map(|path| path.file_stem()?.to_str());
+    let names = stems.chain(label::bundled().iter().map(|(name, _)| *name));
+    let cure = match label::nearest(name_or_file, names) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => "`gliznet labelset list` shows those there are".to_owned(),
+    };
+    Err(RulesError::LabelSet(format!(
+        "no label set is called `{name_or_file}`; {cure}"
+    )))
+}
+
+/// What a set's file says.
+pub(in crate::desk) fn toml_of(path: &Path) -> Result<String, RulesError> {
+    let refuse = |fact: &str| RulesError::LabelSet(format!("{}: {fact}", path.display()));
+    let mut toml = String::new();
+    // Nobody knows the folder in which the daemon runs.
+    let cure = if path.is_relative() {
+        "; give the whole path"
+    } else {
+        ""
+    };
+    let file =
+        File::open(path).map_err(|error| refuse(&format!("cannot be read ({error}){cure}")))?;
+    file.take(MOST_BYTES + 1)
+        .read_to_string(&mut toml)
+        .map_err(|error| refuse(&format!("cannot be read as UTF-8 text ({error})")))?;
+    if toml.len() as u64 > MOST_BYTES {
+        return Err(refuse("too large; a label set is a small text file"));
+    }
+    Ok(toml)
+}
+
+pub(super) fn user_files(folders: &Folders) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folders.config.join("labelsets")) else {
+        return Vec::new(); // Most users have none of their own.
+    };
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| has_toml_extension(path) && path.is_file())
+        .collect();
+    files.sort();
+    files
+}
+
+pub(super) fn has_toml_extension(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
+}
