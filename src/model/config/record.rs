@@ -2,15 +2,17 @@
 //!
 //! Defaults are those of the transformers configuration classes. Every fault is collected.
 //!
-//! Length: four records with one purpose, and the spellings that each must read.
+//! Length: records with one purpose, and the spellings that each must read.
+
+mod modernbert;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use self::modernbert::ModernBertRecord;
 use super::backbone::{
-    Activation, BackboneConfig, BertConfig, BertFamily, DebertaConfig, ModernBertConfig,
-    RelativeAttention, RotaryAttention,
+    Activation, BackboneConfig, BertConfig, BertFamily, DebertaConfig, RelativeAttention,
 };
 use super::sizes;
 
@@ -116,135 +118,6 @@ impl DistilBertRecord {
             type_vocab_size: 0,
             norm_eps: 1e-12, // Fixed in the transformers class.
             pad_token_id: self.pad_token_id.unwrap_or(0),
-        })
-    }
-}
-
-#[derive(Deserialize)]
-struct ModernBertRecord {
-    vocab_size: usize,
-    hidden_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
-    intermediate_size: usize,
-    hidden_activation: Option<Activation>,
-    max_position_embeddings: Option<usize>,
-    norm_eps: Option<f64>,
-    #[serde(default)]
-    norm_bias: bool,
-    #[serde(default)]
-    attention_bias: bool,
-    #[serde(default)]
-    mlp_bias: bool,
-    local_attention: Option<u32>,
-    global_attn_every_n_layers: Option<usize>,
-    global_rope_theta: Option<f64>,
-    local_rope_theta: Option<f64>,
-    rope_parameters: Option<RopeParameters>,
-    layer_types: Option<Vec<LayerType>>,
-    pad_token_id: Option<u32>,
-}
-
-#[derive(Deserialize)]
-struct RopeParameters {
-    full_attention: RopeRecord,
-    sliding_attention: RopeRecord,
-}
-
-#[derive(Deserialize)]
-struct RopeRecord {
-    rope_theta: f64,
-    rope_type: Option<String>,
-}
-
-#[derive(Clone, Copy, Deserialize, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum LayerType {
-    FullAttention,
-    SlidingAttention,
-}
-
-impl ModernBertRecord {
-    fn build(self, faults: &mut Vec<String>) -> Option<ModernBertConfig> {
-        let before = faults.len();
-        let (global, local) = self.thetas(faults);
-        let types = self.layer_types();
-        if types.len() != self.num_hidden_layers {
-            faults.push(format!(
-                "`backbone_config.layer_types` names {} layers, `num_hidden_layers` says {}",
-                types.len(),
-                self.num_hidden_layers
-            ));
-        }
-        let layers = types
-            .iter()
-            .map(|kind| match kind {
-                LayerType::FullAttention => RotaryAttention {
-                    theta: global,
-                    sliding: false,
-                },
-                LayerType::SlidingAttention => RotaryAttention {
-                    theta: local,
-                    sliding: true,
-                },
-            })
-            .collect();
-        (faults.len() == before).then_some(ModernBertConfig {
-            vocab_size: self.vocab_size,
-            hidden_size: self.hidden_size,
-            heads: self.num_attention_heads,
-            intermediate_size: self.intermediate_size,
-            activation: self.hidden_activation.unwrap_or(Activation::Gelu),
-            max_positions: self.max_position_embeddings.unwrap_or(8192),
-            norm_eps: self.norm_eps.unwrap_or(1e-5),
-            norm_bias: self.norm_bias,
-            attention_bias: self.attention_bias,
-            mlp_bias: self.mlp_bias,
-            window: self.local_attention.unwrap_or(128) / 2,
-            layers,
-            pad_token_id: self.pad_token_id.unwrap_or(50_283),
-        })
-    }
-
-    /// Rotary bases of full and sliding layers: transformers 5 writes `rope_parameters`, 4 two thetas.
-    fn thetas(&self, faults: &mut Vec<String>) -> (f64, f64) {
-        let Some(rope) = &self.rope_parameters else {
-            let global = self.global_rope_theta.unwrap_or(160_000.0);
-            return (global, self.local_rope_theta.unwrap_or(global));
-        };
-        for (name, record) in [
-            ("full_attention", &rope.full_attention),
-            ("sliding_attention", &rope.sliding_attention),
-        ] {
-            if let Some(kind) = record
-                .rope_type
-                .as_deref()
-                .filter(|kind| *kind != "default")
-            {
-                faults.push(format!(
-                    "`backbone_config.rope_parameters.{name}.rope_type` is `{kind}`; only `default` is known"
-                ));
-            }
-        }
-        (
-            rope.full_attention.rope_theta,
-            rope.sliding_attention.rope_theta,
-        )
-    }
-
-    /// Which layers slide: transformers 5 lists them, 4 writes the period of the full ones.
-    fn layer_types(&self) -> Vec<LayerType> {
-        let period = self.global_attn_every_n_layers.unwrap_or(3).max(1);
-        self.layer_types.clone().unwrap_or_else(|| {
-            (0..self.num_hidden_layers)
-                .map(|i| {
-                    if i.is_multiple_of(period) {
-                        LayerType::FullAttention
-                    } else {
-                        LayerType::SlidingAttention
-                    }
-                })
-                .collect()
         })
     }
 }
