@@ -144,6 +144,9 @@ pub struct DebertaConfig {
     pub type_vocab_size: usize,
     /// LayerNorm's epsilon.
     pub norm_eps: f64,
+    /// Terms that the scale of the scores counts: the content's, and one for each kind that
+    /// `pos_att_type` names, also where there is no relative attention.
+    pub score_terms: usize,
     /// Which kinds of relative attention there are.
     pub relative: Option<RelativeAttention>,
     /// Padding token.

@@ -158,11 +158,16 @@ impl DebertaRecord {
             return None;
         }
         // Both spellings occur: a list of names, or one string with `|` between them.
-        let kinds: Vec<&str> = match &self.pos_att_type {
-            Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
-            Value::String(names) => names.split('|').map(str::trim).collect(),
+        let kinds: Vec<String> = match &self.pos_att_type {
+            Value::Array(names) => names
+                .iter()
+                .filter_map(|name| name.as_str().map(str::to_owned))
+                .collect(),
+            Value::String(names) => listed(names),
             _ => Vec::new(),
         };
+        let has = |kind: &str| kinds.iter().any(|name| name == kind);
+        let (c2p, p2c) = (has("c2p"), has("p2c"));
         let at_least_one = |value: Option<i64>| {
             value
                 .and_then(|n| usize::try_from(n).ok())
@@ -172,13 +177,13 @@ impl DebertaRecord {
             max_distance: at_least_one(self.max_relative_positions)
                 .unwrap_or(self.max_position_embeddings),
             buckets: at_least_one(self.position_buckets).unwrap_or(0),
-            c2p: kinds.contains(&"c2p"),
-            p2c: kinds.contains(&"p2c"),
+            c2p,
+            p2c,
             share_att_key: self.share_att_key,
             norm: self
                 .norm_rel_ebd
                 .as_deref()
-                .is_some_and(|s| s.contains("layer_norm")),
+                .is_some_and(|names| listed(names).contains(&"layer_norm".to_owned())),
         });
         Some(DebertaConfig {
             vocab_size: self.vocab_size,
@@ -192,10 +197,17 @@ impl DebertaRecord {
             position_biased_input: self.position_biased_input.unwrap_or(true),
             type_vocab_size: self.type_vocab_size.unwrap_or(0),
             norm_eps: self.layer_norm_eps.unwrap_or(1e-7),
+            score_terms: 1 + usize::from(c2p) + usize::from(p2c),
             relative,
             pad_token_id: self.pad_token_id.unwrap_or(0),
         })
     }
+}
+
+/// The names in a string with `|` between them, as transformers reads it.
+fn listed(names: &str) -> Vec<String> {
+    let names = names.split('|').map(|name| name.trim().to_lowercase());
+    names.collect()
 }
 
 #[cfg(test)]
@@ -366,6 +378,25 @@ mod tests {
         assert_eq!((unset.buckets, unset.max_distance), (0, 64));
         assert!(!unset.c2p && !unset.p2c);
         assert_eq!(deberta(json!({"relative_attention": false})), None);
+    }
+
+    #[test]
+    fn scores_are_scaled_by_the_kinds_that_are_named_even_where_none_is_computed() {
+        for (kinds, terms) in [
+            (json!(["p2c", "c2p"]), 3),
+            (json!("C2P|p2p"), 2),
+            (json!([]), 1),
+            (Value::Null, 1),
+        ] {
+            for relative in [true, false] {
+                let keys = json!({"relative_attention": relative, "pos_att_type": kinds});
+                let Ok(BackboneConfig::Deberta(config)) = read_one(with(bert("deberta-v2"), keys))
+                else {
+                    panic!("not DeBERTa");
+                };
+                assert_eq!(config.score_terms, terms, "{kinds}, {relative}");
+            }
+        }
     }
 
     #[test]

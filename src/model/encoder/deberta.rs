@@ -45,7 +45,11 @@ impl Deberta {
                 });
                 Some((relative.clone(), table, norm.transpose()?))
             }
-            None => None,
+            None => {
+                // transformers makes this norm for its name alone, and then has nothing to normalise.
+                encoder.part("LayerNorm").skip();
+                None
+            }
         };
         Ok(Deberta {
             word: Embedding::new(table("word_embeddings", config.vocab_size)?, width),
@@ -113,6 +117,7 @@ struct Layer {
     feed_forward: FeedForward,
     output_norm: LayerNorm,
     heads: usize,
+    score_terms: usize,
     /// Own projections of the relative embedding, where the content's are not shared.
     position_key: Option<Linear>,
     position_query: Option<Linear>,
@@ -146,6 +151,7 @@ impl Layer {
             },
             output_norm: norm("output.LayerNorm")?,
             heads: config.heads,
+            score_terms: config.score_terms,
             position_key: position_key.transpose()?,
             position_query: position_query.transpose()?,
         })
@@ -193,8 +199,7 @@ impl Layer {
                 p2c = Some(key.broadcast_matmul(&queries)?); // [batch, heads, key, 2·span]
             }
         }
-        let terms = 1 + usize::from(c2p.is_some()) + usize::from(p2c.is_some());
-        let scale = 1.0 / ((query.dim(D::Minus1)? * terms) as f64).sqrt();
+        let scale = 1.0 / ((query.dim(D::Minus1)? * self.score_terms) as f64).sqrt();
         let heads = (query.dim(0)?, self.heads);
         in_row_blocks(mask.tokens(), 2, |rows| {
             let mut scores = query
@@ -275,6 +280,9 @@ fn log_bucket(distance: i64, buckets: usize, max_distance: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::config::Activation;
+    use crate::model::weights::Weights;
+    use candle_core::{DType, Device};
 
     #[test]
     fn near_distances_keep_their_bucket_and_far_ones_share() {
@@ -287,5 +295,88 @@ mod tests {
             "{buckets:?}"
         );
         assert_eq!(buckets[6], -buckets[5]);
+    }
+
+    /// Shapes of the tensors of `without_relative_attention`.
+    const TENSORS: [(&str, &[usize]); 22] = [
+        ("embeddings.word_embeddings.weight", &[6, 4]),
+        ("embeddings.position_embeddings.weight", &[8, 4]),
+        ("embeddings.LayerNorm.weight", &[4]),
+        ("embeddings.LayerNorm.bias", &[4]),
+        ("encoder.layer.0.attention.self.query_proj.weight", &[4, 4]),
+        ("encoder.layer.0.attention.self.query_proj.bias", &[4]),
+        ("encoder.layer.0.attention.self.key_proj.weight", &[4, 4]),
+        ("encoder.layer.0.attention.self.key_proj.bias", &[4]),
+        ("encoder.layer.0.attention.self.value_proj.weight", &[4, 4]),
+        ("encoder.layer.0.attention.self.value_proj.bias", &[4]),
+        ("encoder.layer.0.attention.output.dense.weight", &[4, 4]),
+        ("encoder.layer.0.attention.output.dense.bias", &[4]),
+        ("encoder.layer.0.attention.output.LayerNorm.weight", &[4]),
+        ("encoder.layer.0.attention.output.LayerNorm.bias", &[4]),
+        ("encoder.layer.0.intermediate.dense.weight", &[6, 4]),
+        ("encoder.layer.0.intermediate.dense.bias", &[6]),
+        ("encoder.layer.0.output.dense.weight", &[4, 6]),
+        ("encoder.layer.0.output.dense.bias", &[4]),
+        ("encoder.layer.0.output.LayerNorm.weight", &[4]),
+        ("encoder.layer.0.output.LayerNorm.bias", &[4]),
+        // Made for its name alone.
+        ("encoder.LayerNorm.weight", &[4]),
+        ("encoder.LayerNorm.bias", &[4]),
+    ];
+
+    /// The last states of tokens 1 to 4; value `i` of a tensor is the sine of `i` and the length of
+    /// its name.
+    fn without_relative_attention(score_terms: usize) -> Vec<Vec<f32>> {
+        let config = DebertaConfig {
+            vocab_size: 6,
+            embedding_size: 4,
+            hidden_size: 4,
+            layers: 1,
+            heads: 2,
+            intermediate_size: 6,
+            activation: Activation::Gelu,
+            max_positions: 8,
+            position_biased_input: true,
+            type_vocab_size: 0,
+            norm_eps: 1e-7,
+            score_terms,
+            relative: None,
+            pad_token_id: 0,
+        };
+        let mut weights = Weights::default();
+        for (name, shape) in TENSORS {
+            let n: usize = shape.iter().product();
+            let values = (0..n).map(|i| ((i + name.len()) as f64).sin() as f32);
+            let values: Vec<f32> = values.collect();
+            let tensor = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
+            weights.insert(name, tensor);
+        }
+        let reader = Reader::new(&weights, &Device::Cpu);
+        let encoder = Deberta::new(&config, &reader).unwrap();
+        reader.finish().unwrap();
+        let positions = vec![0, 1, 2, 3];
+        let row = |values: &[u32]| Tensor::from_slice(values, (1, 4), &Device::Cpu).unwrap();
+        let states = encoder.forward(&EncoderInput {
+            ids: &row(&[1, 2, 3, 4]),
+            positions: &row(&positions),
+            mask: &AttentionMask::new(1, 4, vec![0; 4], positions.clone(), &Device::Cpu),
+            dropout: None,
+            dtype: DType::F32,
+        });
+        states.unwrap().squeeze(0).unwrap().to_vec2().unwrap()
+    }
+
+    #[test]
+    fn without_relative_attention_the_scale_still_counts_its_kinds() {
+        // transformers 5.23.0, `relative_attention` false, `pos_att_type` of two kinds and of none.
+        for (terms, first) in [
+            (3, [0.8024, -0.2955, 1.1244, 0.4644]),
+            (1, [0.7172, -0.2946, 1.1350, 0.3228]),
+        ] {
+            let states = without_relative_attention(terms);
+            for (got, want) in states[0].iter().zip(first) {
+                assert!((got - want).abs() < 1e-4, "{terms}: {states:?}");
+            }
+        }
     }
 }
