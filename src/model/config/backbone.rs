@@ -20,9 +20,15 @@ pub enum BackboneConfig {
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// `x · Φ(x)`, exact.
+    #[serde(alias = "gelu_python")]
     Gelu,
     /// The tanh approximation.
-    #[serde(alias = "gelu_pytorch_tanh", alias = "gelu_fast")]
+    #[serde(
+        alias = "gelu_pytorch_tanh",
+        alias = "gelu_python_tanh",
+        alias = "gelu_accurate",
+        alias = "gelu_fast"
+    )]
     GeluNew,
     /// `max(x, 0)`.
     Relu,
@@ -277,7 +283,11 @@ mod tests {
         for (name, activation) in [
             ("gelu", Activation::Gelu),
             ("gelu_new", Activation::GeluNew),
+            ("gelu_python", Activation::Gelu),
             ("gelu_pytorch_tanh", Activation::GeluNew),
+            ("gelu_python_tanh", Activation::GeluNew),
+            ("gelu_accurate", Activation::GeluNew),
+            ("gelu_fast", Activation::GeluNew),
             ("relu", Activation::Relu),
             ("silu", Activation::Silu),
             ("swish", Activation::Silu),

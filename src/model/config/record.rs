@@ -20,6 +20,7 @@ use super::sizes;
 pub(super) fn read_backbone(value: &Value, faults: &mut Vec<String>) -> Option<BackboneConfig> {
     let before = faults.len();
     sizes::check_written(value, faults);
+    check_choices(value, faults);
     if faults.len() > before {
         return None;
     }
@@ -51,6 +52,29 @@ pub(super) fn read_backbone(value: &Value, faults: &mut Vec<String>) -> Option<B
     };
     sizes::check(&config, faults);
     (faults.len() == before).then_some(config)
+}
+
+/// What transformers computes otherwise than any encoder here, by the key that says so.
+fn check_choices(value: &Value, faults: &mut Vec<String>) {
+    let key = match value.get("model_type").and_then(Value::as_str) {
+        Some("distilbert") => "activation",
+        Some("modernbert") => "hidden_activation",
+        _ => "hidden_act",
+    };
+    if let Some(name) = value.get(key).and_then(Value::as_str)
+        && let Err(error) = Activation::deserialize(&Value::from(name))
+    {
+        faults.push(format!(
+            "`backbone_config.{key}`: {error}; use a checkpoint with one of these"
+        ));
+    }
+    if value.get("is_decoder").and_then(Value::as_bool) == Some(true) {
+        faults.push(
+            "`backbone_config.is_decoder` is true: each token sees only those before it, which no \
+             encoder here computes; use a checkpoint in which it is false"
+                .into(),
+        );
+    }
 }
 
 fn read<T: DeserializeOwned>(value: &Value, faults: &mut Vec<String>) -> Option<T> {
@@ -397,6 +421,32 @@ mod tests {
                 assert_eq!(config.score_terms, terms, "{kinds}, {relative}");
             }
         }
+    }
+
+    #[test]
+    fn what_no_encoder_computes_is_refused_by_its_key() {
+        for (value, part) in [
+            (
+                with(bert("bert"), json!({"is_decoder": true})),
+                "`backbone_config.is_decoder` is true",
+            ),
+            (
+                with(bert("deberta-v2"), json!({"hidden_act": "mish"})),
+                "`backbone_config.hidden_act`: unknown variant `mish`",
+            ),
+            (
+                with(modernbert(), json!({"hidden_activation": "quick_gelu"})),
+                "`backbone_config.hidden_activation`: unknown variant `quick_gelu`",
+            ),
+        ] {
+            let faults = read_one(value).unwrap_err();
+            assert_eq!(faults.len(), 1, "{faults:?}");
+            assert!(
+                faults[0].contains(part) && faults[0].contains("use a checkpoint"),
+                "{part}: {faults:?}"
+            );
+        }
+        assert!(read_one(with(bert("bert"), json!({"is_decoder": false}))).is_ok());
     }
 
     #[test]
