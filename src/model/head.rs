@@ -19,6 +19,8 @@ use super::weights::Reader;
 const PROJECTOR_EPS: f64 = 1e-5;
 /// Smallest norm that a vector is divided by (PyTorch: `F.normalize`).
 const MIN_NORM: f64 = 1e-12;
+/// How far from 0 a `logit_scale` counts.
+const MOST: f32 = 10.0;
 
 /// Projectors and similarity.
 #[derive(Debug)]
@@ -174,13 +176,13 @@ impl ScoringHead {
             Some(scale) => scale,
             None => Tensor::new(start, weights.device())?,
         };
-        let scale = temperature.to_scalar::<f32>()?;
+        let scale = temperature.to_scalar::<f32>()?.clamp(-MOST, MOST).exp();
         Ok(ScoringHead {
             text_projector: projector("text_projector")?,
             label_projector: projector("label_projector")?,
             temperature,
             similarity: match config.similarity {
-                Similarity::Cosine => SimilarityHead::Cosine { scale: scale.exp() },
+                Similarity::Cosine => SimilarityHead::Cosine { scale },
                 Similarity::Dot => {
                     let map = linear(size, 1, true, &similarity.part("classifier"))?;
                     SimilarityHead::Dot(LinearByRow::new(map)?)
@@ -203,7 +205,7 @@ impl ScoringHead {
 
     /// The factor between a cosine and a logit as a tensor, of the temperature that is trained.
     pub(crate) fn trained_scale(&self) -> Result<Tensor> {
-        self.temperature.clamp(-10_f32, 10_f32)?.exp()
+        self.temperature.clamp(-MOST, MOST)?.exp()
     }
 
     /// `states`: `[row, hidden]`.
@@ -365,6 +367,25 @@ mod tests {
             ],
         );
         check(&got, &[1.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn a_temperature_counts_as_far_as_it_is_trained() {
+        let stored = [12.0, -12.0, 9.5];
+        for (stored, counts) in stored.into_iter().zip([10.0_f32, -10.0, 9.5]) {
+            let head = head(
+                json!({}),
+                &[("similarity_head.logit_scale", &[], &[stored])],
+            );
+            let head = head.unwrap();
+            let trained: f32 = head.trained_scale().unwrap().to_scalar().unwrap();
+            for scale in [head.scale(), trained] {
+                assert!(
+                    (scale / counts.exp() - 1.0).abs() < 1e-6,
+                    "{scale} for {stored}"
+                );
+            }
+        }
     }
 
     #[test]
