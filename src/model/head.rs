@@ -147,6 +147,16 @@ pub(crate) struct Similarities {
     pub(crate) logits: Tensor,
 }
 
+impl Similarities {
+    /// The cosine of each label and the text, in a batch of one sequence, whatever its similarity is.
+    pub(crate) fn cosines(&self) -> Result<Tensor> {
+        let text = normalize(&self.text)?; // [1, size]
+        normalize(&self.labels)?
+            .broadcast_mul(&text)?
+            .sum(D::Minus1)
+    }
+}
+
 impl ScoringHead {
     /// Takes `aggregator.*` and `loss_fn.*` from `weights`.
     pub(crate) fn new(config: &ModelConfig, weights: &Reader) -> Result<ScoringHead> {

@@ -26,4 +26,6 @@ pub struct Inspection {
     pub text_embedding: Vec<f32>,
     /// The checkpoint's own logits.
     pub logits: Vec<f32>,
+    /// Cosines of the projected text and labels, whatever the checkpoint's similarity is.
+    pub cosines: Vec<f32>,
 }

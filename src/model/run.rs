@@ -67,7 +67,9 @@ impl Model {
         let similarities = self.head.forward(&states, &rows)?;
         let (first, last) = rows.ends(&states, 0)?;
         let vector = |tensor: Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+        let cosines = vector(similarities.cosines()?)?;
         Ok(Inspection {
+            cosines,
             hidden_cls: vector(first)?,
             hidden_last: vector(last)?,
             text_embedding: vector(similarities.text)?,

@@ -171,8 +171,6 @@ impl Comparison {
 
     fn states_and_scores(&mut self, case: &Case, got: &Inspection, name: &str) {
         let allowed = self.allowed;
-        let scale = self.model.logit_scale();
-        let cosines: Vec<f32> = got.logits.iter().map(|logit| logit / scale).collect();
         let logits: Vec<Logit> = got.logits.iter().filter_map(|x| Logit::new(*x)).collect();
         let sigmoids: Vec<f32> = logits.iter().map(|x| x.sigmoid().value()).collect();
         let shares: Vec<f32> = softmax(&logits).iter().map(|x| x.value()).collect();
@@ -186,7 +184,7 @@ impl Comparison {
                 &got.text_embedding,
                 &case.text_embedding,
             ),
-            ("cosines", allowed.cosines, &cosines, &case.cosines),
+            ("cosines", allowed.cosines, &got.cosines, &case.cosines),
             ("logits", allowed.logits, &got.logits, &case.logits),
             (
                 "scores_multi_label",
