@@ -2,12 +2,16 @@
 
 use serde::Serialize;
 
+/// What rounding makes of a number in the course of an encoder, as a share of it.
+const ROUNDING: f64 = 1e-6;
+
 /// One kind of comparison over all cases.
 #[derive(Debug, Serialize, PartialEq)]
 pub struct Stage {
     /// What was compared.
     pub name: &'static str,
-    /// Largest absolute difference; for ids and masks, the number of differing elements.
+    /// Largest absolute difference, less where numbers are so large that float32 is coarser than the
+    /// tolerance; for ids and masks, the number of differing elements.
     pub deviation: f64,
     /// What is allowed.
     pub tolerance: f64,
@@ -39,6 +43,7 @@ impl Stages {
     }
 
     /// Compares numbers; lengths that differ and values that are not numbers deviate infinitely.
+    /// Beside the tolerance each may be off by what float32 makes of the largest of them.
     pub(super) fn near(
         &mut self,
         name: &'static str,
@@ -49,10 +54,15 @@ impl Stages {
     ) {
         let Some(want) = want else { return };
         let deviation = if got.len() == want.len() {
-            got.iter()
-                .zip(want)
-                .map(|(a, b)| difference(*a, *b))
-                .fold(0.0, f64::max)
+            let largest = want
+                .iter()
+                .fold(0.0, |most: f64, x| most.max(f64::from(x.abs())));
+            let differences = got.iter().zip(want).map(|(a, b)| difference(*a, *b));
+            let most = differences.fold(0.0, f64::max);
+            match most.is_finite() {
+                true => most / (1.0 + ROUNDING * largest / tolerance),
+                false => most,
+            }
         } else {
             f64::INFINITY
         };
@@ -125,5 +135,17 @@ mod tests {
         let mut stages = Stages::default();
         stages.equal("ids", "", &[1, 2, 3], Some(&[1, 9]));
         assert_eq!(stages.finish()[0].deviation, 2.0);
+    }
+
+    #[test]
+    fn large_numbers_are_held_to_what_float32_tells_apart() {
+        for (got, passed) in [(3000.002_f32, true), (3000.02, false)] {
+            let mut stages = Stages::default();
+            stages.near("x", "", 1e-4, &[got, 1.0], Some(&[3000.0, 1.0]));
+            assert_eq!(stages.finish()[0].passed, passed, "{got}");
+        }
+        let mut stages = Stages::default();
+        stages.near("x", "", 1e-4, &[1.0002], Some(&[1.0]));
+        assert!(!stages.finish()[0].passed);
     }
 }
