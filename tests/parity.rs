@@ -129,6 +129,28 @@ fn cases_that_were_altered_do_not_pass() {
 }
 
 #[test]
+fn cosines_are_cosines_whatever_the_similarity_is() {
+    let failed = |cosines: [f32; 5]| {
+        of_altered("bert-dot-proj", &|cases| {
+            cases["cases"][0]["cosines"] = serde_json::json!(cosines);
+        })
+    };
+    let pytorch = [-0.402281, -0.397421, -0.480055, -0.408124, -0.404889];
+    assert_eq!(failed(pytorch).unwrap(), [""; 0]);
+    assert_eq!(failed([-0.4; 5]).unwrap(), ["cosines"]);
+}
+
+#[test]
+fn a_tensor_that_nothing_depends_on_need_not_be_named() {
+    let key_bias = "backbone.encoder.layer.0.attention.self.key.bias";
+    let failed = of_altered("bert-cosine-proj", &|cases| {
+        let gradients = cases["batches"]["ragged"]["gradients"].as_object_mut();
+        gradients.unwrap().remove(key_bias).unwrap();
+    });
+    assert_eq!(failed.unwrap(), [""; 0]);
+}
+
+#[test]
 fn cases_that_lack_a_row_or_a_value_are_refused_with_a_sentence() {
     let without_a_row = of_altered("bert-isolated-proj", &|cases| {
         let targets = &mut cases["batches"]["ragged"]["targets"];
