@@ -38,6 +38,16 @@ pub enum WeightsError {
         /// Its type.
         dtype: String,
     },
+    /// Positions that the encoder would have to compute with, and does not.
+    #[error(
+        "{file}: tensor `{name}` is of relative positions, as `backbone_config.position_embedding_type` may say; only `absolute` is known: use a checkpoint with it"
+    )]
+    RelativePositions {
+        /// Which file.
+        file: String,
+        /// Which tensor.
+        name: String,
+    },
     /// NaN or infinity among the values.
     #[error(
         "{file}: tensor `{name}` holds {value} at index {index}; the training of this checkpoint broke, use another one"
@@ -84,6 +94,12 @@ impl Weights {
         for (name, view) in archive.iter() {
             if is_buffer(name) {
                 continue;
+            }
+            if name.ends_with(".distance_embedding.weight") {
+                return Err(WeightsError::RelativePositions {
+                    file: file.to_owned(),
+                    name: name.to_owned(),
+                });
             }
             let values = to_f32(view.dtype(), view.data()).ok_or_else(|| WeightsError::Dtype {
                 file: file.to_owned(),
@@ -333,6 +349,15 @@ mod tests {
         let error = read(&[("x", &[0.0, f32::NAN])]).unwrap_err().to_string();
         assert!(error.contains("`x` holds NaN at index 1"), "{error}");
         assert!(read(&[("x", &[f32::INFINITY])]).is_err());
+    }
+
+    #[test]
+    fn relative_positions_are_refused_by_the_key_that_asks_for_them() {
+        let name = "backbone.encoder.layer.0.attention.self.distance_embedding.weight";
+        let error = read(&[(name, &[0.0])]).unwrap_err().to_string();
+        for part in [name, "position_embedding_type", "use a checkpoint"] {
+            assert!(error.contains(part), "{error}");
+        }
     }
 
     #[test]
