@@ -5,6 +5,8 @@
 //!
 //! The *reference* dialect is what the reference Python implementation saves; *ours* is told by
 //! the key `input_layout`. See `docs/architecture.md`, "Two checkpoint dialects".
+//!
+//! Length: each key of the record, and what it may not be, has its test at the foot.
 
 mod backbone;
 mod record;
@@ -148,10 +150,16 @@ impl ModelConfig {
     /// All faults at once: not JSON, another model's config, unknown values, numbers that do
     /// not fit together.
     pub fn parse(json: &str) -> Result<ModelConfig, ConfigError> {
-        let record: Record = serde_json::from_str(json).map_err(|e| ConfigError {
-            faults: vec![format!(
-                "not a readable config: {e}; is it the config.json of a GliZNet checkpoint?"
-            )],
+        let record: Record = serde_json::from_str(json).map_err(|e| {
+            let value = serde_json::from_str(json).ok();
+            let key = value.and_then(|value| record::culprit::<Record>(&value));
+            let key = key.map_or_else(String::new, |key| format!("`{key}`: "));
+            let fault = format!(
+                "not a readable config: {key}{e}; is it the config.json of a GliZNet checkpoint?"
+            );
+            ConfigError {
+                faults: vec![fault],
+            }
         })?;
         let mut faults = Vec::new();
         match record.model_type.as_deref() {
@@ -396,5 +404,9 @@ mod tests {
             let error = ModelConfig::parse(text).unwrap_err().to_string();
             assert!(error.contains("line 1 column"), "{text:?}: {error}");
         }
+        let keyed = with(json!({"projected_dim": "24"}))
+            .unwrap_err()
+            .to_string();
+        assert!(keyed.contains("`projected_dim`: invalid type"), "{keyed}");
     }
 }

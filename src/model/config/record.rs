@@ -78,9 +78,32 @@ fn check_choices(value: &Value, faults: &mut Vec<String>) {
 }
 
 fn read<T: DeserializeOwned>(value: &Value, faults: &mut Vec<String>) -> Option<T> {
-    T::deserialize(value)
-        .map_err(|e| faults.push(format!("`backbone_config`: {e}")))
-        .ok()
+    let error = match T::deserialize(value) {
+        Ok(record) => return Some(record),
+        Err(error) => error,
+    };
+    faults.push(match culprit::<T>(value) {
+        Some(key) => format!("`backbone_config.{key}`: {error}; give it such a value"),
+        None => format!("`backbone_config`: {error}"),
+    });
+    None
+}
+
+/// The key whose value keeps `value` from being read: without it there is another fault, or none.
+pub(super) fn culprit<T: DeserializeOwned>(value: &Value) -> Option<String> {
+    let fault = |value: &Value| T::deserialize(value).err().map(|error| error.to_string());
+    let found = fault(value)?;
+    // What is missing is named already, and without another key that one would be missing.
+    if found.starts_with("missing field") {
+        return None;
+    }
+    let object = value.as_object()?;
+    let is_it = |key: &&String| {
+        let mut others = object.clone();
+        others.remove(*key);
+        fault(&Value::Object(others)).as_ref() != Some(&found)
+    };
+    object.keys().find(is_it).cloned()
 }
 
 #[derive(Deserialize)]
@@ -509,6 +532,32 @@ mod tests {
         assert!(missing[0].contains("`hidden_size`"), "{missing:?}");
         let negative = read_one(with(bert("bert"), json!({"vocab_size": -1}))).unwrap_err();
         assert!(negative[0].contains("-1"), "{negative:?}");
+        for (value, key) in [
+            (with(bert("bert"), json!({"vocab_size": -1})), "vocab_size"),
+            (
+                with(bert("bert"), json!({"layer_norm_eps": "1e-5"})),
+                "layer_norm_eps",
+            ),
+            (
+                with(modernbert(), json!({"layer_types": ["local"]})),
+                "layer_types",
+            ),
+            (
+                with(modernbert(), json!({"local_attention": -1})),
+                "local_attention",
+            ),
+            (
+                with(
+                    modernbert(),
+                    json!({"rope_parameters": {"full_attention": 7}}),
+                ),
+                "rope_parameters",
+            ),
+        ] {
+            let faults = read_one(value).unwrap_err();
+            let start = format!("`backbone_config.{key}`: ");
+            assert!(faults[0].starts_with(&start), "{key}: {faults:?}");
+        }
         let unknown = read_one(with(bert("bert"), json!({"hidden_act": "mish"}))).unwrap_err();
         assert!(unknown[0].contains("`mish`"), "{unknown:?}");
         let other = read_one(json!({"model_type": "gpt2"})).unwrap_err();
