@@ -77,8 +77,10 @@ impl Place {
 
     /// Whether a daemon runs here, or has not quite ended.
     pub fn is_taken(&self) -> bool {
+        // What somebody else has put there is no daemon of ours, and may be a pipe that is waited for.
         // A lock that is got is given back at once, when the file is closed.
-        std::fs::File::open(self.lock()).is_ok_and(|lock| lock.try_lock().is_err())
+        is_own(&self.folder)
+            && std::fs::File::open(self.lock()).is_ok_and(|lock| lock.try_lock().is_err())
     }
 
     /// The name of the pipe where there are no sockets. Pipes have no folder, so the name says whose it is.
@@ -142,14 +144,13 @@ fn prepare(folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    let metadata = std::fs::symlink_metadata(folder)?;
-    if !metadata.is_dir() || metadata.uid() != crate::config::user_number() {
+    if !is_own(folder) {
         return Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             "it is not a folder of this user",
         ));
     }
-    if metadata.mode() & 0o077 != 0 {
+    if std::fs::symlink_metadata(folder)?.mode() & 0o077 != 0 {
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
     }
     Ok(())
@@ -158,6 +159,20 @@ fn prepare(folder: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn prepare(folder: &Path) -> io::Result<()> {
     std::fs::create_dir_all(folder)
+}
+
+/// Whether it is a folder, no link, and the user's own.
+#[cfg(unix)]
+fn is_own(folder: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::symlink_metadata(folder)
+        .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == crate::config::user_number())
+}
+
+/// The system's folders for temporary files are each user's own.
+#[cfg(not(unix))]
+fn is_own(_: &Path) -> bool {
+    true
 }
 
 /// What tells this build from others: when its file was written, then a hash of version, size and
@@ -251,6 +266,10 @@ mod tests {
             error.to_string().contains("not a folder of this user"),
             "{error}"
         );
+        let lock = std::fs::File::create(own.lock()).unwrap();
+        lock.lock().unwrap();
+        assert!(own.is_taken());
+        assert!(!link.is_taken(), "what lies elsewhere is no daemon of ours");
     }
 
     #[test]

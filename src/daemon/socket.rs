@@ -1,6 +1,7 @@
 //! The two ends of the daemon's socket; a named pipe where there are no sockets.
 //!
-//! Invariant: a listener accepts this user only. Knows nothing of what is spoken.
+//! Invariant: a listener accepts this user only, and a client speaks to this user's listener only.
+//! Knows nothing of what is spoken.
 
 use std::fs::File;
 use std::io;
@@ -95,8 +96,25 @@ mod unix {
     }
 
     /// Connects to the daemon at `place`.
+    ///
+    /// # Errors
+    /// Nobody listens there, or another user does: where the folder lies among the temporary files,
+    /// anybody may have made it first, and what is said to a daemon is what stands in notes.
     pub(in crate::daemon) async fn connect(place: &Place) -> io::Result<UnixStream> {
-        UnixStream::connect(place.socket()).await
+        let stream = UnixStream::connect(place.socket()).await?;
+        of_user(stream, crate::config::user_number())
+    }
+
+    fn of_user(stream: UnixStream, user: u32) -> io::Result<UnixStream> {
+        let listener = stream.peer_cred()?.uid();
+        if may_enter(listener, user) {
+            return Ok(stream);
+        }
+        tracing::warn!(
+            listener,
+            "another user listens where the daemon is looked for"
+        );
+        Err(io::ErrorKind::PermissionDenied.into())
     }
 
     #[cfg(test)]
@@ -108,6 +126,19 @@ mod unix {
             assert!(may_enter(1000, 1000));
             assert!(!may_enter(1001, 1000));
             assert!(!may_enter(0, 1000), "not even the administrator");
+        }
+
+        #[tokio::test]
+        async fn nothing_is_said_to_a_listener_of_another_user() {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("a.sock");
+            let _listener = UnixListener::bind(&path).unwrap();
+            let user = crate::config::user_number();
+            let connected = UnixStream::connect(&path).await.unwrap();
+            assert!(of_user(connected, user).is_ok());
+            let connected = UnixStream::connect(&path).await.unwrap();
+            let refused = of_user(connected, user + 1).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
         }
     }
 }
