@@ -14,6 +14,7 @@ mod edit;
 mod env;
 mod folders;
 mod options;
+mod private;
 mod runtime;
 mod sink;
 mod syntax;
@@ -25,6 +26,7 @@ pub use env::{
 };
 pub use folders::Folders;
 pub use options::{Device, Learn, OPTIONS, OptionText, Options, Precision};
+pub use private::{make_private, private_options};
 pub use runtime::{
     end, forget_pages, give_way, has_open, huge_pages, is_running, keep_memory, processor_time,
     runtime_folder, temporary_folder, user_number,

@@ -6,9 +6,11 @@
 //! the old one or the new one, whenever the power goes. Knows not what lines say.
 //! Length: reading, writing and replacing share one lock, and a third of it is tests.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+use crate::config::{make_private, private_options};
 
 /// An open file of lines. Each process locks it while it writes.
 #[derive(Debug)]
@@ -207,6 +209,9 @@ impl Lines {
         let moved = written.and_then(|file| {
             // Whoever opens the new file waits until we are ready.
             file.0.lock()?;
+            // Somebody may have let others read the old one.
+            file.0
+                .set_permissions(self.file.metadata()?.permissions())?;
             std::fs::rename(&beside, &self.path)?;
             Ok(file)
         });
@@ -297,7 +302,8 @@ impl Lines {
     /// Adds bytes to the file beside this one where unreadable ends are kept.
     fn set_aside(&self, bytes: &[u8]) -> io::Result<PathBuf> {
         let aside = self.path.with_extension("torn");
-        let mut file = OpenOptions::new().append(true).create(true).open(&aside)?;
+        let mut options = private_options();
+        let mut file = options.append(true).create(true).open(&aside)?;
         file.write_all(bytes)?;
         file.write_all(b"\n")?;
         file.sync_all()?;
@@ -318,8 +324,8 @@ impl Drop for Held<'_> {
 /// Opens a file to append to, and makes its name durable.
 fn begun(path: &Path) -> io::Result<File> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut options = OpenOptions::new();
+    make_private(folder)?;
+    let mut options = private_options();
     let file = options.read(true).append(true).create(true).open(path)?;
     // A new file's name is on disk only when its folder is.
     #[cfg(unix)]
@@ -333,7 +339,7 @@ fn written(path: &Path, lines: impl Iterator<Item = Vec<u8>>) -> io::Result<(Fil
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {} // What a crash has left is of no use.
     }
-    let mut options = OpenOptions::new();
+    let mut options = private_options();
     let file = options
         .read(true)
         .append(true)

@@ -205,7 +205,7 @@ fn watched(folders: &Folders, running: Option<StatusResult>) -> Vec<Finding> {
 
 fn writable(what: &str, folder: &Path) -> Finding {
     let probe = || -> std::io::Result<()> {
-        std::fs::create_dir_all(folder)?;
+        config::make_private(folder)?;
         tempfile::tempfile_in(folder)?; // It goes by itself.
         Ok(())
     };

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::DaemonError;
-use crate::config::{end, has_open};
+use crate::config::{end, has_open, make_private};
 
 const FILE_NAME: &str = "daemon.lock";
 /// How long a daemon that was asked to end may take for it. A client waits longer for this one.
@@ -28,7 +28,7 @@ pub(super) fn claim(folder: &Path) -> Result<Option<File>, DaemonError> {
 
 fn claim_within(folder: &Path, patience: Duration) -> Result<Option<File>, DaemonError> {
     let path = folder.join(FILE_NAME);
-    let opened = std::fs::create_dir_all(folder).and_then(|()| {
+    let opened = make_private(folder).and_then(|()| {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         options.open(&path)

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sha2::{Digest, Sha256};
 
 use super::{Passage, Prediction};
+use crate::config::make_private;
 use record::{FORM, decode, encode};
 
 /// The folder on disk may be so many times the limit before it is begun anew: sled frees late.
@@ -90,7 +91,7 @@ impl Cache {
     /// Another process holds it, or the folder cannot be written at all.
     pub fn open(dir: &Path, limit: u64) -> Result<Cache, CacheError> {
         let io = |error| CacheError::Io(dir.to_path_buf(), error);
-        std::fs::create_dir_all(dir).map_err(io)?;
+        make_private(dir).map_err(io)?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)

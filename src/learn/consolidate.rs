@@ -44,6 +44,7 @@ use super::gate::{self, Evidence, Limits, Verdict};
 use super::journal::{self, Entry};
 use super::versions::manifest::{Candidate, Lessons, Manifest, Outcome, Training};
 use super::versions::{Loaded, VersionError, Versions};
+use crate::config::make_private;
 use crate::label::Descriptions;
 use crate::model::checkpoint::CheckpointError;
 use crate::model::delta::{Delta, Parts};
@@ -491,7 +492,7 @@ fn was_forgotten(lessons: &[Lesson], entries: &[Entry]) -> bool {
 fn alone(versions: &Versions) -> Result<File, ConsolidateError> {
     let path = versions.folder().join("job.lock");
     let open = || {
-        std::fs::create_dir_all(versions.folder())?;
+        make_private(versions.folder())?;
         OpenOptions::new()
             .create(true)
             .truncate(false)

@@ -24,7 +24,7 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
-use crate::config::Folders;
+use crate::config::{Folders, make_private};
 use crate::model::delta::{Delta, FILE_NAME as DELTA};
 
 pub use load::{LoadError, Loaded};
@@ -387,7 +387,7 @@ impl Versions {
     fn lock(&self) -> Result<File, VersionError> {
         let path = self.folder.join("lock");
         let open = || {
-            fs::create_dir_all(&self.folder)?;
+            make_private(&self.folder)?;
             let file = OpenOptions::new()
                 .create(true)
                 .truncate(false)

@@ -13,6 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::note::{FORM, Names, Note, decode, encode};
+use crate::config::make_private;
 
 /// The folder may be so many times what is in it.
 const BLOAT: u64 = 6;
@@ -54,7 +55,7 @@ impl Store {
         mut each: impl FnMut(PathBuf, Note),
     ) -> Result<(Store, Option<String>), StoreError> {
         let io = |error| StoreError::Io(dir.to_path_buf(), error);
-        std::fs::create_dir_all(dir).map_err(io)?;
+        make_private(dir).map_err(io)?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::at;
 use super::{HubError, Store};
+use crate::config::make_private;
 use crate::model::store::{INCOMING, RECORD_FILE, Record};
 
 /// `models/.incoming/NAME`, held by this process.
@@ -23,7 +24,7 @@ impl Incoming {
     /// Takes the place for `name`.
     pub(super) fn open(store: &Store, name: &str) -> Result<Incoming, HubError> {
         let all = store.folder().join(INCOMING);
-        fs::create_dir_all(&all).map_err(at(&all))?;
+        make_private(&all).map_err(at(&all))?;
         // No model's name begins with a dot, so these two stand in nobody's way.
         let path = all.join(format!(".{name}.lock"));
         let lock = File::create(&path).map_err(at(&path))?;
