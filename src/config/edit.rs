@@ -78,11 +78,12 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     };
     std::fs::create_dir_all(folder)?;
     let mut file = new_file(folder)?;
-    file.write_all(content)?;
+    // First, for the old file may be closed to others, and what it is to hold is not theirs either.
     #[cfg(unix)]
     if let Ok(old) = old {
         file.as_file().set_permissions(old.permissions())?;
     }
+    file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(&target)?;
     sync_folder(folder)

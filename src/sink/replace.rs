@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::SinkError;
 use super::error::shown;
+use crate::config::private_options;
 
 /// The largest file that is rewritten: longer than any note, and a moment's work.
 pub const MOST_BYTES: u64 = 16 << 20;
@@ -142,9 +143,17 @@ fn may_write(_path: &Path) -> bool {
 struct Draft(PathBuf);
 
 impl Draft {
+    fn begin(&self, takes_place: bool) -> io::Result<File> {
+        // The old file may be closed to others, and so is this one until it has its permissions.
+        let mut options = match takes_place {
+            true => private_options(),
+            false => OpenOptions::new(),
+        };
+        options.write(true).create_new(true).open(&self.0)
+    }
+
     fn write(&self, content: &[u8], old: Option<&Metadata>, target: &Path) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create_new(true).open(&self.0)?;
+        let mut file = self.begin(old.is_some())?;
         file.write_all(content)?;
         if let Some(old) = old {
             keep_owner(&file, old);
@@ -200,4 +209,33 @@ fn sync(folder: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync(_folder: &Path) -> io::Result<()> {
     Ok(()) // Here the system does so by itself.
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_closed_file_is_closed_while_it_is_written_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("note.md");
+        std::fs::write(&path, "secret").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let draft = Draft(dir.path().join("draft"));
+        let mut file = draft.begin(true).unwrap();
+        file.write_all(b"secret").unwrap();
+        assert_eq!(
+            mode(&draft.0),
+            0o600,
+            "before it has the permissions of the old one"
+        );
+        drop((file, draft));
+        replace(&path, Some(b"secret"), b"new", "draft").unwrap();
+        assert_eq!(
+            (std::fs::read(&path).unwrap(), mode(&path)),
+            (b"new".to_vec(), 0o644)
+        );
+    }
 }
