@@ -74,6 +74,11 @@ pub enum SinkError {
         /// How many names it has.
         links: u64,
     },
+    /// A sidecar that may be any file.
+    #[error(
+        "{0}: it is a link, and what it leads to is not written; remove it, or use another sink"
+    )]
+    Link(String),
     /// It is no text, or one that we cannot write.
     #[error("{path}: {fact}")]
     Encoding {

@@ -44,7 +44,7 @@ impl Held {
                 let exists = read.is_some();
                 (read.unwrap_or_default(), exists)
             }
-            Sink::Sidecar => match replace::read(&sidecar_of(path)) {
+            Sink::Sidecar => match read_sidecar(&sidecar_of(path)) {
                 Ok(content) => (content, true),
                 Err(SinkError::Gone(_)) => (Vec::new(), false),
                 Err(error) => return Err(error),
@@ -207,12 +207,16 @@ impl Held {
             }
             Sink::Sidecar if after.is_empty() => {
                 let sidecar = sidecar_of(&self.path);
-                match replace::read(&sidecar)? == self.content {
+                match read_sidecar(&sidecar)? == self.content {
                     true => replace::remove(&sidecar),
                     false => Err(SinkError::Changed(super::error::shown(&sidecar))),
                 }
             }
-            Sink::Sidecar => replace::replace(&sidecar_of(&self.path), before, after, temporary),
+            Sink::Sidecar => {
+                let sidecar = sidecar_of(&self.path);
+                check_sidecar(&sidecar)?;
+                replace::replace(&sidecar, before, after, temporary)
+            }
             _ => replace::replace(&self.path, before, after, temporary),
         }
     }
@@ -240,6 +244,20 @@ fn uncoloured(tag: String) -> String {
     }
 }
 
+fn read_sidecar(sidecar: &Path) -> Result<Vec<u8>, SinkError> {
+    check_sidecar(sidecar)?;
+    replace::read(sidecar)
+}
+
+/// Refuses a link of a sidecar's name, which any folder of somebody else's may hold: it could lead
+/// to a file that means something else, such as a shell's settings.
+fn check_sidecar(sidecar: &Path) -> Result<(), SinkError> {
+    match sidecar.is_symlink() {
+        true => Err(SinkError::Link(super::error::shown(sidecar))),
+        false => Ok(()),
+    }
+}
+
 /// The sidecar of a file's folder.
 fn sidecar_of(path: &Path) -> PathBuf {
     path.with_file_name(sidecar::FILE_NAME)
@@ -249,4 +267,27 @@ fn sidecar_of(path: &Path) -> PathBuf {
 pub(super) fn draft(path: &Path, temporary: &str) -> PathBuf {
     let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     target.with_file_name(temporary)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sidecar_that_is_a_link_is_neither_read_nor_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = dir.path().join("rc");
+        std::fs::write(&other, "# settings\n").unwrap();
+        let folder = dir.path().join("notes");
+        std::fs::create_dir(&folder).unwrap();
+        let note = folder.join("a.md");
+        let held = Held::read(&note, Sink::Sidecar).unwrap();
+        std::os::unix::fs::symlink(&other, folder.join(sidecar::FILE_NAME)).unwrap();
+        let fault = Held::read(&note, Sink::Sidecar).unwrap_err().to_string();
+        assert!(fault.contains("it is a link"), "{fault}");
+        // It may have come while the tags were found.
+        let after = held.edited(&[], &["x".to_owned()]).unwrap().after;
+        assert!(held.put(&after, ".gliznet-tmp-1").is_err());
+        assert_eq!(std::fs::read(&other).unwrap(), b"# settings\n");
+    }
 }
