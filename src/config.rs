@@ -17,6 +17,7 @@ mod options;
 mod private;
 mod runtime;
 mod sink;
+mod small;
 mod syntax;
 
 pub use edit::{replace, set_model};
@@ -32,6 +33,7 @@ pub use runtime::{
     runtime_folder, temporary_folder, user_number,
 };
 pub use sink::{Sink, UnknownSink};
+pub use small::read_small;
 pub use syntax::toml_fault;
 
 /// The name of the settings file, in the user's folder and in workspaces.
@@ -276,7 +278,7 @@ fn same_file(a: &Path, b: &Path) -> bool {
 }
 
 fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, ConfigError> {
-    match std::fs::read(path) {
+    match read_small(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(cause) => Err(ConfigError::Unreadable {

@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ignore::Match;
-use ignore::gitignore::Gitignore;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use crate::config::read_small;
 
 /// The files with rules, from the most to the least particular.
 pub const RULE_FILES: [&str; 3] = [".gliznetignore", ".ignore", ".gitignore"];
@@ -207,13 +209,26 @@ impl Rules {
             if !file.is_file() {
                 return None;
             }
-            let (rules, fault) = Gitignore::new(&file);
-            if let Some(fault) = fault {
-                tracing::warn!(%fault, "a rule of what to leave out cannot be read");
-            }
-            Some(rules)
+            let fault = |fault: &io::Error| unread(&file, fault);
+            read_rules(folder, &file).inspect_err(fault).ok()
         }))
     }
+}
+
+/// The rules of a file; a line that is none is said, and the others count.
+fn read_rules(folder: &Path, file: &Path) -> io::Result<Gitignore> {
+    let text = String::from_utf8_lossy(&read_small(file)?).into_owned();
+    let mut rules = GitignoreBuilder::new(folder);
+    for line in text.trim_start_matches('\u{feff}').lines() {
+        if let Err(fault) = rules.add_line(Some(file.to_path_buf()), line) {
+            unread(file, &fault);
+        }
+    }
+    rules.build().map_err(io::Error::other)
+}
+
+fn unread(file: &Path, fault: &dyn std::fmt::Display) {
+    tracing::warn!(file = %file.display(), %fault, "a rule of what to leave out cannot be read");
 }
 
 fn names(folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -366,6 +381,14 @@ mod tests {
         let is_root = std::fs::read_dir(&closed).is_ok(); // The superuser may read everything.
         std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).unwrap();
         assert!(is_root || said == [closed]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn rules_without_end_leave_nothing_out() {
+        let dir = folder(&[("a.md", ""), ("b/c.md", ""), ("b/.ignore", "{\nc.md\n")]);
+        std::os::unix::fs::symlink("/proc/self/pagemap", dir.path().join(".gitignore")).unwrap();
+        assert_eq!(walked(dir.path(), &Ignored::new(dir.path())), ["a.md"]);
     }
 
     #[test]

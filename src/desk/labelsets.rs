@@ -318,4 +318,19 @@ mod tests {
             "no label set is called `emotion`; did you mean `emotions`?"
         );
     }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_label_set_that_is_a_pipe_is_not_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let pipe = root.path().join("pipe.toml");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let choice = Choice {
+            labelset: Some(pipe.display().to_string()),
+            ..Choice::default()
+        };
+        let fault = rules(&folders(root.path()), &Shelf::default(), None, &choice).unwrap_err();
+        assert!(fault.to_string().contains("not a file"), "{fault}");
+    }
 }

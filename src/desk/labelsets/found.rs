@@ -78,6 +78,10 @@ pub(in crate::desk) fn toml_of(path: &Path) -> Result<String, RulesError> {
     } else {
         ""
     };
+    // Opening a pipe would wait for somebody to write into it.
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(refuse("not a file; name a file in TOML"));
+    }
     let file =
         File::open(path).map_err(|error| refuse(&format!("cannot be read ({error}){cure}")))?;
     file.take(MOST_BYTES + 1)
