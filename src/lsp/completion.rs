@@ -92,9 +92,10 @@ fn item(
             description: Some(percent(score)),
         }),
         detail: score.map(percent),
+        // No Markdown: an editor would fetch the images of somebody else's label set.
         documentation: label.description.clone().map(|value| {
             Documentation::MarkupContent(MarkupContent {
-                kind: MarkupKind::Markdown,
+                kind: MarkupKind::PlainText,
                 value,
             })
         }),

@@ -39,8 +39,11 @@ impl Session {
         let value = match set.find(&tag.name) {
             Some(label) => self.known(&open, &reading, label).await,
             None => {
-                let nearest = set.nearest(&tag.name).map(|id| &*set.label(id).name);
-                self.shared.traits().words.not_in_set(&tag.name, nearest)
+                // It is shown as code, which only its own mark ends.
+                let nearest = set.nearest(&tag.name);
+                let nearest = nearest.map(|id| set.label(id).name.replace('`', "'"));
+                let words = self.shared.traits().words;
+                words.not_in_set(&plain(&tag.name), nearest.as_deref())
             }
         };
         Ok(Some(Hover {
@@ -57,8 +60,8 @@ impl Session {
         let words = self.shared.traits().words;
         let threshold = percent(reading.threshold(id));
         let mut lines = vec![match reading.score(id) {
-            Some(score) => words.scored(&label.name, &percent(score), &threshold),
-            None => words.not_scored(&label.name),
+            Some(score) => words.scored(&plain(&label.name), &percent(score), &threshold),
+            None => words.not_scored(&plain(&label.name)),
         }];
         let said = reading
             .tagged
@@ -72,11 +75,11 @@ impl Session {
             None => words.written_by_you(),
         });
         if let Some(description) = &label.description {
-            lines.push(description.clone());
+            lines.push(plain(description));
         }
         let glossary = &reading.tagged.answer.model.glossary;
         if let Some(read) = glossary.words_of(reading.labels(), id) {
-            lines.push(words.read_with(&read));
+            lines.push(words.read_with(&plain(&read)));
         }
         let labels = reading.labels().clone();
         let explained = self.shared.desk.explain(text_of(open), labels, id);
@@ -85,7 +88,7 @@ impl Session {
         {
             let sentences = evidence
                 .iter()
-                .map(|found| format!("> {}", found.sentence.trim()));
+                .map(|found| format!("> {}", plain(found.sentence.trim())));
             lines.push(sentences.collect::<Vec<_>>().join("\n>\n"));
         }
         lines.join("\n\n")
@@ -128,4 +131,48 @@ async fn tag_at(open: &Open, at: usize) -> Option<TagPlace> {
     places
         .into_iter()
         .find(|tag| tag.span.start <= at && at <= tag.span.end)
+}
+
+/// A text that is no Markdown: it makes no image, which an editor would fetch from wherever somebody
+/// else's label set or note says, and no link.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '\\' | '[' | '<') {
+            plain.push('\\');
+        }
+        plain.push(c);
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pulldown_cmark::{Event, Parser};
+
+    #[test]
+    fn what_others_wrote_makes_no_image_and_no_link() {
+        for text in [
+            "![x](https://example.org/x.png)",
+            "\\![x](https://example.org/x.png)",
+            "<img src=https://example.org/x.png>",
+            "[x](command:evil) ![x][y]",
+            "<https://example.org>",
+        ] {
+            let shown = plain(text);
+            let events: Vec<Event<'_>> = Parser::new(&shown).collect();
+            let mut words = String::new();
+            for event in &events {
+                match event {
+                    Event::Text(text) => words.push_str(text),
+                    Event::Start(pulldown_cmark::Tag::Paragraph) => {}
+                    Event::End(pulldown_cmark::TagEnd::Paragraph) => {}
+                    other => panic!("{text}: {other:?}"),
+                }
+            }
+            assert_eq!(words, text, "it reads as it was written");
+        }
+        assert_eq!(plain("snake_case, a*b"), "snake_case, a*b");
+    }
 }
