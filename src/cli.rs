@@ -206,6 +206,7 @@ fn choose_tag_keys() {
 /// Says on standard error what failed; `--quiet` does not silence it.
 pub(crate) fn complain(message: impl Display) {
     // Where standard error is gone too, nobody is left to hear of it.
+    let message = telemetry::harmless(&message.to_string());
     let _ = writeln!(anstream::stderr().lock(), "gliznet: {message}");
 }
 
@@ -215,6 +216,7 @@ pub(crate) fn remark(message: impl Display) {
         return;
     }
     // Where standard error is gone too, nobody is left to hear of it.
+    let message = telemetry::harmless(&message.to_string());
     let _ = writeln!(anstream::stderr().lock(), "{message}");
 }
 

@@ -81,6 +81,15 @@ fn filter(verbosity: i8, wanted: Option<&str>) -> (EnvFilter, Option<String>) {
     }
 }
 
+/// A text that a terminal only shows. What is told of files, settings and models holds words of
+/// theirs, and those who wrote them may be strangers.
+pub fn harmless(text: &str) -> String {
+    let turns = |c| matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let acts = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || turns(c);
+    let shown = |c| if acts(c) { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
+}
+
 /// `gliznet: warning: text (field=value, …)`.
 struct Lines;
 
@@ -104,7 +113,8 @@ where
             Level::DEBUG => "debug",
             Level::TRACE => "trace",
         };
-        writeln!(writer, "gliznet: {level}: {parts}")
+        let said = harmless(&parts.to_string());
+        writeln!(writer, "gliznet: {level}: {said}")
     }
 }
 
@@ -179,6 +189,17 @@ mod tests {
     fn a_line_is_what_a_person_reads() {
         let line = logged(0, None, || tracing::warn!(path = "a.md", n = 3, "left out"));
         assert_eq!(line, "gliznet: warning: left out (path=a.md, n=3)\n");
+    }
+
+    #[test]
+    fn no_line_holds_what_a_terminal_would_do() {
+        let odd = "a\u{1b}]0;title\u{7}\u{9b}2J\r\u{202e}b\tc";
+        let line = logged(0, None, || tracing::warn!(path = odd, "{odd}"));
+        assert!(
+            !line.contains(['\u{1b}', '\u{7}', '\u{9b}', '\r', '\u{202e}']),
+            "{line:?}"
+        );
+        assert_eq!(harmless("one\n\ttwo é"), "one\n\ttwo é");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::io::IsTerminal;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::telemetry::harmless;
+
 /// Columns of a full bar.
 const BAR_COLUMNS: usize = 10;
 
@@ -55,7 +57,7 @@ pub(super) fn paragraph(text: &str, indent: usize) -> String {
     let size = crossterm::terminal::size();
     let line = size.map_or(LINE, |(columns, _)| usize::from(columns));
     let columns = line.clamp(NARROWEST, WIDEST).saturating_sub(indent);
-    rows(text, columns).join(&format!("\n{}", " ".repeat(indent)))
+    rows(&harmless(text), columns).join(&format!("\n{}", " ".repeat(indent)))
 }
 
 fn rows(text: &str, columns: usize) -> Vec<String> {

@@ -15,6 +15,7 @@ use crate::desk::name::path_of;
 use crate::desk::protocol::{FindParams, FindResult, FoundRecord, TagsParams, TagsResult};
 use crate::frontmatter::may_be_or_below;
 use crate::label::nearest;
+use crate::telemetry::harmless;
 
 /// So many notes are asked for at once.
 const PAGE: usize = 1_000;
@@ -169,8 +170,8 @@ fn line(note: &FoundRecord) -> String {
     let quiet = Style::new().fg_color(Some(AnsiColor::BrightBlack.into()));
     let path = path_of(&note.uri).unwrap_or_else(|| PathBuf::from(&note.path));
     let tags = note.tags.iter().map(|tag| match tag.origin.as_str() {
-        "suggested" => format!("{quiet}{}?{quiet:#}", tag.tag),
-        _ => tag.tag.clone(),
+        "suggested" => format!("{quiet}{}?{quiet:#}", harmless(&tag.tag)),
+        _ => harmless(&tag.tag),
     });
     let tags: Vec<String> = tags.collect();
     format!("{}  {}", shown(&path), tags.join(" "))

@@ -20,6 +20,7 @@ use super::{Outcome, UsageError, block_on, complain, moment};
 use crate::daemon::{DaemonError, Place, find};
 use crate::desk::name::{path_of, uri_of};
 use crate::learn::journal::{self, Entry, FILE_NAME, Replay};
+use crate::telemetry::harmless;
 
 const FITS: Style = AnsiColor::Green.on_default();
 const FITS_NOT: Style = AnsiColor::Red.on_default();
@@ -175,8 +176,8 @@ fn line(entry: &Entry, now: &jiff::ZonedDateTime) -> String {
     )];
     parts.push(place(entry));
     parts.extend(entry.correction.verdicts().map(|(label, fits)| match fits {
-        true => format!("{FITS}+{label}{FITS:#}"),
-        false => format!("{FITS_NOT}-{label}{FITS_NOT:#}"),
+        true => format!("{FITS}+{}{FITS:#}", harmless(label)),
+        false => format!("{FITS_NOT}-{}{FITS_NOT:#}", harmless(label)),
     }));
     parts.join("  ")
 }
@@ -185,7 +186,7 @@ fn line(entry: &Entry, now: &jiff::ZonedDateTime) -> String {
 fn place(entry: &Entry) -> String {
     let correction = &entry.correction;
     match &correction.document {
-        Some(name) => path_of(name).map_or_else(|| name.clone(), |path| shown(&path)),
+        Some(name) => path_of(name).map_or_else(|| harmless(name), |path| shown(&path)),
         None => {
             let words: Vec<&str> = correction.text.split_whitespace().take(6).collect();
             format!("“{}…”", shown(Path::new(&words.join(" "))))
@@ -246,8 +247,9 @@ fn stat(args: &Stat, data: &Path) -> anyhow::Result<Outcome> {
     for (label, LabelCount { accepted, rejected }) in labels {
         writeln!(
             out,
-            "  {FITS}{accepted:>+6}{FITS:#} {FITS_NOT}{:>6}{FITS_NOT:#}  {label}",
-            format!("-{rejected}")
+            "  {FITS}{accepted:>+6}{FITS:#} {FITS_NOT}{:>6}{FITS_NOT:#}  {}",
+            format!("-{rejected}"),
+            harmless(label)
         )?;
     }
     for fault in &record.faults {

@@ -8,6 +8,7 @@ use super::Outcome;
 use super::watch::{absolute, asked_patiently};
 use crate::daemon::{Place, find_or_start};
 use crate::desk::protocol::{TagsParams, TagsResult};
+use crate::telemetry::harmless;
 
 /// Shows the tags of the watched folders: counts, pairs, unused labels, and tags that are probably one.
 #[derive(Debug, clap::Args)]
@@ -31,7 +32,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         writeln!(out, "{}", serde_json::to_string_pretty(&result)?)?;
         return Ok(Outcome::Done);
     }
-    show(&mut out, &result)?;
+    let mut text = Vec::new();
+    show(&mut text, &result)?;
+    // What stands in notes may be a terminal's commands.
+    write!(out, "{}", harmless(&String::from_utf8_lossy(&text)))?;
     Ok(Outcome::Done)
 }
 

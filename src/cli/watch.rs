@@ -15,6 +15,7 @@ use crate::config::Folders;
 use crate::daemon::{Control, DaemonError, Place, find_or_start};
 use crate::desk::protocol::{FolderRecord, WatchAction, WatchParams, WatchResult};
 use crate::desk::watching::{OPENING, STARTING};
+use crate::telemetry::harmless;
 use crate::watch::QuietHours;
 
 /// How often the daemon is asked how far it is.
@@ -139,7 +140,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         Command::List { json: true } => {
             writeln!(out, "{}", serde_json::to_string_pretty(&result)?)?;
         }
-        _ => show(&mut out, &result)?,
+        _ => {
+            let mut text = Vec::new();
+            show(&mut text, &result)?;
+            write!(out, "{}", harmless(&String::from_utf8_lossy(&text)))?;
+        }
     }
     let has_faults = result.fault.is_some() || result.folders.iter().any(|f| !f.faults.is_empty());
     let fails = matches!(args.command, Command::RunOnce { .. }) && has_faults;

@@ -9,6 +9,7 @@ use anyhow::Context;
 
 use super::tags::{Notes, tags_of, uncounted};
 use super::{Outcome, UsageError, counted};
+use crate::cli::complain;
 use crate::cli::whose::{Whose, tell_uncounted};
 use crate::config::Folders;
 use crate::document::Document;
@@ -49,7 +50,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         note.map(counted)
             .map_err(|error| {
                 n_failed += 1;
-                anstream::eprintln!("gliznet: {error:#}");
+                complain(format_args!("{error:#}"));
             })
             .ok()
     });

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::cli::setup::{ModelArgs, Surroundings};
-use crate::cli::{Outcome, UsageError};
+use crate::cli::{Outcome, UsageError, complain};
 use crate::engine::{Engine, EngineOptions};
 use crate::learn::calibrate::{Draw, draw, samples};
 use crate::learn::dataset::DataSet;
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         let rows = set.cases()?.filter_map(|case| {
             case.map_err(|fault| {
                 faults += 1;
-                anstream::eprintln!("gliznet: {fault}");
+                complain(fault);
             })
             .ok()
         });

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use super::{Here, same_model};
-use crate::cli::Outcome;
+use crate::cli::{Outcome, complain};
 use crate::config;
 use crate::model::store::{ModelSource, Origin};
 use crate::model::{LoadOptions, Model};
@@ -41,10 +41,10 @@ pub(super) fn run(args: &Args, here: &Here) -> anyhow::Result<Outcome> {
             .is_ok_and(|e| same_model(&e, &entry))
     {
         let other = choice.file.display();
-        anstream::eprintln!(
-            "gliznet: but here {other} chooses `{}`; remove its `model` line to follow your own choice",
+        complain(format_args!(
+            "but here {other} chooses `{}`; remove its `model` line to follow your own choice",
             choice.value
-        );
+        ));
     }
     Ok(Outcome::Done)
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use super::{Here, aligned, same_model, size};
-use crate::cli::Outcome;
+use crate::cli::{Outcome, complain};
 use crate::model::store::{Entry, ModelSource, Origin, Summary, Unfinished};
 
 /// Lists the models on this machine; `*` marks the one that tags.
@@ -76,13 +76,13 @@ pub(super) fn run(args: &Args, here: &Here) -> anyhow::Result<Outcome> {
     out.flush()?;
     if let Err(error) = current {
         // Not a failure of `list`: what is here was listed, and this is what to do next.
-        anstream::eprintln!("gliznet: {:#}", anyhow::Error::from(error));
+        complain(format_args!("{:#}", anyhow::Error::from(error)));
     }
     for error in models
         .iter()
         .filter_map(|model| model.summary.as_ref().err())
     {
-        anstream::eprintln!("gliznet: {error}");
+        complain(error);
     }
     let all_good = models.iter().all(|model| model.summary.is_ok());
     Ok(if all_good {

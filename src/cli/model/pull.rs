@@ -8,6 +8,7 @@ use super::{Here, size};
 use crate::cli::{Outcome, UsageError};
 use crate::config;
 use crate::model::hub::{Change, Event, HubError, Patience, Pull, Repository};
+use crate::telemetry::harmless;
 
 /// Fetches a model from the Hugging Face Hub, or goes on with an interrupted fetch.
 ///
@@ -121,6 +122,7 @@ impl Display {
     }
 
     fn line(&self, text: &str) {
+        let text = harmless(text);
         if self.is_terminal {
             self.bar.println(text);
         } else {
