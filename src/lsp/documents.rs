@@ -37,13 +37,16 @@ impl Open {
     }
 }
 
-/// The file that a URI names; none for `untitled:` and the like.
+/// No system has files with longer paths, and each folder above a file is asked for its settings.
+const LONGEST_PATH: usize = if cfg!(windows) { 32_767 } else { 4_096 };
+
+/// The file that a URI names; none for `untitled:` and the like, and where no file can be.
 pub(super) fn path(uri: &Uri) -> Option<PathBuf> {
-    if uri.scheme().as_str().eq_ignore_ascii_case("file") {
-        uri.to_file_path().map(|path| path.into_owned())
-    } else {
-        None
+    if !uri.scheme().as_str().eq_ignore_ascii_case("file") {
+        return None;
     }
+    let path = uri.to_file_path()?;
+    (path.as_os_str().len() <= LONGEST_PATH).then(|| path.into_owned())
 }
 
 /// All that one client has open.
@@ -208,6 +211,9 @@ mod tests {
         for other in ["untitled:Untitled-1", "git:/notes/a.md?x", "http://a/b.md"] {
             assert_eq!(path(&other.parse().unwrap()), None, "{other}");
         }
+        let deep = |folders: usize| format!("file:///{}a.md", "a/".repeat(folders));
+        assert!(path(&deep(1_000).parse().unwrap()).is_some());
+        assert_eq!(path(&deep(20_000).parse().unwrap()), None);
     }
 
     #[test]

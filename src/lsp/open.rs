@@ -30,11 +30,14 @@ pub(super) fn file(uri: &Uri) -> Option<PathBuf> {
 
 /// The path without links. What is not there yet will be in the folder that is.
 fn without_links(path: &Path) -> PathBuf {
-    match (path.canonicalize(), path.parent(), path.file_name()) {
-        (Ok(found), ..) => found,
-        (Err(_), Some(folder), Some(name)) => without_links(folder).join(name),
-        (Err(_), ..) => path.to_path_buf(),
+    if let Ok(found) = path.canonicalize() {
+        return found;
     }
+    let found = path.ancestors().skip(1).find_map(|above| {
+        let found = above.canonicalize().ok()?;
+        Some(found.join(path.strip_prefix(above).ok()?))
+    });
+    found.unwrap_or_else(|| path.to_path_buf())
 }
 
 /// The versions of documents for which the client was asked to apply an edit. It may tell of the
@@ -187,6 +190,10 @@ mod tests {
             let found = file(&uri(&root.join("link").join(name)));
             assert_eq!(found, Some(root.join("notes").join(name)));
         }
+        // However many folders are not there, the stack holds.
+        let deep = root.join("link").join("a/".repeat(20_000));
+        let found = without_links(&deep);
+        assert!(found.starts_with(root.join("notes")) && found.ends_with("a/a"));
     }
 
     #[test]
