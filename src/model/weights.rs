@@ -194,7 +194,13 @@ pub(crate) struct Reader<'a> {
 struct Account {
     taken: BTreeSet<String>,
     faults: Vec<String>,
+    /// Values that were made up for what was not there.
+    zeros: usize,
 }
+
+/// So many values stand in for what is not there, a gigabyte; a config that wants more is not of
+/// these weights.
+const MOST_ZEROS: usize = 1 << 28;
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(weights: &'a Weights, device: &'a Device) -> Reader<'a> {
@@ -247,6 +253,15 @@ impl<'a> Reader<'a> {
         };
         account.faults.push(fault);
         account.taken.insert(name);
+        let size = shape
+            .iter()
+            .try_fold(1, |size: usize, n| size.checked_mul(*n));
+        account.zeros = size.map_or(usize::MAX, |size| account.zeros.saturating_add(size));
+        if account.zeros > MOST_ZEROS {
+            // What the config says may be larger than any memory.
+            let faults = std::mem::take(&mut account.faults);
+            candle_core::bail!("{}; and maybe more", WeightsError::Mismatch(faults));
+        }
         Tensor::zeros(shape, DType::F32, self.device)
     }
 
@@ -342,6 +357,19 @@ mod tests {
             "{message}"
         );
         assert!(!message.contains("`a.w`"), "{message}");
+    }
+
+    #[test]
+    fn what_is_missing_takes_no_memory_that_nobody_has() {
+        let weights = read(&[("a", &[1.0])]).unwrap();
+        for shape in [[1 << 24, 1 << 16], [usize::MAX, 2]] {
+            let reader = Reader::new(&weights, &Device::Cpu);
+            let message = reader.get("a", &shape).unwrap_err().to_string();
+            assert!(
+                message.contains("`a` has shape [1], the config says"),
+                "{message}"
+            );
+        }
     }
 
     #[test]
