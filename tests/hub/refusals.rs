@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
 
-use super::hub_server::Trouble;
+use super::hub_server::{HubServer, Trouble};
 use super::hub_user::{REPO, User, WEIGHTS, tiny};
 
 #[test]
@@ -122,6 +122,22 @@ fn a_token_goes_to_the_hub_and_not_to_the_store_it_redirects_to() {
         assert_eq!(is_store, seen.path.starts_with("/cdn/"));
         assert_eq!(seen.authorization.is_none(), is_store, "{seen:?}");
     }
+}
+
+#[test]
+fn a_token_goes_nowhere_else_with_the_list_of_files_either() {
+    let user = User::new();
+    user.hub.require_token("secret");
+    let other = HubServer::start(REPO, tiny());
+    let elsewhere = format!("{}/api/", other.endpoint());
+    user.hub.trouble(Trouble::Renamed {
+        from: "/api/",
+        to: elsewhere.leak(),
+    });
+    let token = [("HF_TOKEN", "secret")];
+    assert_eq!(user.run_with(&["pull", REPO], &token).code, 0);
+    let seen = other.take_seen();
+    assert!(!seen.is_empty() && seen.iter().all(|seen| seen.authorization.is_none()));
 }
 
 #[test]

@@ -115,15 +115,25 @@ impl Client {
     }
 
     fn try_listing(&self, request: RequestBuilder<WithoutBody>) -> Result<Vec<u8>, Failure> {
+        let mut url = request.uri_ref().map(Uri::to_string).unwrap_or_default();
         let mut response = request
             .config()
             .http_status_as_error(false)
+            .max_redirects(0) // Followed here: the library takes another port for the same place.
             .timeout_connect(Some(self.pull.patience.connect))
             .timeout_per_read(Some(self.pull.patience.silence))
             .build()
             .call()
             .map_err(Failure::of_network)?;
-        let answer = Answer::read(&response);
+        let mut answer = Answer::read(&response);
+        for _ in 0..MOST_REDIRECTS {
+            if !answer.is_redirect() {
+                break;
+            }
+            url = self.redirected(&url, header(&response, "location").unwrap_or_default())?;
+            response = self.request(&url).call().map_err(Failure::of_network)?;
+            answer = Answer::read(&response);
+        }
         if answer.status != 200 {
             return Err(final_or_passing(&self.pull, &answer, &self.pull.endpoint));
         }
@@ -273,12 +283,9 @@ impl Client {
         for _ in 0..MOST_REDIRECTS {
             let is_hub = self.is_hub(&url);
             // Compressed bytes would have another length and another checksum.
-            let mut request = self.agent.get(&url).header("Accept-Encoding", "identity");
+            let mut request = self.request(&url).header("Accept-Encoding", "identity");
             if progress.have > 0 {
                 request = request.header("Range", format!("bytes={}-", progress.have));
-            }
-            if let (true, Some(token)) = (is_hub, &self.pull.token) {
-                request = request.header("Authorization", format!("Bearer {}", token.secret));
             }
             let response = request.call().map_err(Failure::of_network)?;
             let mut answer = Answer::read(&response);
@@ -299,6 +306,17 @@ impl Client {
             url = self.redirected(&url, header(&response, "location").unwrap_or_default())?;
         }
         Err(self.strange(&url, "too many redirects"))
+    }
+
+    /// A request that shows the token to the endpoint, and to nobody else.
+    fn request(&self, url: &str) -> RequestBuilder<WithoutBody> {
+        let request = self.agent.get(url);
+        match &self.pull.token {
+            Some(token) if self.is_hub(url) => {
+                request.header("Authorization", format!("Bearer {}", token.secret))
+            }
+            _ => request,
+        }
     }
 
     fn redirected(&self, from: &str, location: &str) -> Result<String, Failure> {
