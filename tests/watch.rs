@@ -16,6 +16,7 @@ mod watch {
     mod kill;
     mod mounts;
     mod names;
+    mod verdicts;
 }
 
 use std::path::{Path, PathBuf};

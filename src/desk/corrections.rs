@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::{Desk, DeskError, Rules, Tagged, Text};
-use crate::correction::{Correction, CorrectionFault, Said, Shown, Verdicts};
+use crate::correction::{Correction, CorrectionFault, Said, Shown, Verdict, Verdicts};
 use crate::engine::scheduler::Priority;
 use crate::engine::worker::Loading;
 use crate::label::Label;
@@ -167,6 +167,12 @@ impl Desk {
     pub fn accepted_at(&self, document: &str, label: &Label) -> Option<u64> {
         let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
         verdicts.of(document)?.accepted_at(label)
+    }
+
+    /// What holds of a document by what a person said of it; none where nobody said anything.
+    pub fn said_of(&self, document: &str) -> Option<Verdict> {
+        let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+        verdicts.of(document).cloned()
     }
 
     fn renamed(&self, moved: Vec<Moved>) {

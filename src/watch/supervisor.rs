@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
 
@@ -125,7 +126,11 @@ impl Supervisor {
                     Ok(()) => self.look_for_behind(&loading.borrow_and_update().clone()),
                     Err(_) => break, // The worker has ended.
                 },
-                Ok(name) = corrections.recv() => self.corrected(&name),
+                heard = corrections.recv() => match heard {
+                    Ok(name) => self.corrected(&name),
+                    Err(RecvError::Lagged(_)) => self.check_behind(),
+                    Err(RecvError::Closed) => break, // There is no desk any more.
+                },
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -416,15 +421,15 @@ impl Supervisor {
     fn corrected(&mut self, name: &str) {
         let now = self.now();
         let Some(path) = path_of(name) else { return };
-        let Some(mut note) = self.index.get(&path) else {
-            return;
-        };
+        let note = self.index.get(&path);
         let Some(root) = self.root_of(&path) else {
             return;
         };
         if root.queue.is_running(&path) {
-            return; // It is we who heard it.
+            // Its answer may be older than the verdict; where it is not, it is only looked at.
+            return root.push(&path, Urgency::Fresh, now, 1);
         }
+        let Some(mut note) = note else { return };
         root.push(&path, Urgency::Fresh, now, 1);
         note.basis = None;
         self.index.put(&path, note);

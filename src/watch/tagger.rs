@@ -90,13 +90,27 @@ impl CurrentRun {
 
 impl Tagger {
     /// What `fits` of a note would stand on now; none while there is no model.
-    pub(super) fn basis(&self, rules: &InForce) -> Option<Basis> {
+    fn basis(&self, path: &Path, rules: &InForce) -> Option<Basis> {
+        Some(Basis {
+            model: self.model()?,
+            rules: self.print_of(path, rules.print),
+        })
+    }
+
+    /// Tells the model that answers from others; none while there is none.
+    fn model(&self) -> Option<u64> {
         match &*self.desk.loading().borrow() {
-            Loading::Ready(facts) => Some(Basis {
-                model: number(&facts.fingerprint),
-                rules: rules.print,
-            }),
+            Loading::Ready(facts) => Some(number(&facts.fingerprint)),
             _ => None,
+        }
+    }
+
+    /// The number of rules together with what a person said of a note: another verdict makes it
+    /// another one, so that the note is asked about again also where nobody watched it then.
+    fn print_of(&self, path: &Path, print: u64) -> u64 {
+        match self.desk.said_of(&uri_of(path)) {
+            Some(said) => number(&format!("{print} {said:?}")),
+            None => print,
         }
     }
 
@@ -129,6 +143,8 @@ impl Tagger {
             }
         };
         self.record(&job.path, &opened, &rules).await;
+        // Before it is asked about: a verdict that comes meanwhile may be too late for the answer.
+        let print = self.print_of(&job.path, rules.print);
         let tagged = match self.ask(&job.path, &opened.text, &rules).await {
             Ok(tagged) => tagged,
             Err(Outcome::Stuck(fault)) => {
@@ -146,7 +162,7 @@ impl Tagger {
         let answer = Answer {
             basis: Some(Basis {
                 model: number(&tagged.answer.model.fingerprint),
-                rules: rules.print,
+                rules: print,
             }),
             fits: tagged.tags.iter().map(|tag| fit(tag, said(tag))).collect(),
             fault: None,
@@ -222,7 +238,7 @@ impl Tagger {
             verdict = said(rules.sink, known, &text, &provenance, rules, job.crowd);
         }
         let is_up_to_date = |note: &Note| match &rules {
-            Ok(rules) => note.basis.is_some() && note.basis == self.basis(rules),
+            Ok(rules) => note.basis.is_some() && note.basis == self.basis(path, rules),
             Err(_) => note.basis.is_none(),
         };
         let is_same = !has_changed

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Tagger;
 use crate::watch::index::below;
-use crate::watch::note::Note;
+use crate::watch::note::{Basis, Note};
 use crate::watch::roots::Folder;
 use crate::watch::search::is_same;
 
@@ -39,11 +39,9 @@ impl Tagger {
                 return Vec::new();
             }
             let of_dir = self.rules.of(folder, &dir);
-            rules.insert(
-                dir,
-                of_dir.ok().map(|rules| (rules.print, self.basis(&rules))),
-            );
+            rules.insert(dir, of_dir.ok().map(|rules| rules.print));
         }
+        let model = self.model();
         let machine = self.ledger.as_ref().ok();
         let machine = machine.and_then(|ledger| ledger.machine_tags().ok());
         let notes = self.index.notes();
@@ -65,12 +63,16 @@ impl Tagger {
             if note.fault.is_some() && note.basis.is_none() {
                 return false; // It could not even be read.
             }
-            match path.parent().and_then(|dir| rules.get(dir)) {
-                Some(Some((_, Some(basis)))) => note.basis != Some(*basis),
+            let Some(print) = path.parent().and_then(|dir| rules.get(dir)) else {
+                return false;
+            };
+            let now = print.map(|print| self.print_of(path, print));
+            match (note.basis, now, model) {
+                (basis, Some(rules), Some(model)) => basis != Some(Basis { model, rules }),
                 // While there is no model, it may be the one that was asked before.
-                Some(Some((print, None))) => note.basis.is_some_and(|basis| basis.rules != *print),
-                Some(None) => note.basis.is_some(),
-                None => false,
+                (Some(basis), Some(rules), None) => basis.rules != rules,
+                (None, Some(_), None) => false,
+                (basis, None, _) => basis.is_some(),
             }
         };
         below(&notes, &folder.path)
