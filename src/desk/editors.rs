@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::broadcast;
+
 use crate::frontmatter::Edit;
 
 /// What comes of asking an editor to change a text: whether it did, or why it could not be asked.
@@ -30,10 +32,25 @@ pub trait Editor: Send + Sync {
     fn apply(&self, path: &Path, version: i32, edits: Vec<Edit>, what: String) -> Applied;
 }
 
+/// A file that no editor has open any more, and the text that the last one had, where it said.
+pub type Closed = (Arc<Path>, Option<Arc<str>>);
+
+/// So many files that were closed are kept for who is slow to hear of them.
+const KEPT_NEWS: usize = 64;
+
 /// All editors, by what they have open.
-#[derive(Default)]
 pub struct Editors {
     open: Mutex<HashMap<PathBuf, Vec<Arc<dyn Editor>>>>,
+    closed: broadcast::Sender<Closed>,
+}
+
+impl Default for Editors {
+    fn default() -> Editors {
+        Editors {
+            open: Mutex::default(),
+            closed: broadcast::Sender::new(KEPT_NEWS),
+        }
+    }
 }
 
 impl Editors {
@@ -46,15 +63,21 @@ impl Editors {
         }
     }
 
-    /// An editor has closed a file.
-    pub fn closed(&self, path: &Path, editor: &Arc<dyn Editor>) {
+    /// An editor has closed a file, in which it had this text last.
+    pub fn closed(&self, path: &Path, editor: &Arc<dyn Editor>, text: Option<Arc<str>>) {
         let mut open = self.lock();
         if let Some(editors) = open.get_mut(path) {
             editors.retain(|known| !is_one(known, editor));
             if editors.is_empty() {
                 open.remove(path);
+                let _ = self.closed.send((path.into(), text)); // Nobody may listen.
             }
         }
+    }
+
+    /// The files that are closed from now on, by the last editor that has each.
+    pub fn closings(&self) -> broadcast::Receiver<Closed> {
+        self.closed.subscribe()
     }
 
     /// An editor is gone.
@@ -105,13 +128,19 @@ mod tests {
         editors.opened(path, &one);
         editors.opened(path, &two);
         editors.opened(path, &two);
-        editors.closed(path, &two);
+        let mut closings = editors.closings();
+        editors.closed(path, &two, None);
         assert!(
             editors
                 .of(path)
                 .is_some_and(|editor| Arc::ptr_eq(&editor, &one))
         );
         editors.opened(Path::new("/n/b.md"), &two);
+        assert!(closings.try_recv().is_err());
+        editors.closed(path, &one, Some("a".into()));
+        let (closed, text) = closings.try_recv().unwrap();
+        assert_eq!((&*closed, text.as_deref()), (path, Some("a")));
+        editors.opened(path, &one);
         editors.left(&one);
         assert!(editors.of(path).is_none());
         assert!(editors.of(Path::new("/n/b.md")).is_some());

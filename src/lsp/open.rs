@@ -103,7 +103,7 @@ impl Held {
 impl Shared {
     /// The client has opened a document.
     pub(super) fn hold(self: &Arc<Shared>, uri: &Uri) {
-        self.let_go(uri); // It may be opened a second time.
+        self.release(uri, None); // It may be opened a second time.
         if let Some(path) = file(uri) {
             self.held.hold(uri, &path);
             let editor: Arc<dyn Editor> = Arc::clone(self) as Arc<dyn Editor>;
@@ -113,15 +113,22 @@ impl Shared {
 
     /// The client has closed a document.
     pub(super) fn let_go(self: &Arc<Shared>, uri: &Uri) {
+        let text = self.documents().get(uri).map(|open| Arc::clone(&open.text));
+        self.release(uri, text);
+    }
+
+    fn release(self: &Arc<Shared>, uri: &Uri, text: Option<Arc<str>>) {
         self.edited.forget(uri); // Versions come again.
         if let Some(path) = self.held.let_go(uri) {
             let editor: Arc<dyn Editor> = Arc::clone(self) as Arc<dyn Editor>;
-            self.desk.editors.closed(&path, &editor);
+            self.desk.editors.closed(&path, &editor, text);
         }
     }
 
     /// The client is gone.
     pub(super) fn let_all_go(self: &Arc<Shared>) {
+        let all: Vec<Uri> = self.held.lock().keys().cloned().collect();
+        all.iter().for_each(|uri| self.let_go(uri));
         let editor: Arc<dyn Editor> = Arc::clone(self) as Arc<dyn Editor>;
         self.desk.editors.left(&editor);
     }

@@ -147,8 +147,8 @@ impl Shared {
                 if let Some(params) = params(request) {
                     let params: DidCloseTextDocumentParams = params;
                     let uri = params.text_document.uri;
+                    self.let_go(&uri); // With the text that it has still.
                     self.documents().close(&uri);
-                    self.let_go(&uri);
                     if self.suggestions.forget(&uri) {
                         let shared = Arc::clone(self);
                         tokio::spawn(async move { shared.unmark(uri).await });

@@ -7,6 +7,7 @@
 
 mod names;
 mod open;
+mod unsaved;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ use super::{ContentHash, Run, Sink, SinkError, Wish, replace};
 use crate::frontmatter::Edit;
 use crate::lines::{Durability, Lines};
 
+use unsaved::AllUnsaved;
+
 pub(super) use open::{Open, Wanted};
 
 /// The ledger's name in the data folder.
@@ -30,6 +33,7 @@ pub const FILE_NAME: &str = "runs.jsonl";
 #[derive(Debug)]
 pub struct Ledger {
     inner: Mutex<Inner>,
+    unsaved: Mutex<AllUnsaved>,
 }
 
 #[derive(Debug)]
@@ -112,6 +116,7 @@ impl Ledger {
                 faults: Vec::new(),
                 has_foreign_news: false,
             }),
+            unsaved: Mutex::default(),
         };
         let faults = ledger.locked(|open| Ok(std::mem::take(open.faults)))?;
         Ok((ledger, faults))
@@ -180,12 +185,13 @@ impl Ledger {
     }
 
     /// What is to be done to a file whose text is open in an editor, which should do it itself.
-    /// The wish's hash is not looked at.
+    /// The wish's hash is of the file as it is meanwhile.
     ///
     /// # Errors
     /// The text cannot be given its tags.
     pub fn change(&self, run: &Run, wish: &Wish<'_>, text: &str) -> Result<Change, SinkError> {
         let held = Held::of_text(&canonical(wish.path), text);
+        self.given(&held.path, wish.seen, None);
         self.locked(|open| {
             let mut wanted = open.wanted(&held, run, wish)?;
             Ok(Change {
@@ -209,15 +215,17 @@ impl Ledger {
         change: &Change,
     ) -> Result<Applied, SinkError> {
         let held = Held::of_text(&canonical(wish.path), text);
-        self.locked(|open| {
+        let write = self.locked(|open| {
             let write = open.begin(run, &held, &change.wanted, Vec::new(), String::new())?;
             open.append(
                 vec![Record::Outcome { write, done: true }],
                 Durability::Synced,
             )?;
-            Ok(Applied {
-                after: ContentHash::of(&change.wanted.edited.after),
-            })
+            Ok(write)
+        })?;
+        self.given(&held.path, wish.seen, Some((write, &change.wanted)));
+        Ok(Applied {
+            after: ContentHash::of(&change.wanted.edited.after),
         })
     }
 

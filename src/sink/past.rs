@@ -2,6 +2,8 @@
 //!
 //! Invariant: a write counts only once its outcome is known; the same records give the same past.
 //! Pure: reads no files, not even the ledger's own.
+//!
+//! Length: every kind of record has its few lines in one match, and what is asked is about the sum.
 
 mod tags;
 
@@ -156,6 +158,20 @@ impl Past {
                 for tag in &tags {
                     self.files[file].tags.forget(tag, sink);
                 }
+            }
+            Record::Unsaved {
+                path,
+                writes,
+                added,
+                removed,
+            } => {
+                for write in writes {
+                    if let Some(write) = self.writes.get_mut(&write) {
+                        write.is_over = true;
+                    }
+                }
+                let file = self.file(&path.into_path());
+                self.files[file].tags.unsaved(&added, removed);
             }
             Record::Gone { path, content } => {
                 if let Some(file) = self.by_path.get(&path.into_path()) {

@@ -16,8 +16,10 @@ pub(super) const VERSION: u32 = 1;
 const SUMMARY_VERSION: u32 = 2;
 /// The version of records of what is gone though nobody took it out.
 const LOSS_VERSION: u32 = 3;
-/// The version of records of what is there again; the newest.
+/// The version of records of what is there again.
 const BACK_VERSION: u32 = 4;
+/// The version of records of what an editor did not save; the newest.
+const UNSAVED_VERSION: u32 = 5;
 
 /// Who wanted a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +68,16 @@ pub(super) enum Record {
         path: Lossless,
         sink: Sink,
         tags: Vec<String>,
+    },
+    /// An editor was given these writes and closed the file without saving them, so that these tags
+    /// never came there and never went.
+    Unsaved {
+        path: Lossless,
+        writes: Vec<u64>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        added: Vec<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        removed: Vec<String>,
     },
     /// There is no such file any more: what comes under its name is another.
     Gone {
@@ -221,6 +233,7 @@ impl Record {
             Record::Pruned { .. } | Record::File(_) => SUMMARY_VERSION,
             Record::Lost { .. } | Record::Gone { .. } => LOSS_VERSION,
             Record::Back { .. } => BACK_VERSION,
+            Record::Unsaved { .. } => UNSAVED_VERSION,
             _ => VERSION,
         };
         let line = Line {
@@ -240,11 +253,11 @@ pub(super) fn parse(line: &[u8]) -> Result<Record, String> {
         v: u32,
     }
     match serde_json::from_slice::<Line<Record>>(line) {
-        Ok(line) if line.v <= BACK_VERSION => Ok(line.record),
+        Ok(line) if line.v <= UNSAVED_VERSION => Ok(line.record),
         result => {
             let version = serde_json::from_slice::<Version>(line).ok();
             Err(match (version, result) {
-                (Some(Version { v }), _) if v > BACK_VERSION => {
+                (Some(Version { v }), _) if v > UNSAVED_VERSION => {
                     format!("written by a newer gliznet (version {v}); it is kept, but not read")
                 }
                 (_, Err(error)) => format!("not a record ({error}); it is kept, but not read"),

@@ -101,6 +101,7 @@ impl Supervisor {
         }
         let mut loading = self.tagger.desk.loading();
         let mut corrections = self.tagger.desk.corrections();
+        let mut closings = self.tagger.desk.editors.closings();
         loop {
             self.tick();
             let pause = self.next().saturating_sub(self.now());
@@ -131,6 +132,7 @@ impl Supervisor {
                     Err(RecvError::Lagged(_)) => self.check_behind(),
                     Err(RecvError::Closed) => break, // There is no desk any more.
                 },
+                Ok((path, text)) = closings.recv() => self.closed(&path, text.as_deref()),
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -433,6 +435,20 @@ impl Supervisor {
         root.push(&path, Urgency::Fresh, now, 1);
         note.basis = None;
         self.index.put(&path, note);
+    }
+
+    /// No editor has a note open any more. What it was given may not be in the file.
+    fn closed(&mut self, path: &Path, text: Option<&str>) {
+        let now = self.now();
+        if let Some(text) = text {
+            self.tagger.closed(path, text);
+        }
+        let is_known = self.index.notes().contains_key(path);
+        if let Some(root) = self.root_of(path).filter(|_| is_known) {
+            // It may just be saved.
+            let earliest = now + root.window();
+            root.push(path, Urgency::Behind, earliest, 1);
+        }
     }
 
     fn look_for_behind(&mut self, loading: &Loading) {

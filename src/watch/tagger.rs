@@ -220,6 +220,14 @@ impl Tagger {
         };
         let dir = path.parent().unwrap_or(Path::new("/"));
         let rules = self.rules.of(folder, dir);
+        let is_open = self.desk.editors.of(path).is_some();
+        let is_left_unsaved = self.ledger.as_ref().is_ok_and(|ledger| {
+            let is_left = ledger.is_left_unsaved(path, text.content, is_open);
+            is_left.unwrap_or_else(|error| {
+                tracing::warn!(%error, "that an editor did not save its tags was not recorded");
+                true
+            })
+        });
         let provenance = match &self.ledger {
             Ok(ledger) => ledger.provenance(path),
             Err(_) => Ok(Provenance::default()),
@@ -242,6 +250,7 @@ impl Tagger {
             Err(_) => note.basis.is_none(),
         };
         let is_same = !has_changed
+            && !is_left_unsaved
             && known
                 .as_ref()
                 .is_some_and(|note| note.fault.is_none() && is_up_to_date(note));
@@ -509,6 +518,13 @@ impl Tagger {
             && let Err(error) = ledger.moved(from, to)
         {
             tracing::warn!(%error, "a note has another name, and not all that is known followed");
+        }
+    }
+
+    /// The last editor that had a note has closed it, with this text.
+    pub(super) fn closed(&self, path: &Path, text: &str) {
+        if let Ok(ledger) = &self.ledger {
+            ledger.closed(path, text);
         }
     }
 

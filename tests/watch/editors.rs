@@ -120,6 +120,60 @@ fn an_editor_that_takes_no_edit_keeps_its_note_and_is_not_written_under() {
     user.until_tagged("a.md");
 }
 
+/// A note with settings of its own, open in an editor that has taken its tags and has not saved it.
+fn tagged_unsaved(user: &User) -> (Editor, String) {
+    let text = "---\ntitle: Roses\n---\nRoses want pruning.\n";
+    user.write("a.md", text);
+    let mut editor = editor(user);
+    editor.open(&uri(user, "a.md"), text);
+    user.watch(&["--sink", "frontmatter"]);
+    let (id, _) = editor.asked("workspace/applyEdit");
+    editor.reply(&id, json!({ "applied": true }));
+    let tagged = text.replace("Roses\n---", "Roses\ntags: [garden, tax]\n---");
+    editor.replace(&uri(user, "a.md"), 2, &tagged);
+    user.settled();
+    assert_eq!(user.read("a.md"), text);
+    (editor, text.to_owned())
+}
+
+fn close(editor: &mut Editor, user: &User, name: &str) {
+    let closed = json!({ "textDocument": { "uri": uri(user, name) } });
+    editor.notify("textDocument/didClose", closed);
+}
+
+#[test]
+fn tags_that_an_editor_did_not_save_are_put_into_the_file_when_it_is_closed() {
+    let user = User::new();
+    let (mut editor, text) = tagged_unsaved(&user);
+    close(&mut editor, &user, "a.md");
+    user.until_tagged("a.md");
+    user.settled();
+    let tagged = user.read("a.md");
+    assert!(
+        tagged.contains("- garden") && tagged.contains("- tax"),
+        "{tagged}"
+    );
+    let (shown, code) = user.home.run(&["undo", "--since", "1970-01-02"]);
+    assert_eq!((user.read("a.md"), code), (text, 0), "{shown}");
+}
+
+#[test]
+fn tags_that_a_person_took_out_of_an_open_note_stay_out_though_it_was_not_saved() {
+    let user = User::new();
+    let (mut editor, text) = tagged_unsaved(&user);
+    let without = text.replace("Roses\n---", "Roses\ntags: [tax]\n---");
+    editor.replace(&uri(&user, "a.md"), 3, &without);
+    close(&mut editor, &user, "a.md");
+    user.until_tagged("a.md");
+    user.write("a.md", &(user.read("a.md") + "They want compost.\n"));
+    user.settled();
+    let tagged = user.read("a.md");
+    assert!(
+        tagged.contains("- tax") && !tagged.contains("- garden"),
+        "{tagged}"
+    );
+}
+
 #[test]
 fn what_was_rejected_in_an_editor_stays_so_under_another_name_after_a_restart() {
     let user = User::new();

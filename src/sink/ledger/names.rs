@@ -24,6 +24,7 @@ impl Ledger {
         if from == to {
             return Ok(());
         }
+        self.carry_unsaved(&from, &to);
         self.locked(|open| {
             let replaced = open.past.below(&to).map(|(path, _)| (path.clone(), None));
             let replaced = replaced

@@ -73,6 +73,17 @@ impl Tags {
         self.machine.retain(|other| !is_it(other));
     }
 
+    /// What an editor was given came to nothing: the file's own text was never changed.
+    pub(super) fn unsaved(&mut self, added: &[String], removed: Vec<String>) {
+        for tag in added {
+            self.forget(tag, Sink::Frontmatter);
+        }
+        for tag in removed {
+            self.forget(&tag, Sink::Frontmatter);
+            self.machine.push((Sink::Frontmatter, tag));
+        }
+    }
+
     /// A person has taken a tag out, as a run found that began at `begun`.
     pub(super) fn withdraw(&mut self, tag: String, sink: Sink, begun: u64) {
         self.hear(&tag, begun);
