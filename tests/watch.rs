@@ -282,6 +282,19 @@ fn a_restart_asks_no_model_and_reads_only_what_changed() {
 }
 
 #[test]
+fn a_place_for_tags_that_is_chosen_while_the_daemon_starts_is_written_to_and_waited_for() {
+    let user = User::new();
+    user.write("a.md", "Roses want pruning.\n");
+    user.watch(&[]);
+    user.settled();
+    user.home.run(&["stop"]);
+    user.watch(&["--sink", "frontmatter"]);
+    user.settled();
+    let text = user.read("a.md");
+    assert!(text.contains("- garden"), "{text}");
+}
+
+#[test]
 fn what_is_left_out_is_left_out_and_odd_names_are_not() {
     use std::os::unix::ffi::OsStrExt;
     let user = User::new();

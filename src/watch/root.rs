@@ -71,6 +71,8 @@ pub(super) struct Root {
     was_looked_at: bool,
     /// How many searches for what is behind run.
     pub(super) surveys: usize,
+    /// Which notes are behind is not known yet, because the model is still being loaded.
+    pub(super) is_unsure: bool,
     /// The folder's own number, which changes when another disk is there.
     pub(super) identity: Option<(u64, u64)>,
 }
@@ -111,6 +113,7 @@ impl Root {
             is_once: false,
             was_looked_at: false,
             surveys: 0,
+            is_unsure: true,
             identity: None,
             folder: Arc::new(folder),
         }
@@ -297,7 +300,7 @@ impl Root {
         waiting + self.queue.running() + self.events.held() == 0
             && !self.is_looking()
             && self.surveys == 0
-            && (!self.is_once || self.was_looked_at)
+            && (!self.is_once || (self.was_looked_at && !self.is_unsure))
             && (polls || self.due.is_none())
     }
 
@@ -404,6 +407,19 @@ mod tests {
         assert!(!root.is_working(0) && root.state(0) == "paused");
         root.is_once = true;
         assert!(root.is_working(0));
+    }
+
+    #[test]
+    fn who_is_to_be_brought_up_to_date_waits_for_the_model_and_nobody_else_does() {
+        let mut root = root();
+        assert!(root.is_idle() && root.is_unsure);
+        let all = root.folder.path.clone();
+        root.once(at(0));
+        assert!(root.next_look(at(0)).is_some());
+        root.looked(&all, at(1));
+        assert!(!root.is_idle() && root.view(0).is_busy);
+        root.is_unsure = false;
+        assert!(root.is_idle() && !root.view(0).is_busy);
     }
 
     #[test]

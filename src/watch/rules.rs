@@ -40,9 +40,18 @@ pub(super) struct RuleBook {
 #[derive(Default)]
 struct State {
     /// By watched folder and the folder in it.
-    known: HashMap<(PathBuf, PathBuf), Result<Arc<InForce>, String>>,
+    known: HashMap<(PathBuf, PathBuf), Known>,
     /// The files outside the watched folders that they came from, as they were then.
     sources: BTreeMap<PathBuf, Option<(SystemTime, u64)>>,
+    /// How often all was forgotten.
+    epoch: u64,
+}
+
+/// What was read for a folder in a watched folder.
+struct Known {
+    /// The watched folder, as it was to be watched then.
+    folder: Folder,
+    rules: Result<Arc<InForce>, String>,
 }
 
 impl RuleBook {
@@ -61,9 +70,15 @@ impl RuleBook {
     /// What holds in `dir`, a folder in `folder` or that itself; or why nothing does.
     pub(super) fn of(&self, folder: &Folder, dir: &Path) -> Result<Arc<InForce>, String> {
         let key = (folder.path.clone(), dir.to_path_buf());
-        if let Some(known) = self.lock().known.get(&key) {
-            return known.clone();
-        }
+        let epoch = {
+            let state = self.lock();
+            let known = state.known.get(&key);
+            // Whoever is still at work for the folder as it was before reads for it as it was.
+            if let Some(known) = known.filter(|known| known.folder == *folder) {
+                return known.rules.clone();
+            }
+            state.epoch
+        };
         let choice = choice(&self.folders, folder, dir);
         let mut sources = BTreeMap::new();
         let read = choice.and_then(|(choice, sink)| {
@@ -81,14 +96,22 @@ impl RuleBook {
             Ok(Arc::new(InForce { rules, sink, print }))
         });
         let state = &mut *self.lock();
-        state.sources.extend(sources);
-        state.known.insert(key, read.clone());
+        // What was forgotten while it was read is not known again by this.
+        if state.epoch == epoch {
+            state.sources.extend(sources);
+            let (folder, rules) = (folder.clone(), read.clone());
+            state.known.insert(key, Known { folder, rules });
+        }
         read
     }
 
     /// Reads all rules again when they are asked for.
     pub(super) fn forget(&self) {
-        *self.lock() = State::default();
+        let state = &mut *self.lock();
+        *state = State {
+            epoch: state.epoch + 1,
+            ..State::default()
+        };
     }
 
     /// Looks at the files outside the watched folders; says whether one has changed, and then all
@@ -109,7 +132,7 @@ impl RuleBook {
         // Their order is made by the set below.
         let faults = known
             .filter(|((root, _), _)| root == folder)
-            .filter_map(|(_, rules)| rules.as_ref().err().cloned());
+            .filter_map(|(_, known)| known.rules.as_ref().err().cloned());
         let faults: BTreeSet<String> = faults.collect();
         faults.into_iter().collect()
     }
@@ -117,7 +140,7 @@ impl RuleBook {
     /// What the labels that hold somewhere are also called.
     pub(super) fn aliases(&self) -> Aliases {
         let state = self.lock();
-        let sets = state.known.values().flatten();
+        let sets = state.known.values().flat_map(|known| &known.rules);
         Aliases::of(sets.map(|rules| &*rules.rules.labels))
     }
 
@@ -125,7 +148,7 @@ impl RuleBook {
     pub(super) fn labels(&self) -> BTreeSet<String> {
         let state = self.lock();
         let mut labels = BTreeSet::new();
-        for rules in state.known.values().flatten() {
+        for rules in state.known.values().flat_map(|known| &known.rules) {
             let set = &rules.rules.labels;
             labels.extend(set.labels().iter().map(|label| label.name.clone()));
         }
@@ -188,6 +211,49 @@ pub(super) fn number(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::EngineOptions;
+    use crate::engine::scheduler::Limits;
+    use crate::engine::worker::{Worker, WorkerOptions};
+
+    /// Rules of a user with settings below `root`, whose model cannot be loaded.
+    fn book(root: &Path) -> RuleBook {
+        let folders = Folders {
+            config: root.join("config"),
+            data: root.join("data"),
+            cache: root.join("cache"),
+        };
+        let options = WorkerOptions {
+            engine: EngineOptions::default(),
+            limits: Limits {
+                interactive: 1,
+                bulk: 1,
+            },
+            cache: None,
+        };
+        let worker = Worker::start(options, || Err("no checkpoint".to_owned())).unwrap();
+        let desk = Desk::new(worker, folders.clone(), String::new());
+        RuleBook::new(Arc::new(desk), folders)
+    }
+
+    #[test]
+    fn what_was_read_for_a_folder_as_it_was_does_not_hold_for_it_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let (book, dir) = (book(root.path()), root.path().join("notes"));
+        let suggests = Folder {
+            labelset: Some("gtd".to_owned()),
+            ..Folder::new(dir.clone())
+        };
+        let writes = Folder {
+            sink: Sink::Frontmatter,
+            ..suggests.clone()
+        };
+        book.forget(); // The folder is to be written from now on, and a task knew it before.
+        let before = book.of(&suggests, &dir).unwrap();
+        let now = book.of(&writes, &dir).unwrap();
+        assert_eq!((before.sink, now.sink), (Sink::Suggest, Sink::Frontmatter));
+        assert_ne!(before.print, now.print);
+        assert!(Arc::ptr_eq(&now, &book.of(&writes, &dir).unwrap()));
+    }
 
     #[test]
     fn settings_below_a_watched_folder_say_where_its_tags_go_but_never_that_it_is_written() {

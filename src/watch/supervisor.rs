@@ -44,8 +44,8 @@ const GULP: usize = 1_024;
 enum News {
     Looked(PathBuf, Box<Seen>),
     Ran(PathBuf, Job, Outcome),
-    /// Notes of a folder that are to be tagged again.
-    Behind(PathBuf, Vec<PathBuf>),
+    /// Notes of a folder that are to be tagged again, and whether all that are behind were known.
+    Behind(PathBuf, Vec<PathBuf>, bool),
 }
 
 /// What happens to the folders.
@@ -95,11 +95,12 @@ impl Supervisor {
         folders: Vec<Folder>,
         once: Vec<Option<PathBuf>>,
     ) {
+        // Listened to before the first look: a model that comes in between is heard of.
+        let mut loading = self.tagger.desk.loading();
         self.set_folders(folders);
         for folder in once {
             self.run_once(folder.as_deref());
         }
-        let mut loading = self.tagger.desk.loading();
         let mut corrections = self.tagger.desk.corrections();
         let mut closings = self.tagger.desk.editors.closings();
         loop {
@@ -330,7 +331,7 @@ impl Supervisor {
         match news {
             News::Looked(root, seen) => self.looked(&root, *seen),
             News::Ran(root, job, outcome) => self.ran(&root, job, outcome),
-            News::Behind(root, paths) => {
+            News::Behind(root, paths, is_all) => {
                 let now = self.now();
                 if let Some(root) = self
                     .roots
@@ -338,6 +339,7 @@ impl Supervisor {
                     .find(|known| known.folder.path == root)
                 {
                     root.surveys = root.surveys.saturating_sub(1);
+                    root.is_unsure &= !is_all;
                     for path in paths {
                         // They need not have changed, so they are no crowd.
                         root.push(&path, Urgency::Behind, now, 1);
@@ -452,8 +454,13 @@ impl Supervisor {
     }
 
     fn look_for_behind(&mut self, loading: &Loading) {
-        if let Loading::Ready(_) = loading {
-            self.check_behind();
+        match loading {
+            Loading::Ready(_) => self.check_behind(),
+            Loading::Failed(_) => self
+                .roots
+                .iter_mut()
+                .for_each(|root| root.is_unsure = false),
+            Loading::Underway => {}
         }
     }
 
@@ -470,8 +477,10 @@ impl Supervisor {
         let (folder, tagger) = (Arc::clone(&root.folder), Arc::clone(&self.tagger));
         let cancelled = Arc::clone(&root.cancelled);
         self.tasks.spawn_blocking(move || {
+            // Without a model nobody knows which notes another one has tagged.
+            let is_all = !matches!(*tagger.desk.loading().borrow(), Loading::Underway);
             let paths = tagger.behind(&folder, &cancelled);
-            News::Behind(folder.path.clone(), paths)
+            News::Behind(folder.path.clone(), paths, is_all)
         });
     }
 
