@@ -1,7 +1,7 @@
 //! The notes of a folder, and the tags that they already have.
 //!
-//! Invariant: hidden files and what `.gitignore` and `.ignore` name are left out, and so is what has
-//! the name of a note and is no text, which is said; nothing is written.
+//! Invariant: hidden files and what `.gliznetignore`, `.ignore` and `.gitignore` name are left out, and
+//! so is what has the name of a note and is no text, which is said; nothing is written.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,6 +52,7 @@ impl Notes {
         }
         let walk = ignore::WalkBuilder::new(dir)
             .require_git(false)
+            .add_custom_ignore_filename(".gliznetignore")
             .sort_by_file_name(std::cmp::Ord::cmp)
             .build();
         Ok(Notes { walk })
@@ -86,5 +87,31 @@ impl Iterator for Notes {
                 },
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_any_file_of_rules_names_is_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            (".gliznetignore", "diary/\n"),
+            (".ignore", "old.md\n"),
+            (".gitignore", "drafts/\n"),
+            ("a.md", "Roses.\n"),
+            ("diary/b.md", "Secret.\n"),
+            ("drafts/c.md", "Later.\n"),
+            ("old.md", "Then.\n"),
+        ] {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let notes = Notes::new(dir.path()).unwrap();
+        let paths: Vec<PathBuf> = notes.map(|note| note.unwrap().0).collect();
+        assert_eq!(paths, [dir.path().join("a.md")]);
     }
 }

@@ -18,7 +18,7 @@ use crate::label::derive::{self, DeriveOptions, Derived};
 /// Derives a label set from the tags that a folder of notes already uses, with counts.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The folder; hidden files and what `.gitignore` and `.ignore` name are left out.
+    /// The folder; hidden files and what `.gliznetignore`, `.ignore` and `.gitignore` name are left out.
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// Leave out tags that fewer notes have.

@@ -41,7 +41,7 @@ Examples:
   gliznet train from-vault notes/ --labelset mine.toml"
 )]
 pub(super) struct Args {
-    /// The folder; hidden files and what `.gitignore` and `.ignore` name are left out
+    /// The folder; hidden files and what `.gliznetignore`, `.ignore` and `.gitignore` name are left out
     #[arg(value_name = "DIR")]
     dir: PathBuf,
 
