@@ -58,6 +58,43 @@ fn status_and_doctor_never_start_a_daemon() {
 }
 
 #[test]
+fn who_chooses_another_model_is_told_that_the_daemon_keeps_its_own() {
+    let home = Home::new(&LABELS);
+    let choose = ["model", "use", "gliznet-minilm-l6"];
+    let told = |shown: &str| shown.contains("`gliznet stop`, and the next start takes this one");
+    let (shown, code) = home.run(&choose);
+    assert!(code == 0 && !told(&shown), "{shown}");
+    let mut editor = home.editor();
+    editor.initialize(json!({}));
+    let (shown, code) = home.run(&choose);
+    assert!(code == 0 && told(&shown), "{shown}");
+    assert_eq!(editor.quit(), 0);
+}
+
+#[test]
+fn a_daemon_with_a_device_that_it_lacks_is_told_a_cure_that_it_has() {
+    let home = Home::new(&LABELS);
+    let other = if cfg!(feature = "metal") {
+        "cuda"
+    } else {
+        "metal"
+    };
+    home.configure(&format!("device = '{other}'\n"));
+    let mut editor = home.editor();
+    editor.initialize(json!({}));
+    let asked = json!({"text": "Roses.", "labels": ["garden"]});
+    let refused = editor.request("gliznet/tag", asked).unwrap_err();
+    let (told, _) = home.run(&["tag", "--labels", "a,b", "nowhere.md"]);
+    for shown in [refused["message"].as_str().unwrap(), &told] {
+        let fact = format!("gliznet.toml: `device` is `{other}`: this build has no ");
+        assert!(shown.contains(&fact), "{shown}");
+        assert!(shown.contains("or write `device = \"cpu\"`"), "{shown}");
+        assert!(!shown.contains("--device"), "{shown}");
+    }
+    assert_eq!(editor.quit(), 0);
+}
+
+#[test]
 fn doctor_names_the_problem_and_its_cure() {
     let home = Home::new(&LABELS);
     home.configure("model = 'no-such-model'\n");

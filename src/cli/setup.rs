@@ -158,7 +158,10 @@ impl ModelArgs {
             crate::config::limit_threads(threads);
         }
         let choice = self.device.map_or(settings.device, DeviceArg::choice);
-        let chosen = device::choose(choice).map_err(|error| UsageError(error.to_string()))?;
+        let chosen = device::choose(choice).map_err(|error| match self.device {
+            Some(_) => UsageError(error.to_string()).into(),
+            None => anyhow::Error::msg(error.of_settings()),
+        })?;
         tracing::info!("the model runs on the {}: {}", chosen.name, chosen.why);
         let entry = self.entry(surroundings)?;
         let precision = self.precision.map(PrecisionArg::precision);

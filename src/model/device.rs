@@ -29,6 +29,14 @@ pub struct DeviceError {
     fact: String,
 }
 
+impl DeviceError {
+    /// The same for a device that the settings name: nobody gave the option, and a daemon has none.
+    pub fn of_settings(&self) -> String {
+        let DeviceError { name, fact } = self;
+        format!("gliznet.toml: `device` is `{name}`: {fact}, or write `device = \"cpu\"`")
+    }
+}
+
 /// Takes the wanted device; `Auto` takes a GPU that answers, else the CPU.
 ///
 /// # Errors
@@ -134,6 +142,12 @@ mod tests {
         assert!(
             message.contains("--features cuda") && message.contains("--device cpu"),
             "{message}"
+        );
+        let message = choose(Choice::Cuda).unwrap_err().of_settings();
+        assert_eq!(
+            message,
+            "gliznet.toml: `device` is `cuda`: this build has no CUDA; build with `--features cuda`, \
+             or write `device = \"cpu\"`"
         );
     }
 

@@ -3,8 +3,9 @@
 use std::io::Write as _;
 
 use super::{Here, same_model};
-use crate::cli::{Outcome, complain};
+use crate::cli::{Outcome, complain, remark, status};
 use crate::config;
+use crate::daemon::Place;
 use crate::model::store::{ModelSource, Origin};
 use crate::model::{LoadOptions, Model};
 
@@ -33,6 +34,14 @@ pub(super) fn run(args: &Args, here: &Here) -> anyhow::Result<Outcome> {
     let file = config::set_model(&here.folders, &value)?;
     let mut out = anstream::stdout().lock();
     writeln!(out, "{value} tags from now on ({})", file.display())?;
+    let running = Place::of_this_build().and_then(|place| status::ask(&place));
+    if let Ok(Some(running)) = running {
+        remark(format_args!(
+            "the daemon (process {}) read at its start which model tags, and so editors and watched \
+             folders keep that; `gliznet stop`, and the next start takes this one",
+            running.pid
+        ));
+    }
     let settings = here.settings()?;
     if let Some(choice) = &settings.model
         && !here

@@ -59,7 +59,7 @@ impl Models {
     /// # Errors
     /// No version can be loaded, and not the shipped model either.
     pub fn first(&self) -> Result<(Arc<Model>, String), String> {
-        let chosen = device::choose(self.settings.device).map_err(|error| whole(&error))?;
+        let chosen = device::choose(self.settings.device).map_err(|error| error.of_settings())?;
         let store = Store::new(&self.folders, crate::model::bundled_files());
         let current = store
             .current(&self.settings)
