@@ -9,10 +9,18 @@ use super::{Cli, Outcome};
 
 /// Writes a shell's completion script to standard output.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "Examples, each with its folder, which may not be there yet:
+  mkdir -p ~/.local/share/bash-completion/completions
   gliznet completions bash > ~/.local/share/bash-completion/completions/gliznet
+
+  mkdir -p ~/.config/fish/completions
+  gliznet completions fish > ~/.config/fish/completions/gliznet.fish
+
+  mkdir -p ~/.zfunc
   gliznet completions zsh > ~/.zfunc/_gliznet
-  gliznet completions fish > ~/.config/fish/completions/gliznet.fish")]
+Zsh looks there with `fpath+=~/.zfunc` before `compinit` in ~/.zshrc."
+)]
 pub(crate) struct Args {
     /// Which shell
     #[arg(value_enum)]
