@@ -109,7 +109,7 @@ fn change_file(set: &str, user_dir: Option<&Path>, changes: &[Change]) -> anyhow
     let Some(path) = &source.path else {
         let name = &source.name;
         let message = format!(
-            "`{name}` comes with the program and cannot be changed; `gliznet labelset show {name} --toml > {name}.toml` makes a set of your own of it"
+            "`{name}` comes with the program and cannot be changed; `gliznet labelset show {name} --toml > {name}.toml` makes a set of your own of it, which is changed by the name of that file"
         );
         return Err(UsageError(message).into());
     };
@@ -126,6 +126,17 @@ fn change_file(set: &str, user_dir: Option<&Path>, changes: &[Change]) -> anyhow
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_would_change_a_bundled_set_is_told_what_to_change_instead() {
+        let add = [Change::Add("x".to_owned())];
+        let error = change_file("gtd", None, &add).unwrap_err().to_string();
+        assert!(
+            error.contains("`gliznet labelset show gtd --toml > gtd.toml`"),
+            "{error}"
+        );
+        assert!(error.ends_with("by the name of that file"), "{error}");
+    }
 
     #[test]
     fn several_labels_are_added_or_none() {
