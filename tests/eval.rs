@@ -144,6 +144,16 @@ fn json_holds_every_measure_of_the_manual() {
 }
 
 #[test]
+fn a_folder_in_the_place_of_a_file_is_told_the_option_for_folders() {
+    let ran = eval(&suite(), &["sets"]);
+    assert_eq!(ran.code, 2, "{ran:#?}");
+    assert_eq!(
+        ran.err,
+        "gliznet: sets: a folder; `--suite sets` measures all sets in it\n"
+    );
+}
+
+#[test]
 fn text_and_json_say_the_same() {
     let user = suite();
     let text = done_with_list(&user, &["sets/food.jsonl"]).out;

@@ -120,6 +120,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 /// What is measured, and why the rest of a suite cannot be.
 fn data_sets(args: &Args) -> anyhow::Result<(Vec<DataSet>, Vec<anyhow::Error>)> {
+    if let Some(data) = args.data.as_ref().filter(|data| data.is_dir()) {
+        let data = data.display();
+        let message = format!("{data}: a folder; `--suite {data}` measures all sets in it");
+        return Err(UsageError(message).into());
+    }
     let mut faults = Vec::new();
     let mut sets = match (&args.suite, &args.data, &args.labels) {
         (Some(dir), ..) => {
