@@ -1,4 +1,4 @@
-//! What each step from bytes to tags costs: `cargo bench`, and `benches/README.md` to read it.
+//! What each step from bytes to tags costs: `cargo bench --bench pipeline`, and `benches/README.md` to read it.
 //!
 //! ```text
 //! bytes ─ document ─ windows ─ tokens ─ batches ─ model ─ logits ─ scores ─ tags
