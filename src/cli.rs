@@ -288,10 +288,21 @@ mod tests {
         for (path, command) in all_commands() {
             let about = command.get_about().map(ToString::to_string);
             check_sentence(&path, about.as_deref());
+            let after = command.get_after_help().map(ToString::to_string);
+            check_prose(&path, &after.unwrap_or_default());
             for argument in command.get_arguments() {
                 let help = argument.get_help().map(ToString::to_string);
                 check_sentence(&format!("{path} {}", argument.get_id()), help.as_deref());
             }
+        }
+    }
+
+    /// No line end in a sentence: 80 columns would break it twice.
+    fn check_prose(place: &str, help: &str) {
+        for (line, next) in help.lines().zip(help.lines().skip(1)) {
+            let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+            let goes_on = is_prose(line) && is_prose(next) && !line.ends_with('.');
+            assert!(!goes_on, "{place}: {line}");
         }
     }
 

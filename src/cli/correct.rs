@@ -37,9 +37,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
   gliznet correct notes/ --from-frontmatter --dry-run
   pandoc report.docx -t markdown | gliznet correct - --add lease --labelset paperwork
 
-The files are not changed: what is said is kept in the journal and learnt from, and
-`gliznet tag --write` writes tags. A label that was removed never comes back for that file,
-until it is added again. With --from-frontmatter, notes without a list of tags are left out,
+The files are not changed: what is said is kept in the journal and learnt from, and \
+`gliznet tag --write` writes tags. A label that was removed never comes back for that file, \
+until it is added again. With --from-frontmatter, notes without a list of tags are left out, \
 and tags that GliZNet wrote by itself do not count.")]
 pub(crate) struct Args {
     /// Files or patterns, with --from-frontmatter folders too; `-` is standard input

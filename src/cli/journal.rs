@@ -35,7 +35,7 @@ const QUIET: Style = Style::new().dimmed();
   gliznet journal forget notes/diary.md
   gliznet journal forget --text 'Dr. Miller' --dry-run
 
-The journal is a file of JSON Lines in the data folder; it holds the texts of the notes that were
+The journal is a file of JSON Lines in the data folder; it holds the texts of the notes that were \
 corrected. What is forgotten is taken out of that file, and out of the running daemon.")]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -23,7 +23,7 @@ const QUIET: Style = Style::new().dimmed();
   gliznet undo --run 7
   gliznet log --prune '1 year ago'
 
-A run that was forgotten cannot be taken back any more. Whose the tags of a file are, and which of
+A run that was forgotten cannot be taken back any more. Whose the tags of a file are, and which of \
 them you took out, is known for ever.")]
 pub(crate) struct Args {
     /// Form of the output

@@ -43,7 +43,7 @@ const RECORDING: Duration = Duration::from_secs(30);
   gliznet review notes/ --format json
 
 One key is a verdict: Enter says that the ticked tags are right, digits tick others first.
-Most documents are those the model is unsure of; every fifth is drawn by chance, and from these
+Most documents are those the model is unsure of; every fifth is drawn by chance, and from these \
 it is estimated how often tags are right.")]
 pub(crate) struct Args {
     /// Folders or files; the current folder if not given

@@ -34,7 +34,7 @@ use remembered::Remembered;
   gliznet tag --jsonl --labels billing,bug,praise < rows.jsonl > tagged.jsonl
   gliznet tag notes/ --labelset personal-notes --write --dry-run
 
-Folders are searched for text files; hidden files, and what .gitignore, .ignore and
+Folders are searched for text files; hidden files, and what .gitignore, .ignore and \
 .gliznetignore name, are left out. A file that is named is read whatever it is called.")]
 pub(crate) struct Args {
     /// Files, folders or patterns; `-` is standard input

@@ -27,8 +27,8 @@ const NAMED: usize = 8;
 #[command(
     after_help = "The labels are those of --labelset, else of the settings that hold in the folder; \
 `gliznet labelset from-vault DIR --out mine.toml` makes a set of the tags that are there.
-A label that a tagged note lacks is taken not to fit it. Tags that GliZNet wrote, and that nobody has
-said to fit, count neither way. Notes without any of the labels are left out.
+A label that a tagged note lacks is taken not to fit it. Tags that GliZNet wrote, and that nobody \
+has said to fit, count neither way. Notes without any of the labels are left out.
 
 What was learnt is a version: `gliznet model history` says what came of it, \
 `gliznet model rollback` takes it back, and corrections are learnt on top of it.
