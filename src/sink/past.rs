@@ -12,7 +12,7 @@ use std::fmt;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use super::record::{Cause, Record, RunRecord, WriteRecord};
+use super::record::{Cause, Lossless, Record, RunRecord, WriteRecord};
 use super::{ContentHash, Sink};
 use tags::Tags;
 
@@ -202,17 +202,19 @@ impl Past {
 
     /// Records that say of every file what these do, without runs and writes.
     pub(super) fn summary(&self) -> Vec<Record> {
-        let files = self
-            .by_path
-            .iter()
-            .map(|(path, file)| (path, &self.files[*file].tags));
-        let known = files.filter(|(_, tags)| !tags.is_nothing());
-        let record = |(path, tags): (&PathBuf, &Tags)| Record::File(tags.record(path));
-        let numbers = Record::Pruned {
-            run: self.last_run,
-            write: self.last_write,
-        };
-        std::iter::once(numbers).chain(known.map(record)).collect()
+        let (run, write) = (self.last_run, self.last_write);
+        let mut records = vec![Record::Pruned { run, write }];
+        for (path, file) in &self.by_path {
+            let file = &self.files[*file];
+            let record = |tags: &Tags| Record::File(tags.record(path));
+            // What was known of a file that is gone holds again should its bytes be back.
+            if let Some((content, tags)) = &file.was {
+                let (path, content) = (Lossless::of_path(path), Some(*content));
+                records.extend([record(tags), Record::Gone { path, content }]);
+            }
+            records.extend((!file.tags.is_nothing()).then(|| record(&file.tags)));
+        }
+        records
     }
 
     fn done(&mut self, record: WriteRecord) {

@@ -231,6 +231,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_known_of_a_file_that_is_gone_comes_back_with_its_bytes() {
+        let path = || Lossless::of_path(Path::new("/a.md"));
+        let mut records = vec![run(1, 10)];
+        records.extend(write(1, 1, "/a.md", "ours"));
+        let content = Some(ContentHash::of(b"its bytes"));
+        records.push(Record::Gone {
+            path: path(),
+            content,
+        });
+        let kept = check(&records, 99, &[]);
+        let mut past = past(&kept);
+        assert_eq!(past.was(Path::new("/a.md")), content);
+        past.apply(Record::Back { path: path() }, (0, 0));
+        assert_eq!(past.provenance(Path::new("/a.md"), None).machine, ["ours"]);
+    }
+
+    #[test]
     fn runs_that_wrote_by_turns_are_kept_together() {
         let mut records = vec![run(1, 10)];
         records.extend(write(1, 1, "/a.md", "a"));
