@@ -2,11 +2,12 @@
 //!
 //! Invariant: whenever the power goes, the journal is the old one or the new one; every other
 //! correction keeps its number and its document's name of today, and is written anew only where
-//! these stood not in its line; lines that cannot be read stay as they are; numbers are not given
-//! again. What was set aside of torn lines goes as well, for nobody knows what is in it; where
+//! these stood not in its line, the last name of one that ended stays known; lines that cannot be
+//! read stay as they are; numbers are not given again. What was set aside of torn lines goes as well, for nobody knows what is in it; where
 //! nothing is forgotten, nothing changes.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::numbers::Numbers;
 use super::record::{self, Record, rewritten, rewritten_line};
@@ -87,6 +88,9 @@ fn plan<'a>(bytes: &'a [u8], selection: &Selection) -> Plan<'a> {
     let mut lines: Vec<(&[u8], Line)> = Vec::new();
     let (mut replay, mut numbers) = (Replaying::default(), Numbers::default());
     let mut forgotten = Forgotten::default();
+    // Of documents that were no more when the journal was written anew.
+    let mut before: HashMap<usize, String> = HashMap::new();
+    let mut n_corrections = 0;
     for (number, bytes) in (1..).zip(bytes.split_inclusive(|byte| *byte == b'\n')) {
         let line = match record::read(bytes) {
             _ if bytes.trim_ascii().is_empty() => Line::Other,
@@ -95,6 +99,8 @@ fn plan<'a>(bytes: &'a [u8], selection: &Selection) -> Plan<'a> {
                 entry.sequence = numbers.of(stored);
                 let name = entry.correction.document.clone();
                 replay.tell(Told::Correction(entry));
+                before.extend(record::ended(bytes).map(|name| (n_corrections, name)));
+                n_corrections += 1;
                 Line::Correction(stored, name)
             }
             // Each correction is kept under its name of today, so the way there can be forgotten.
@@ -113,7 +119,8 @@ fn plan<'a>(bytes: &'a [u8], selection: &Selection) -> Plan<'a> {
         };
         lines.push((bytes, line));
     }
-    let ended = std::mem::take(&mut replay.ended);
+    let mut ended = std::mem::take(&mut replay.ended);
+    ended.extend(before);
     let entries = replay.finish(Vec::new(), false).entries;
     let mut entries = entries.into_iter().enumerate();
     let mut kept = Vec::with_capacity(lines.len());
@@ -132,7 +139,8 @@ fn plan<'a>(bytes: &'a [u8], selection: &Selection) -> Plan<'a> {
         } else if entry.sequence == stored && entry.correction.document == name {
             kept.push(Cow::Borrowed(bytes));
         } else {
-            kept.push(Cow::Owned(rewritten(bytes, &entry)));
+            let had = had.map(String::as_str);
+            kept.push(Cow::Owned(rewritten(bytes, &entry, had)));
         }
     }
     Plan { kept, forgotten }
@@ -304,6 +312,30 @@ mod tests {
         assert_eq!(texts(&forgotten.entries), ["a secret", "another secret"]);
         let left = std::fs::read_to_string(dir.path().join(super::super::FILE_NAME)).unwrap();
         assert!(!left.contains("secret") && left.contains("plain"), "{left}");
+    }
+
+    #[test]
+    fn a_document_that_is_no_more_is_forgotten_also_after_others_were() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        journal.append(&of("secret.md", "one"), 1).unwrap();
+        let gone = Moved {
+            from: "secret.md".to_owned(),
+            to: None,
+        };
+        journal.moved(&[gone], 2).unwrap();
+        for (name, time) in [("a.md", 3), ("b.md", 4), ("secret.md", 5)] {
+            journal.append(&of(name, "plain"), time).unwrap();
+        }
+        for name in ["a.md", "b.md"] {
+            let one = journal.forget(&Selection::Document(name.to_owned()), 9);
+            assert_eq!(one.unwrap().entries.len(), 1);
+        }
+        // It is nobody's name today, but that of the note that has it now.
+        let kept = [(1, None, "one"), (4, Some("secret.md"), "plain")];
+        assert_eq!(facts(&read(dir.path()).unwrap()), kept);
+        let forgotten = journal.forget(&Selection::Document("secret.md".to_owned()), 9);
+        assert_eq!(texts(&forgotten.unwrap().entries), ["one", "plain"]);
     }
 
     #[test]

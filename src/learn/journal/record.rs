@@ -156,8 +156,9 @@ pub(super) fn line(sequence: u64, time: u64, correction: &Correction) -> Vec<u8>
 }
 
 /// The line of a correction that stands in `stored`, its end included, with another number and
-/// another name of its document. What newer builds have written there stays.
-pub(super) fn rewritten(stored: &[u8], entry: &Entry) -> Vec<u8> {
+/// another name of its document, or, where that is no more, the one that it `had`. What newer builds
+/// have written there stays.
+pub(super) fn rewritten(stored: &[u8], entry: &Entry, had: Option<&str>) -> Vec<u8> {
     let fields = serde_json::from_slice(without_mark(stored));
     let Ok(serde_json::Value::Object(mut fields)) = fields else {
         return line(entry.sequence, entry.time, &entry.correction);
@@ -170,9 +171,23 @@ pub(super) fn rewritten(stored: &[u8], entry: &Entry) -> Vec<u8> {
         Some(name) => fields.insert("document".to_owned(), name.as_str().into()),
         None => fields.remove("document"),
     };
+    if let Some(had) = had {
+        fields.insert("ended".to_owned(), had.into());
+    }
     let mut bytes = serde_json::Value::Object(fields).to_string().into_bytes();
     bytes.push(b'\n');
     bytes
+}
+
+/// The name that the document of a correction had when it ended, where `rewritten` wrote it down.
+pub(super) fn ended(line: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Ended {
+        ended: Option<String>,
+    }
+    serde_json::from_slice::<Ended>(without_mark(line))
+        .ok()?
+        .ended
 }
 
 /// The line without the byte order mark that an editor may have put before it.
@@ -302,7 +317,7 @@ mod tests {
         let mut entry = entry(&[&b"\xEF\xBB\xBF"[..], stored].concat());
         entry.sequence = 7;
         entry.correction.document = None;
-        let line = rewritten(stored, &entry);
+        let line = rewritten(stored, &entry, Some("file:///b.org"));
         assert!(line.ends_with(b"}\n"));
         let fields: serde_json::Value = serde_json::from_slice(&line).unwrap();
         assert_eq!(fields["mood"], "?");
@@ -311,9 +326,11 @@ mod tests {
         };
         assert_eq!(again, entry);
         assert_eq!(again.correction.format, Format::Org);
+        assert_eq!(ended(&line).as_deref(), Some("file:///b.org"));
+        assert_eq!(ended(stored), None);
         entry.correction.document = Some("file:///c.md".to_owned());
         assert_eq!(
-            read(&rewritten(stored, &entry)),
+            read(&rewritten(stored, &entry, None)),
             Ok(Record::Correction(entry))
         );
     }
