@@ -47,17 +47,26 @@ pub(super) fn wrapped(text: &str, columns: usize, rows: usize) -> Vec<String> {
 const LINE: usize = 80;
 const NARROWEST: usize = 40;
 const WIDEST: usize = 100;
+/// In fewer columns a text is a pillar of single words.
+const READABLE: usize = 24;
 
 /// The text in rows that fit a terminal, all but the first behind `indent` blanks; as it is where
-/// nobody looks at it but a program. No word is cut.
+/// nobody looks at it but a program, or where so little room is left that the terminal's own rows
+/// are better. No word is cut.
 pub(super) fn paragraph(text: &str, indent: usize) -> String {
     if !std::io::stdout().is_terminal() {
         return text.to_owned();
     }
     let size = crossterm::terminal::size();
     let line = size.map_or(LINE, |(columns, _)| usize::from(columns));
-    let columns = line.clamp(NARROWEST, WIDEST).saturating_sub(indent);
-    rows(&harmless(text), columns).join(&format!("\n{}", " ".repeat(indent)))
+    indented(&harmless(text), line, indent)
+}
+
+fn indented(text: &str, line: usize, indent: usize) -> String {
+    match line.clamp(NARROWEST, WIDEST).saturating_sub(indent) {
+        0..READABLE => text.to_owned(),
+        columns => rows(text, columns).join(&format!("\n{}", " ".repeat(indent))),
+    }
 }
 
 fn rows(text: &str, columns: usize) -> Vec<String> {
@@ -128,6 +137,15 @@ mod tests {
             rows,
             ["a fact; see", "/a/very/long/path/to/it", "now", "and more"]
         );
+    }
+
+    #[test]
+    fn where_no_room_is_left_beside_a_column_nothing_is_wrapped_into_single_words() {
+        let told = "What a text expresses, not what it is about.";
+        let wrapped = "What a text expresses, not\n            what it is about.";
+        assert_eq!(indented(told, 40, 12), wrapped);
+        assert_eq!(indented(told, 40, 17), told);
+        assert_eq!(indented(told, 80, 90), told);
     }
 
     #[test]
