@@ -1,6 +1,6 @@
 //! What the aliases of a YAML text stand for: each anchored string once, however deep it lies.
 //!
-//! Invariant: what is kept is no more than the text has, and what is handed out of it is bounded,
+//! Invariant: what is kept is no more than the text has and what was handed out, and that is bounded,
 //! though a few lines of aliases can stand for gigabytes. Pure.
 
 use std::collections::BTreeMap;
@@ -64,21 +64,28 @@ impl Anchors {
         }
     }
 
-    /// The strings that an alias stands for; `None` where all of them together are too much.
+    /// The strings that an alias stands for; `None` where all of them together are too much. The
+    /// lists that it is in stand for them, too.
     pub(super) fn texts(&mut self, anchor: usize) -> Option<&[String]> {
         let range = self.known.get(&anchor).cloned().unwrap_or_default();
-        let texts = self.texts.get(range.start..range.end.min(self.texts.len()));
-        let texts = texts.unwrap_or_default();
-        for text in texts {
+        let end = range.end.min(self.texts.len());
+        let range = range.start.min(end)..end;
+        for text in &self.texts[range.clone()] {
             self.room = self.room.checked_sub(text.len() + COST)?;
         }
-        Some(texts)
+        // A list in itself stands for no more.
+        let is_open = self.open.iter().any(|(open, _)| *open == anchor);
+        if !self.open.is_empty() && !is_open {
+            self.texts.extend_from_within(range.clone());
+        }
+        Some(&self.texts[range])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Span;
 
     #[test]
     fn an_anchor_stands_for_all_strings_inside_it() {
@@ -95,6 +102,16 @@ mod tests {
         for (anchor, texts) in [(1, "a b"), (2, "b"), (3, "b"), (4, "c"), (5, "")] {
             assert_eq!(anchors.texts(anchor).unwrap().join(" "), texts);
         }
+    }
+
+    #[test]
+    fn an_alias_of_a_list_with_an_alias_in_it_stands_for_both() {
+        let source = "a: &a [one]\nb: &b [*a, two]\ntags: *b\n";
+        let fields = super::super::read(source, Span::new(0, source.len()))
+            .unwrap()
+            .fields;
+        let texts: Vec<&str> = fields[2].scalars.iter().map(|s| s.text.as_str()).collect();
+        assert_eq!(texts, ["one", "two"]);
     }
 
     #[test]
