@@ -176,7 +176,8 @@ impl Past {
             Record::Gone { path, content } => {
                 if let Some(file) = self.by_path.get(&path.into_path()) {
                     let file = &mut self.files[*file];
-                    let tags = std::mem::take(&mut file.tags);
+                    let mut tags = std::mem::take(&mut file.tags);
+                    tags.leave_sidecar();
                     file.was = content.map(|content| (content, tags));
                 }
             }

@@ -186,6 +186,16 @@ fn a_line_of_a_sidecar_is_not_left_to_the_next_file_of_its_name() {
     let b = "{\"file\":\"b.txt\",\"tags\":[\"x\"]}\n";
     let a = "{\"file\":\"a.txt\",\"tags\":[\"mine\"]}\n";
     assert_eq!(vault.get(".gliznet-tags.jsonl"), format!("{a}{b}"));
+    // Nobody took out what went with the file, should that be back.
+    let gone = [(vault.put("a.txt", "Text"), Some(hash("Text")))];
+    vault.write(Sink::Sidecar, "a.txt", &["x"]).unwrap();
+    vault.ledger.gone(&gone).unwrap();
+    let written = vault.write(Sink::Sidecar, "a.txt", &["x"]).unwrap();
+    assert_eq!(
+        (written.added, written.withdrawn),
+        (vec!["x".to_owned()], vec![])
+    );
+    vault.ledger.gone(&gone).unwrap();
     // Another file is moved over one that has a line.
     let new = vault.put("c.txt", "Another text");
     std::fs::rename(&new, vault.path("b.txt")).unwrap();

@@ -84,6 +84,11 @@ impl Tags {
         }
     }
 
+    /// The file is no more, and its line has none of the machine's tags any more: nobody took them out.
+    pub(super) fn leave_sidecar(&mut self) {
+        self.machine.retain(|(sink, _)| *sink != Sink::Sidecar);
+    }
+
     /// A person has taken a tag out, as a run found that began at `begun`.
     pub(super) fn withdraw(&mut self, tag: String, sink: Sink, begun: u64) {
         self.hear(&tag, begun);
