@@ -118,12 +118,13 @@ struct LabelCount {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let data = Surroundings::here()?.folders.data;
+    let folders = Surroundings::here()?.folders;
+    let data = &folders.data;
     match &args.command {
-        Command::Show(args) => show(args, &data),
-        Command::Stat(args) => stat(args, &data),
-        Command::Export(args) => carry::export(args, &data),
-        Command::Import(args) => carry::import(args, &data),
+        Command::Show(args) => show(args, data),
+        Command::Stat(args) => stat(args, data),
+        Command::Export(args) => carry::export(args, data),
+        Command::Import(args) => carry::import(args, &folders),
         Command::Forget(args) => forget::run(args),
     }
 }

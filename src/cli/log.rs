@@ -95,7 +95,8 @@ fn prune(data: &Path, before: &str) -> anyhow::Result<Outcome> {
     remark(match pruned.forgotten {
         0 => format!("no run is older; {runs} are kept"),
         gone => format!(
-            "{gone} runs forgotten, {runs} kept; the record of runs takes {} KB instead of {}",
+            "{gone} {} forgotten, {runs} kept; the record of runs takes {} KB instead of {}",
+            if gone == 1 { "run" } else { "runs" },
             kilobytes(pruned.after),
             kilobytes(pruned.before)
         ),

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::{kept, tell_the_daemon};
+use crate::cli::labelset::renamed;
 use crate::cli::setup::{io_fact, shown};
 use crate::cli::{Outcome, UsageError, complain, moment, remark};
-use crate::config::replace;
+use crate::config::{Folders, replace};
 use crate::learn::journal::{self, Journal, Parcel};
 
 /// So many foreign lines are named; a file of another kind has as many as lines.
@@ -70,7 +71,7 @@ pub(super) fn export(args: &Export, data: &Path) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-pub(super) fn import(args: &Import, data: &Path) -> anyhow::Result<Outcome> {
+pub(super) fn import(args: &Import, folders: &Folders) -> anyhow::Result<Outcome> {
     let place = match args.file.as_os_str() == "-" {
         true => "standard input".to_owned(),
         false => shown(&args.file),
@@ -101,8 +102,9 @@ pub(super) fn import(args: &Import, data: &Path) -> anyhow::Result<Outcome> {
         ));
         return Ok(outcome);
     }
-    let (mut journal, _) = Journal::open(data)?;
-    let imported = journal.import(&parcel.entries)?;
+    let (mut journal, _) = Journal::open(&folders.data)?;
+    let renamed = renamed(folders, &parcel.entries);
+    let imported = journal.import(&parcel.entries, &renamed)?;
     drop(journal);
     tell_the_daemon();
     let known = match imported.known {

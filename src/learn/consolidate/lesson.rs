@@ -97,6 +97,14 @@ impl Renamed {
         names.insert(lower(today));
     }
 
+    /// What a label was called, and what it may be called today, in lower case.
+    pub fn names(&self, name: &str) -> BTreeSet<String> {
+        let name = lower(name);
+        let mut names = self.0.get(&name).cloned().unwrap_or_default();
+        names.insert(name);
+        names
+    }
+
     /// What a label of `labels` is called today that was called `name`; none where it is not there.
     /// As in a label set, case does not count.
     fn now<'a>(&self, name: &str, labels: &'a [String]) -> Option<&'a str> {

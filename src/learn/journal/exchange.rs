@@ -9,6 +9,7 @@ use super::record::{self, Record, line};
 use super::replay::{Replaying, Told};
 use super::{Entry, Journal, JournalError, Replay};
 use crate::correction::Correction;
+use crate::learn::consolidate::lesson::Renamed;
 use crate::lines::Durability;
 
 /// So many bytes are written before the disk is waited for.
@@ -99,16 +100,20 @@ fn unfit(correction: &Correction) -> Option<String> {
 
 impl Journal {
     /// Records corrections of another journal that are not here yet, with new numbers. When this
-    /// returns, they are on disk.
+    /// returns, they are on disk. What labels were called before is in `renamed`.
     ///
     /// # Errors
     /// The system refuses. Some may have been recorded; those are known when it is done again.
-    pub fn import(&mut self, entries: &[Entry]) -> Result<Imported, JournalError> {
+    pub fn import(
+        &mut self,
+        entries: &[Entry],
+        renamed: &Renamed,
+    ) -> Result<Imported, JournalError> {
         self.locked(|journal| {
             let missed = journal.catch_up()?;
             let bytes = std::fs::read(journal.lines.path())?;
             let (here, stored) = opened(&bytes);
-            let mut known = Known::of(here.entries, stored);
+            let mut known = Known::of(here.entries, stored, renamed);
             let are_known = known.all_of(entries);
             let mut imported = Imported {
                 missed,
@@ -174,9 +179,9 @@ mod tests {
         let (mut other, _) = Journal::open(there.path()).unwrap();
         other.append(&correction("before"), 1).unwrap();
         let twice = [&parcel.entries[..], &parcel.entries[..1]].concat();
-        let imported = other.import(&twice).unwrap();
+        let imported = other.import(&twice, &Renamed::default()).unwrap();
         assert_eq!((imported.added, imported.known), (2, 1));
-        let imported = other.import(&parcel.entries).unwrap();
+        let imported = other.import(&parcel.entries, &Renamed::default()).unwrap();
         assert_eq!((imported.added, imported.known), (0, 2));
         let kept = super::super::read(there.path()).unwrap().entries;
         let facts: Vec<(u64, u64)> = kept.iter().map(|e| (e.sequence, e.time)).collect();
@@ -225,19 +230,25 @@ mod tests {
         }
         let (mut other, _) = Journal::open(there.path()).unwrap();
         let entries = super::super::read(here.path()).unwrap().entries;
-        let some = other.import(&entries[..3]).unwrap();
+        let some = other.import(&entries[..3], &Renamed::default()).unwrap();
         assert_eq!((some.added, some.known), (3, 0));
-        let rest = other.import(&entries).unwrap();
+        let rest = other.import(&entries, &Renamed::default()).unwrap();
         assert_eq!((rest.added, rest.known, rest.overruled), (3, 3, 0));
         assert_eq!(judged(there.path()), judged(here.path()));
-        assert_eq!(other.import(&entries).unwrap().known, 6);
+        assert_eq!(
+            other.import(&entries, &Renamed::default()).unwrap().known,
+            6
+        );
         // Under another name they are what they were.
         let moved = [("a.md", "d.md"), ("d.md", "e.md")].map(|(from, to)| super::super::Moved {
             from: from.to_owned(),
             to: Some(to.to_owned()),
         });
         other.moved(&moved, 6).unwrap();
-        assert_eq!(other.import(&entries).unwrap().known, 6);
+        assert_eq!(
+            other.import(&entries, &Renamed::default()).unwrap().known,
+            6
+        );
     }
 
     #[test]
@@ -259,14 +270,40 @@ mod tests {
             entry(7, said(Some("d.md"), true)),
             entry(9, said(Some("c.md"), true)),
         ];
-        let imported = journal.import(&parcel).unwrap();
+        let imported = journal.import(&parcel, &Renamed::default()).unwrap();
         assert_eq!((imported.added, imported.overruled), (3, 2));
         let kept = super::super::read(dir.path()).unwrap().entries;
         assert_eq!(kept[1].correction.accepted, ["garden"]);
         assert_eq!(kept[2].correction.document.as_deref(), Some("d.md"));
         assert_eq!((kept[3].time, kept[3].correction.accepted.len()), (9, 1));
-        let again = journal.import(&parcel).unwrap();
+        let again = journal.import(&parcel, &Renamed::default()).unwrap();
         assert_eq!((again.added, again.known + again.overruled), (0, 5));
+    }
+
+    #[test]
+    fn what_was_said_later_holds_whatever_its_label_was_called_then() {
+        let set = "[[label]]\nname = 'duty'\naliases = ['Tax']\n";
+        let set = crate::label::LabelSet::parse(set).unwrap();
+        let renamed = Renamed::of(set.labels());
+        let under = |name: &str, time| {
+            let mut correction = said(Some("c.md"), true);
+            correction.accepted = vec![name.to_owned()];
+            Entry {
+                sequence: time,
+                time,
+                correction,
+            }
+        };
+        for (here, there) in [("duty", "tax"), ("tax", "duty")] {
+            let dir = tempfile::tempdir().unwrap();
+            let (mut journal, _) = Journal::open(dir.path()).unwrap();
+            let later = under(here, 8).correction;
+            journal.append(&later, 8).unwrap();
+            let older = journal.import(&[under(there, 5)], &renamed).unwrap();
+            assert_eq!((older.added, older.overruled), (0, 1), "{there}");
+            let newer = journal.import(&[under(there, 9)], &renamed).unwrap();
+            assert_eq!(newer.added, 1, "{there}");
+        }
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! Which imported records are here already, and what of the others holds: a journal in, answers out.
 //!
 //! Invariant: each record makes one imported record known; a verdict that was given later here, on
-//! the same label of the same document or text, is not overruled by an older one that comes after
-//! it. Pure.
+//! the same label of the same document or text, whatever it was called then, is not overruled by an
+//! older one that comes after it. Pure.
 
 use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
 use super::Entry;
-use crate::label::lower;
+use crate::learn::consolidate::lesson::Renamed;
 use crate::learn::memory::TextKey;
 
 /// The names of one record's document: as it was written down, and today.
@@ -45,28 +45,36 @@ enum Subject {
 }
 
 /// What a journal knows.
-pub(super) struct Known {
+pub(super) struct Known<'a> {
+    renamed: &'a Renamed,
     records: HashMap<Mark, Vec<Names>>,
-    /// When a label, in lower case, was judged last.
+    /// When a label was judged last, by the name it had then and those it may have today.
     judged: HashMap<(Subject, String), u64>,
 }
 
-impl Known {
+impl Known<'_> {
     /// Of these corrections, in whose lines stand these names of documents.
-    pub(super) fn of(entries: Vec<Entry>, stored: Vec<Option<String>>) -> Known {
+    pub(super) fn of(
+        entries: Vec<Entry>,
+        stored: Vec<Option<String>>,
+        renamed: &Renamed,
+    ) -> Known<'_> {
         let mut known = Known {
+            renamed,
             records: HashMap::new(),
             judged: HashMap::new(),
         };
         for (entry, stored) in entries.into_iter().zip(stored) {
             let text = TextKey::new(&entry.correction.text);
-            for (label, _) in entry.correction.verdicts() {
+            let labels = entry.correction.verdicts();
+            for label in labels.flat_map(|(label, _)| renamed.names(label)) {
                 let document = match &entry.correction.document {
                     Some(document) => Subject::Document(document.clone()),
                     None => Subject::Bare(text),
                 };
                 for subject in [document, Subject::Text(text)] {
-                    let last = known.judged.entry((subject, lower(label))).or_default();
+                    let last = known.judged.entry((subject, label.clone()));
+                    let last = last.or_default();
                     *last = entry.time.max(*last);
                 }
             }
@@ -128,12 +136,15 @@ impl Known {
             Some(document) => vec![Subject::Document(document.clone()), Subject::Bare(text)],
             None => vec![Subject::Text(text)],
         };
+        let was_later = |subject, label| {
+            let last = self.judged.get(&(subject, label));
+            last.is_some_and(|last| *last > entry.time)
+        };
         let holds = |label: &String| {
-            let label = lower(label);
-            let mut subjects = subjects().into_iter();
-            subjects.all(|subject| {
-                let last = self.judged.get(&(subject, label.clone()));
-                last.is_none_or(|last| *last <= entry.time)
+            let mut names = self.renamed.names(label).into_iter();
+            !names.any(|name| {
+                let mut subjects = subjects().into_iter();
+                subjects.any(|subject| was_later(subject, name.clone()))
             })
         };
         let mut left = entry.clone();
