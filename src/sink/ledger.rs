@@ -166,7 +166,8 @@ impl Ledger {
     pub fn preview(&self, run: &Run, wish: &Wish<'_>) -> Result<Preview, SinkError> {
         let path = canonical(wish.path);
         self.locked(|open| {
-            check_seen(&path, wish)?;
+            let now = check_seen(&path, wish)?;
+            open.welcome(&path, now)?;
             let held = Held::read(&path, run.sink)?;
             let wanted = open.wanted(&held, run, wish)?;
             let changed = !wanted.edited.places.is_empty();
@@ -283,12 +284,16 @@ impl Ledger {
         self.locked(|open| Ok(open.past.machine_tags(None)))
     }
 
-    /// The same of one place alone: a tag that was put beside a file says nothing of one in it.
+    /// The same of one place alone: a tag that was put beside a file says nothing of one in it. Reads
+    /// files that were gone, to tell whether they are back.
     ///
     /// # Errors
     /// The ledger cannot be read.
     pub fn machine_tags_in(&self, sink: Sink) -> Result<HashMap<PathBuf, Vec<String>>, SinkError> {
-        self.locked(|open| Ok(open.past.machine_tags(Some(sink))))
+        self.locked(|open| {
+            open.welcome_all()?;
+            Ok(open.past.machine_tags(Some(sink)))
+        })
     }
 
     /// All runs that wrote something, the first one first.

@@ -291,10 +291,8 @@ impl Past {
         let Some(tags) = self.tags(path) else {
             return Provenance::default();
         };
-        let is_there = |place: &Sink| sink.is_none_or(|sink| sink == *place);
-        let machine = tags.machine.iter().filter(|(place, _)| is_there(place));
         Provenance {
-            machine: machine.map(|(_, tag)| tag.clone()).collect(),
+            machine: tags.of(sink),
             withdrawn: tags.withdrawn.clone(),
             undone: tags.undone.clone(),
         }
@@ -318,19 +316,16 @@ impl Past {
 
     /// The machine's tags of each file that has any; of one place, where that is given.
     pub(super) fn machine_tags(&self, sink: Option<Sink>) -> HashMap<PathBuf, Vec<String>> {
-        let files = self
-            .by_path
-            .iter()
-            .map(|(path, file)| (path, &self.files[*file].tags));
-        let is_there = |place: &Sink| sink.is_none_or(|sink| sink == *place);
-        let tags = |tags: &Tags| -> Vec<String> {
-            let there = tags.machine.iter().filter(|(place, _)| is_there(place));
-            there.map(|(_, tag)| tag.clone()).collect()
-        };
-        files
-            .map(|(path, all)| (path.clone(), tags(all)))
-            .filter(|(_, tags)| !tags.is_empty())
-            .collect()
+        let files = self.by_path.iter();
+        let all = files.map(|(path, file)| (path.clone(), self.files[*file].tags.of(sink)));
+        all.filter(|(_, tags)| !tags.is_empty()).collect()
+    }
+
+    /// Files that are gone, and of which all is known again should they be back.
+    pub(super) fn gone(&self) -> Vec<PathBuf> {
+        let files = self.by_path.iter();
+        let gone = files.filter(|(_, file)| self.files[**file].was.is_some());
+        gone.map(|(path, _)| path.clone()).collect()
     }
 
     /// The places that the machine's tags of a file are in.

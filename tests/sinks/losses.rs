@@ -139,6 +139,40 @@ fn a_file_that_is_back_as_it_was_has_its_past_again() {
 }
 
 #[test]
+fn whoever_only_asks_knows_a_file_that_is_back_too() {
+    let vault = Vault::new();
+    let path = vault.put("a.md", "---\ntags: [mine]\n---\nText");
+    vault.write(Sink::Frontmatter, "a.md", &["a", "b"]).unwrap();
+    vault.put("a.md", "---\ntags: [mine, b]\n---\nText");
+    vault.write(Sink::Frontmatter, "a.md", &["a", "b"]).unwrap();
+    let text = vault.get("a.md");
+    std::fs::remove_file(&path).unwrap();
+    let gone = [(path.clone(), Some(hash(&text)))];
+    for is_shown in [true, false] {
+        vault.ledger.gone(&gone).unwrap();
+        let ours = || vault.ledger.machine_tags_in(Sink::Frontmatter).unwrap();
+        assert!(ours().is_empty());
+        vault.put("a.md", &text);
+        if is_shown {
+            let run = Run::new(Cause::Person, Sink::Frontmatter, "m".to_owned(), 1);
+            let wish = Wish {
+                path: &path,
+                seen: hash(&text),
+                tags: &wishes(&["a"]),
+                labels: None,
+                set: None,
+                in_crowd: false,
+            };
+            // It took out `a`, and `b` fits no more.
+            let preview = vault.ledger.preview(&run, &wish).unwrap();
+            assert_eq!(preview.after, b"---\ntags: [mine]\n---\nText");
+        }
+        assert_eq!(ours().into_values().collect::<Vec<_>>(), [["b"]]);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
 fn a_file_that_takes_the_place_of_another_has_nothing_of_its_past() {
     for is_known in [false, true] {
         let vault = Vault::new();

@@ -73,6 +73,16 @@ impl Open<'_> {
         self.append(vec![Record::Back { path }], Durability::Synced)
     }
 
+    /// The same of all that were gone.
+    pub(super) fn welcome_all(&mut self) -> Result<(), SinkError> {
+        for path in self.past.gone() {
+            if let Ok(bytes) = replace::read(&path) {
+                self.welcome(&path, ContentHash::of(&bytes))?;
+            }
+        }
+        Ok(())
+    }
+
     /// All lines of the ledger.
     pub(in crate::sink) fn all(&mut self) -> Result<Vec<u8>, SinkError> {
         let all = self.lines.all();

@@ -41,6 +41,13 @@ impl Tags {
         }
     }
 
+    /// The machine's tags in one place, or in all.
+    pub(super) fn of(&self, sink: Option<Sink>) -> Vec<String> {
+        let is_there = |place: &Sink| sink.is_none_or(|sink| sink == *place);
+        let there = self.machine.iter().filter(|(place, _)| is_there(place));
+        there.map(|(_, tag)| tag.clone()).collect()
+    }
+
     /// No tag is anybody's but a person's.
     pub(super) fn is_nothing(&self) -> bool {
         self.machine.is_empty() && self.withdrawn.is_empty() && self.undone.is_empty()
