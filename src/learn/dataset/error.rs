@@ -186,7 +186,10 @@ fn why_none(n_faults: usize, faults: &[RowFault]) -> String {
         return "give the labels in a file of their own".to_owned();
     }
     let lines: String = faults.iter().map(|fault| format!("\n  {fault}")).collect();
-    format!("{n_faults} rows are faulty, correct them:{lines}")
+    match n_faults {
+        1 => format!("1 row is faulty, correct it:{lines}"),
+        n => format!("{n} rows are faulty, correct them:{lines}"),
+    }
 }
 
 fn list(errors: &[DatasetError]) -> String {
