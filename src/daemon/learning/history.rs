@@ -13,6 +13,8 @@ pub(super) struct History {
     pub(super) finished: u64,
     /// Corrections up to that number that the last job had no time for, if what came of it serves.
     pub(super) left: Vec<u64>,
+    /// The version that came of that job.
+    of_left: u32,
     /// Jobs in a row that came to nothing good.
     pub(super) refusals: u32,
     /// The newest version, whatever came of it.
@@ -26,7 +28,25 @@ pub(super) struct History {
 impl History {
     /// Reads what is known of the shipped model `base`.
     pub(super) fn read(versions: &Versions, base: &str) -> History {
-        History::of(base, &versions.list(), versions.moves(base))
+        let all = versions.list();
+        let history = History::of(base, &all, versions.moves(base));
+        history.serving(&all, versions.current(base))
+    }
+
+    /// The same where version `serves` does: what somebody went back from has left nothing to go on
+    /// with.
+    fn serving(mut self, all: &[Found], serves: u32) -> History {
+        let mut at = serves;
+        while at > 0 && at != self.of_left {
+            let manifest = all.iter().find(|found| found.number == at);
+            let manifest = manifest.and_then(|found| found.manifest.as_ref().ok());
+            // A parent is older, so this comes to an end.
+            at = manifest.map_or(0, |m| m.parent.min(at - 1));
+        }
+        if at == 0 {
+            self.left.clear();
+        }
+        self
     }
 
     fn of(base: &str, all: &[Found], moves: Vec<Move>) -> History {
@@ -43,7 +63,7 @@ impl History {
         let bad = of_journal.clone().rev().take_while(is_bad).count();
         // After a refusal the next job waits for more, and has these to choose from again.
         let left = of_journal.clone().next_back().filter(|m| !is_bad(m));
-        let left = left.map_or_else(Vec::new, |m| m.left.clone());
+        let (of_left, left) = left.map_or((0, Vec::new()), |m| (m.number, m.left.clone()));
         let newest = manifests.last();
         let of_manifest = newest.map(|m| LastRecord {
             outcome: match m.outcome {
@@ -69,6 +89,7 @@ impl History {
         History {
             finished: of_journal.map(|m| m.last).max().unwrap_or(0),
             left,
+            of_left,
             refusals: u32::try_from(bad).unwrap_or(u32::MAX),
             newest: newest.map(|m| (m.number, m.outcome)),
             last: of_manifest
@@ -115,6 +136,21 @@ mod tests {
         }
         assert_eq!(History::of("aaaa", &all[..1], Vec::new()).left, [3, 4]);
         assert!(History::of("aaaa", &all, Vec::new()).left.is_empty());
+    }
+
+    #[test]
+    fn what_there_was_no_time_for_does_not_undo_a_rollback() {
+        let mut all = [found(1, Outcome::Accepted), found(2, Outcome::Accepted)];
+        all[0].manifest.as_mut().unwrap().left = vec![3, 4];
+        // What a vault taught stands on what was learnt before.
+        let vault = all[1].manifest.as_mut().unwrap();
+        (vault.lessons, vault.parent) = (Lessons::Vault, 1);
+        let left = |serves| {
+            let history = History::of("aaaa", &all, Vec::new());
+            history.serving(&all, serves).left
+        };
+        assert_eq!((left(1), left(2)), (vec![3, 4], vec![3, 4]));
+        assert!(left(0).is_empty() && left(9).is_empty());
     }
 
     #[test]
