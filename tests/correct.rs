@@ -189,6 +189,26 @@ fn what_gliznet_wrote_teaches_nothing_until_a_person_agrees() {
 }
 
 #[test]
+fn what_gliznet_wrote_into_a_note_teaches_nothing_though_it_was_moved_since() {
+    let home = Home::new(&LABELS);
+    note(&home, "a.md", "---\ntags: [mine]\n---\nRoses.\n");
+    let (shown, code) = home.run(&["tag", "a.md", "--write"]);
+    assert_eq!(code, 0, "{shown}");
+    for (from, to) in [("a.md", "b.md"), ("b.md", "c.md")] {
+        let path = |name: &str| home.path(&format!("notes/{name}"));
+        std::fs::rename(path(from), path(to)).unwrap();
+        let args = ["correct", to, "--from-frontmatter", "--format", "jsonl"];
+        let (shown, code) = home.run(&args);
+        assert_eq!(code, 0, "{shown}");
+        let said = lines(&shown).remove(0);
+        assert_eq!(said["machine"].as_array().unwrap().len(), 3, "{shown}");
+        assert!(journal(&home).is_empty(), "{shown}");
+        // It stays so when older runs are forgotten.
+        home.run(&["log", "--prune", "0 seconds ago"]);
+    }
+}
+
+#[test]
 fn a_dry_run_shows_what_is_recorded_for_no_verdict_changes_the_next_one() {
     let home = Home::new(&LABELS);
     let settings = std::fs::read_to_string(home.path("config/gliznet.toml")).unwrap();

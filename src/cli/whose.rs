@@ -11,12 +11,14 @@ use crate::correction::{Verdict, Verdicts};
 use crate::desk::name::uri_of;
 use crate::label::LabelSet;
 use crate::learn::journal;
-use crate::sink::{Ledger, Sink, is_same_tag, known_path};
+use crate::sink::{self, ContentHash, Ledger, Sink, is_same_tag, known_path};
 
 /// What is known of whose tags are.
 #[derive(Debug, Default)]
 pub(super) struct Whose {
     written: HashMap<PathBuf, Vec<String>>,
+    /// The same by the bytes that files had after it.
+    left: HashMap<ContentHash, Vec<String>>,
     verdicts: Verdicts,
 }
 
@@ -30,6 +32,7 @@ impl Whose {
                 tracing::warn!("{fault}");
             }
             whose.written = ledger.machine_tags_in(Sink::Frontmatter)?;
+            whose.left = ledger.machine_tags_by_content()?;
         }
         match journal::read(data) {
             Ok(replay) => {
@@ -48,7 +51,8 @@ impl Whose {
     }
 
     /// Those of the tags in a file's front matter that GliZNet wrote, and of which nobody has said
-    /// that they fit; as they are spelled there.
+    /// that they fit; as they are spelled there. One that was moved while nobody watched is known by
+    /// its bytes.
     pub(super) fn machines(
         &self,
         path: &Path,
@@ -56,7 +60,11 @@ impl Whose {
         set: Option<&LabelSet>,
     ) -> Vec<String> {
         let path = known_path(path);
-        let Some(written) = self.written.get(&path) else {
+        let moved = || match self.left.is_empty() || tags.is_empty() {
+            true => None,
+            false => self.left.get(&sink::read(&path).ok()?.1),
+        };
+        let Some(written) = self.written.get(&path).or_else(moved) else {
             return Vec::new();
         };
         let said = self.verdicts.of(&uri_of(&path));
@@ -119,5 +127,20 @@ mod tests {
         said.document = Some(uri_of(&path));
         whose.verdicts.apply(&said, 1);
         assert_eq!(whose.machines(&path, &tags, Some(&set)), ["Finance"]);
+    }
+
+    #[test]
+    fn a_file_that_was_moved_is_known_by_its_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("moved.md");
+        let text = "---\ntags: [garden, tax]\n---\n";
+        crate::config::replace(&path, text.as_bytes()).unwrap();
+        let tags = ["garden", "tax"].map(str::to_owned);
+        let mut whose = Whose::default();
+        let left = (ContentHash::of(text.as_bytes()), vec!["tax".to_owned()]);
+        whose.left.extend([left]);
+        assert_eq!(whose.machines(&path, &tags, None), ["tax"]);
+        crate::config::replace(&path, b"Another one").unwrap();
+        assert_eq!(whose.machines(&path, &tags, None), [""; 0]);
     }
 }

@@ -296,6 +296,15 @@ impl Ledger {
         })
     }
 
+    /// The tags that gliznet wrote into front matters, by the bytes that it left there: a file that has
+    /// them has its tags, whatever it is called now.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn machine_tags_by_content(&self) -> Result<HashMap<ContentHash, Vec<String>>, SinkError> {
+        self.locked(|open| Ok(open.past.by_content()))
+    }
+
     /// All runs that wrote something, the first one first.
     ///
     /// # Errors

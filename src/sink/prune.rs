@@ -201,6 +201,7 @@ mod tests {
             let known = |past: &Past| past.provenance(&path, None);
             assert_eq!(known(&after), known(&before), "{}", path.display());
         }
+        assert_eq!(after.by_content(), before.by_content());
         assert_eq!(after.next(), before.next());
         let ids: Vec<u64> = after.runs().iter().map(|run| run.id.0).collect();
         assert_eq!(ids, runs);

@@ -108,6 +108,9 @@ pub(super) struct FileRecord {
     pub(super) undone: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) heard: BTreeMap<String, u64>,
+    /// Of its bytes after its front matter was written last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) content: Option<ContentHash>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -3,12 +3,13 @@
 //! Invariant: a tag of the machine that was written is neither withdrawn nor undone; what a person
 //! said of a tag before it was written, taken out or taken back has had its effect. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use crate::sink::Sink;
+use super::Past;
 use crate::sink::plan::key;
 use crate::sink::record::{FileRecord, Lossless, WriteRecord};
+use crate::sink::{ContentHash, Sink};
 
 /// Whose the tags of a file are.
 #[derive(Debug, Default)]
@@ -19,6 +20,26 @@ pub(super) struct Tags {
     pub(super) undone: Vec<String>,
     /// By the key of a tag: from when on it counts that a person says that it fits.
     pub(super) heard: BTreeMap<String, u64>,
+    /// The file's bytes after its front matter was written last.
+    content: Option<ContentHash>,
+}
+
+impl Past {
+    /// The machine's tags in front matters, by the bytes that these were written with, also of files
+    /// that are gone: another program may have given them another name.
+    pub(in crate::sink) fn by_content(&self) -> HashMap<ContentHash, Vec<String>> {
+        let mut all: HashMap<ContentHash, Vec<String>> = HashMap::new();
+        for file in self.by_path.values().map(|file| &self.files[*file]) {
+            let was = file.was.iter().map(|(_, tags)| tags);
+            for tags in was.chain([&file.tags]) {
+                let ours = tags.of(Some(Sink::Frontmatter));
+                if let Some(content) = tags.content.filter(|_| !ours.is_empty()) {
+                    all.entry(content).or_default().extend(ours);
+                }
+            }
+        }
+        all
+    }
 }
 
 impl Tags {
@@ -28,6 +49,7 @@ impl Tags {
             withdrawn: record.withdrawn,
             undone: record.undone,
             heard: record.heard,
+            content: record.content,
         }
     }
 
@@ -38,6 +60,7 @@ impl Tags {
             withdrawn: self.withdrawn.clone(),
             undone: self.undone.clone(),
             heard: self.heard.clone(),
+            content: self.content,
         }
     }
 
@@ -55,6 +78,9 @@ impl Tags {
 
     /// A write was done, of a run that began at `begun`.
     pub(super) fn written(&mut self, record: &WriteRecord, begun: u64) {
+        if record.sink == Sink::Frontmatter {
+            self.content = Some(record.after);
+        }
         for tag in &record.removed {
             self.forget(tag, record.sink);
             if !record.undoes.is_empty() {
