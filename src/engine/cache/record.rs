@@ -8,8 +8,9 @@ use crate::label::LabelId;
 use crate::score::{Logit, Score};
 use crate::tag::LabelScore;
 
-/// The form of the entries; another one means another folder.
-pub(super) const FORM: u8 = 3;
+/// The form of the entries; another one means another folder. Raised, too, where a model answers the
+/// same question otherwise than the build before: what was kept is not true any more.
+pub(super) const FORM: u8 = 4;
 
 /// Little-endian: form, windows, cut, scores (label, logit, score), unscored (label, reason), and
 /// the embedding, whose length is 0 where there is none.

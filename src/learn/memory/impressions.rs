@@ -35,11 +35,11 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Another number where long texts are read in another way.
+    /// Another number where texts or labels are read in another way.
     fn name(self) -> &'static str {
         match self {
-            Kind::Untaught => "untaught-2",
-            Kind::Asked => "asked",
+            Kind::Untaught => "untaught-3",
+            Kind::Asked => "asked-2",
         }
     }
 }
