@@ -29,7 +29,7 @@ pub(crate) use fault::shown;
 pub use fault::{LabelSetFault, LabelSetProblem, NameFault};
 pub use glossary::{Glossary, GlossaryFault, meanings};
 pub use read::MAX_NAME_CHARS;
-pub(crate) use spelling::{lower, nearest};
+pub(crate) use spelling::{fold, lower, nearest};
 
 /// Index of a label in its set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

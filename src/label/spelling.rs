@@ -13,7 +13,7 @@ pub(crate) fn lower(text: &str) -> String {
 
 /// The key under which a name is found: case does not count, and every run of `_`, `-` and
 /// blanks is one blank.
-pub(super) fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> String {
     let lower = text.to_lowercase();
     let words = lower.split(|c: char| c == '_' || c == '-' || c.is_whitespace());
     let mut folded = String::with_capacity(lower.len());

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::TrainError;
 use super::recipe::{Format, Recipe};
+use crate::label::{MAX_NAME_CHARS, fold};
 use crate::learn::dataset::{Row, RowKind, open_any};
 use crate::model::random::Random;
 pub(super) use files::files;
@@ -42,12 +43,16 @@ pub(super) struct TrainRow {
     pub(super) is_correction: bool,
 }
 
-/// The labels of one file.
+/// The labels of one file, each once: spellings that differ in case, `_`, `-` and blanks are one.
 #[derive(Default)]
 pub(super) struct Space {
+    /// As they are spelled first.
     pub(super) labels: Vec<String>,
+    /// What makes each of them one label, whatever its file.
+    pub(super) folded: Vec<String>,
     /// Hashes of each label's trigrams, ascending.
     pub(super) trigrams: Vec<Vec<u32>>,
+    /// By `folded`.
     numbers: HashMap<String, u32>,
 }
 
@@ -73,13 +78,15 @@ impl Faults {
 impl Space {
     /// The number of a label, a new one where it has none.
     pub(super) fn number(&mut self, label: &str) -> u32 {
-        if let Some(number) = self.numbers.get(label) {
+        let folded = fold(label);
+        if let Some(number) = self.numbers.get(&folded) {
             return *number;
         }
         let number = self.labels.len() as u32;
         self.labels.push(label.to_owned());
         self.trigrams.push(trigrams(label));
-        self.numbers.insert(label.to_owned(), number);
+        self.folded.push(folded.clone());
+        self.numbers.insert(folded, number);
         number
     }
 
@@ -209,13 +216,8 @@ impl Corpus {
         Ok(rows)
     }
 
-    fn row(
-        &mut self,
-        row: Row,
-        space: usize,
-        format: Format,
-    ) -> Result<TrainRow, (usize, &'static str)> {
-        let fail = |fact| Err((row.line, fact));
+    fn row(&mut self, row: Row, space: usize, format: Format) -> Result<TrainRow, (usize, String)> {
+        let fail = |fact: &str| Err((row.line, fact.to_owned()));
         match (format, row.kind) {
             (Format::Jsonl, RowKind::Gliclass | RowKind::Correction) => {
                 return fail("not a row with `labels`, as `format = \"jsonl\"` says");
@@ -235,18 +237,38 @@ impl Corpus {
         if says_nothing && row.kind == RowKind::Correction {
             return fail("nothing accepted and nothing rejected; remove the row");
         }
+        let mut all = row.labels.iter().chain(&row.not_labels);
+        if all.any(|label| label.chars().count() > MAX_NAME_CHARS) {
+            return fail(&format!(
+                "a label has more than {MAX_NAME_CHARS} characters, and no label set takes it; shorten it"
+            ));
+        }
         let own = &mut self.spaces[space];
-        let numbers = |own: &mut Space, labels: &[String]| {
-            labels.iter().map(|label| own.number(label)).collect()
-        };
+        let labels = numbers(own, &row.labels);
+        let mut not_labels = numbers(own, &row.not_labels);
+        let is_both = not_labels.iter().any(|label| labels.contains(label));
+        if is_both && row.kind == RowKind::Plain {
+            return fail(
+                "a label is in `labels` and, spelled otherwise, in `not_labels`; remove it from one",
+            );
+        }
+        // Of all candidates of a row some may be there twice.
+        not_labels.retain(|label| !labels.contains(label));
         Ok(TrainRow {
-            labels: numbers(own, &row.labels),
-            not_labels: numbers(own, &row.not_labels),
+            labels,
+            not_labels,
             text: row.text,
             space,
             is_correction: row.kind == RowKind::Correction,
         })
     }
+}
+
+/// The numbers of labels, each once.
+fn numbers(space: &mut Space, labels: &[String]) -> Vec<u32> {
+    let mut seen = BTreeSet::new();
+    let numbers = labels.iter().map(|label| space.number(label));
+    numbers.filter(|number| seen.insert(*number)).collect()
 }
 
 /// FNV-1a: the same on every machine and in every version.
@@ -255,4 +277,67 @@ pub(super) fn hash(text: &str) -> u64 {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     Random::new(&[bytes]).bits() // Its own high bits are poor for short texts.
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows of a file, and what is wrong with the others.
+    fn read(rows: &str) -> (Corpus, Faults) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.jsonl"), rows).unwrap();
+        let recipe = Recipe {
+            folder: folder.path().to_owned(),
+            ..Recipe::parse("[[data]]\nfiles = \"a.jsonl\"\n").unwrap()
+        };
+        let mut corpus = Corpus::read(&recipe, &[]).unwrap();
+        let faults = std::mem::take(&mut corpus.faults);
+        (corpus, faults)
+    }
+
+    #[test]
+    fn spellings_of_a_label_are_one_label() {
+        let (corpus, faults) = read(
+            "{\"text\": \"a\", \"labels\": [\"Sourdough Bread\", \"sourdough-bread\", \"C++\"]}\n\
+             {\"text\": \"b\", \"labels\": [\"sourdough_bread\"], \"not_labels\": [\"c\"]}\n\
+             {\"text\": \"c\", \"all_labels\": [\"C\", \"c++\"], \"true_labels\": [\"c\"]}\n\
+             {\"text\": \"d\", \"all_labels\": [\"C\", \"c\"], \"true_labels\": [\"c\"]}\n",
+        );
+        assert_eq!(faults.count, 0, "{faults:?}");
+        assert_eq!(corpus.spaces[0].labels, ["Sourdough Bread", "C++", "c"]);
+        let rows = corpus.sources[0].rows.iter();
+        let numbers: Vec<_> = rows
+            .map(|row| (&row.labels[..], &row.not_labels[..]))
+            .collect();
+        assert_eq!(
+            numbers,
+            [
+                (&[0, 1][..], &[][..]),
+                (&[0], &[2]),
+                (&[2], &[1]),
+                (&[2], &[])
+            ]
+        );
+    }
+
+    #[test]
+    fn a_label_that_fits_and_does_not_in_two_spellings_and_one_that_is_no_name_are_faults() {
+        let long = "x".repeat(MAX_NAME_CHARS + 1);
+        let (corpus, faults) = read(&format!(
+            "{{\"text\": \"a\", \"labels\": [\"Sea\"], \"not_labels\": [\"sea\"]}}\n\
+             {{\"text\": \"b\", \"labels\": [\"{long}\"]}}\n\
+             {{\"text\": \"c\", \"labels\": [\"{}\"]}}\n",
+            &long[1..]
+        ));
+        assert_eq!(corpus.sources[0].rows.len(), 1);
+        assert!(
+            faults.named[0].contains("a.jsonl:1: a label is in `labels` and"),
+            "{faults:?}"
+        );
+        assert!(
+            faults.named[1].contains("a.jsonl:2: a label has more than 200"),
+            "{faults:?}"
+        );
+    }
 }

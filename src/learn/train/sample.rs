@@ -1,12 +1,15 @@
 //! One row as it is shown in one step: a row and random numbers in, labels with their targets out.
 //!
 //! Invariant: the same numbers give the same example; a correction gets no label that it does not
-//! speak of; a label that the row has is never among the wrong ones.
+//! speak of; a label that the row has is never among the wrong ones, however it is spelled there.
+//!
+//! Length: more than half is tests of one choice each, over the same rows and files.
 
 use std::collections::HashSet;
 
 use super::corpus::{Space, TrainRow};
 use super::recipe::{Assumed, LabelRecipe};
+use crate::label::fold;
 use crate::model::loss::UNKNOWN;
 use crate::model::random::Random;
 
@@ -125,6 +128,10 @@ fn foreign(row: &TrainRow, spaces: &[Space], n: usize, shown: &mut Shown, random
     if spaces.len() < 2 {
         return;
     }
+    let mut seen: HashSet<String> = shown.iter().map(|(name, _)| fold(name)).collect();
+    // Another file may spell otherwise what fits.
+    let own = &spaces[row.space].folded;
+    seen.extend(row.labels.iter().map(|label| own[*label as usize].clone()));
     for _ in 0..4 * n {
         if shown.len() >= n {
             return;
@@ -134,14 +141,9 @@ fn foreign(row: &TrainRow, spaces: &[Space], n: usize, shown: &mut Shown, random
         if which == row.space || labels.is_empty() {
             continue;
         }
-        let label = &labels[random.below(labels.len())];
-        let own = &spaces[row.space].labels;
-        let is_true = row
-            .labels
-            .iter()
-            .any(|number| &own[*number as usize] == label);
-        if !is_true && shown.iter().all(|(name, _)| name != label) {
-            shown.push((label.clone(), 0.0));
+        let at = random.below(labels.len());
+        if seen.insert(spaces[which].folded[at].clone()) {
+            shown.push((labels[at].clone(), 0.0));
         }
     }
 }
@@ -363,6 +365,25 @@ mod tests {
                     .iter()
                     .any(|(name, _)| name == "Mars" || name == "Venus")
             );
+        }
+    }
+
+    #[test]
+    fn what_fits_is_not_wrong_where_another_file_spells_it_otherwise() {
+        let mut spaces = spaces();
+        let names = ["Tax", "TAX-", "garden", "Garden", "Mars"];
+        names.iter().for_each(|label| _ = spaces[1].number(label));
+        let recipe = LabelRecipe {
+            foreign: 1.0,
+            min: 5,
+            max: 5,
+            ..plain()
+        };
+        for seed in 0..50 {
+            let shown = shown(&row(false), &spaces, &recipe, &mut Random::new(&[seed]));
+            let spelled: HashSet<String> = shown.iter().map(|(name, _)| fold(name)).collect();
+            assert_eq!(spelled.len(), shown.len(), "{shown:?}");
+            assert!(shown.contains(&("tax".to_owned(), 1.0)), "{shown:?}");
         }
     }
 
