@@ -7,6 +7,15 @@ use std::collections::BTreeSet;
 use super::{Metric, Recipe};
 use crate::model::loss::LossWeights;
 
+/// No model reads more.
+const MOST_TOKENS: usize = 1_000_000;
+/// Each is looked for among a file's labels, for each row.
+const MOST_LABELS: usize = 10_000;
+/// Rows with their tokens take some kilobytes each.
+const MOST_AT_ONCE: usize = 1_000_000;
+/// What the passes of one step read is held until it is done.
+const MOST_PASSES: usize = 100_000;
+
 /// All that makes no sense, but where it is about a key among the `unread`: what stands there is a
 /// fault that was told.
 pub(super) fn faults(recipe: &Recipe, unread: &BTreeSet<String>) -> Vec<String> {
@@ -95,6 +104,22 @@ impl Faults<'_> {
             text.tokens > 0 && text.label_tokens > 0,
             "`text.tokens` and `text.label_tokens` must be more than 0",
         );
+        for (key, number, most) in [
+            ("text.tokens", text.tokens, MOST_TOKENS),
+            ("text.label_tokens", text.label_tokens, MOST_TOKENS),
+            (
+                "text.long_tokens",
+                text.long_tokens.unwrap_or(1),
+                MOST_TOKENS,
+            ),
+            ("labels.max", labels.max, MOST_LABELS),
+        ] {
+            self.need(
+                &[key],
+                number <= most,
+                &format!("`{key}` is {number}; it must be {most} at most"),
+            );
+        }
         self.need(
             &["text.long_tokens"],
             text.long_tokens != Some(0),
@@ -224,6 +249,22 @@ impl Faults<'_> {
             batch.rows > 0 && batch.accumulation > 0 && batch.pool > 0,
             "numbers under `[batch]` must be more than 0",
         );
+        let at_once = batch.rows.checked_mul(batch.pool);
+        self.need(
+            &["batch.rows", "batch.pool"],
+            at_once.is_some_and(|rows| rows <= MOST_AT_ONCE),
+            &format!(
+                "`batch.rows` × `batch.pool` rows are laid out at once, and must be {MOST_AT_ONCE} at most; lower one"
+            ),
+        );
+        self.need(
+            &["batch.accumulation"],
+            batch.accumulation <= MOST_PASSES,
+            &format!(
+                "`batch.accumulation` is {}; it must be {MOST_PASSES} at most",
+                batch.accumulation
+            ),
+        );
         self.need(
             &["checkpoint.every", "checkpoint.keep"],
             recipe.checkpoint.every > 0 && recipe.checkpoint.keep > 0,
@@ -318,6 +359,27 @@ mod tests {
             assert_eq!(faults.len(), 1, "{faults:?}");
             assert!(faults[0].contains(told), "{told}: {faults:?}");
         }
+    }
+
+    #[test]
+    fn numbers_that_no_machine_has_room_for_are_refused() {
+        for (key, told) in [
+            ("[text]\ntokens", "`text.tokens` is 9"),
+            ("[text]\nlong_tokens", "`text.long_tokens`"),
+            ("[text]\nlabel_tokens", "`text.label_tokens`"),
+            ("[labels]\nmax", "10000 at most"),
+            ("[batch]\nrows", "`batch.rows` × `batch.pool`"),
+            ("[batch]\npool", "1000000 at most"),
+            ("[batch]\naccumulation", "100000 at most"),
+        ] {
+            let text = format!("[[data]]\nfiles = \"a\"\n{key} = {}\n", i64::MAX);
+            let faults = Recipe::parse(&text).unwrap_err();
+            assert_eq!(faults.len(), 1, "{faults:?}");
+            assert!(faults[0].contains(told), "{told}: {faults:?}");
+        }
+        let much =
+            "[text]\ntokens = 8192\n[labels]\nmax = 10000\n[batch]\nrows = 4096\npool = 128\n";
+        assert_eq!(of(much).labels.max, 10_000);
     }
 
     #[test]
