@@ -15,11 +15,16 @@ const GREY: RGBColor = RGBColor(90, 90, 90);
 pub(super) fn head(title: &str) -> String {
     let title = escaped(title);
     format!(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\n\
-         <style>body{{font:15px/1.5 system-ui,sans-serif;max-width:1340px;margin:2em auto;padding:0 1em}}\
-         svg{{max-width:100%;height:auto}}table{{border-collapse:collapse}}\
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\n\
+         <style>body{{font:15px/1.5 system-ui,sans-serif;max-width:1340px;margin:2em auto;padding:0 1em;\
+         color:#111;background:#fff}}\
+         svg{{max-width:100%;height:auto;break-inside:avoid}}h2{{break-after:avoid;overflow-wrap:anywhere}}\
+         table{{border-collapse:collapse}}tr{{break-inside:avoid}}\
          td,th{{padding:.15em .8em;text-align:right;border-bottom:1px solid #ddd}}\
-         td:first-child,th:first-child{{text-align:left}}</style>\n<h1>{title}</h1>\n"
+         td:first-child,th:first-child{{text-align:left;min-width:7em;overflow-wrap:anywhere}}\
+         @media(max-width:700px){{td,th{{padding:.15em .25em;font-size:12px}}}}\
+         @media(max-width:430px){{td,th{{font-size:9.5px}}}}</style>\n<h1>{title}</h1>\n"
     )
 }
 
@@ -36,19 +41,17 @@ pub(super) fn reliability(evaluation: &Evaluation) -> Result<String, String> {
         .collect();
     let mut svg = String::new();
     {
-        let area = SVGBackend::with_string(&mut svg, (360, 320)).into_drawing_area();
+        let area = SVGBackend::with_string(&mut svg, (380, 340)).into_drawing_area();
         let mut chart = ChartBuilder::on(&area)
             .caption("reliability", ("sans-serif", 16))
             .margin(10)
-            .x_label_area_size(28)
-            .y_label_area_size(40)
+            .x_label_area_size(40)
+            .y_label_area_size(52)
             .build_cartesian_2d(0.0..1.0, 0.0..1.0)
             .map_err(drawing)?;
-        chart
-            .configure_mesh()
-            .light_line_style(WHITE)
-            .draw()
-            .map_err(drawing)?;
+        let mut mesh = chart.configure_mesh();
+        mesh.x_desc("probability").y_desc("share that fits");
+        mesh.light_line_style(WHITE).draw().map_err(drawing)?;
         for (points, colour) in [(&diagonal, GREY), (&found, BLUE)] {
             let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2));
             chart.draw_series(line).map_err(drawing)?;
@@ -102,4 +105,16 @@ pub(super) fn escaped(text: &str) -> String {
 
 fn drawing(error: impl std::fmt::Display) -> String {
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_fits_a_phone_and_breaks_long_names() {
+        let page = head("<b>");
+        assert!(page.contains("<title>&lt;b&gt;</title>") && page.contains("name=\"viewport\""));
+        assert!(page.contains("td:first-child") && page.contains("overflow-wrap:anywhere"));
+    }
 }

@@ -22,14 +22,25 @@ const LETTER: f64 = 8.0;
 const SEEN: &str = "<p><b>No row was held out and no file named under <code>[evaluation]</code>: \
     these are rows that it was trained on. They tell whether it learnt them, and nothing of how it \
     answers others.</b></p>\n";
-const COLOURS: [RGBColor; 6] = [
+/// Curves of at most so many points show each of them: a line through one is none.
+const DOTTED: usize = 20;
+/// Letters of a curve's name, of those that are longer its beginning and end.
+const NAME: usize = 33;
+const COLOURS: [RGBColor; 12] = [
     RGBColor(31, 119, 180),
     RGBColor(214, 39, 40),
     RGBColor(44, 160, 44),
     RGBColor(148, 103, 189),
     RGBColor(255, 127, 14),
     RGBColor(90, 90, 90),
+    RGBColor(23, 190, 207),
+    RGBColor(140, 86, 75),
+    RGBColor(227, 119, 194),
+    RGBColor(188, 189, 34),
+    RGBColor(0, 0, 128),
+    RGBColor(0, 128, 128),
 ];
+
 /// One line of a figure.
 struct Curve {
     name: String,
@@ -59,9 +70,10 @@ pub(super) fn html(
     push(
         &mut page,
         format_args!(
-            "<p>{} steps, {rows} examples in {:.1} minutes ({:.1} a second); the result is that of step {of_step}.</p>\n",
-            steps.len(),
-            seconds / 60.0,
+            "<p>{}, {} in {} ({:.1} a second); the result is that of step {of_step}.</p>\n",
+            counted(steps.len(), "step"),
+            counted(rows as usize, "example"),
+            duration(seconds),
             rows / seconds.max(1e-9),
         ),
     );
@@ -122,12 +134,14 @@ pub(super) fn html(
         push(
             &mut page,
             format_args!(
-                "<p>{} rows; LRAP {}, best micro-F1 {}, expected calibration error {:.3} \
-             (of the trained head; a fitted calibration is a step of its own).</p>\n",
-                evaluation.n_rows,
+                "<p>{}; LRAP {}, best micro-F1 {}, expected calibration error {:.3} \
+             (of the trained head; a fitted calibration is a step of its own). In the table a label is \
+             predicted from a probability of {} on.</p>\n",
+                counted(evaluation.n_rows, "row"),
                 number(set.ranking.as_ref().map(|ranking| ranking.lrap)),
                 number(set.best_f1()),
                 evaluation.calibration.equal_width.error(),
+                evaluation.default_threshold,
             ),
         );
         page.push_str(&reliability(evaluation).map_err(TrainError::Report)?);
@@ -139,6 +153,19 @@ pub(super) fn html(
 
 fn push(page: &mut String, text: std::fmt::Arguments) {
     let _ = page.write_fmt(text); // A string takes everything.
+}
+
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        ..10.0 => format!("{seconds:.1} seconds"),
+        ..120.0 => format!("{seconds:.0} seconds"),
+        ..7200.0 => format!("{:.1} minutes", seconds / 60.0),
+        _ => format!("{:.1} hours", seconds / 3600.0),
+    }
 }
 
 fn curve(name: &str, lines: &[&Value]) -> Curve {
@@ -181,11 +208,13 @@ fn figure(title: &str, curves: &[Curve]) -> Result<String, TrainError> {
             .fold(0.0, f64::max)
     };
     let (right, top) = (most(|p| p.0).max(1.0), most(|p| p.1));
-    let right = right * room_for_names(curves.iter().map(|curve| curve.name.as_str()));
+    let names: Vec<String> = curves.iter().map(|curve| short(&curve.name)).collect();
+    let right = right * room_for_names(names.iter().map(String::as_str));
     let top = if top > 0.0 { top * 1.05 } else { 1.0 };
     let mut svg = String::new();
     {
-        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        let height = SIZE.1.max(80 + 16 * curves.len() as u32); // Their names stand one below the other.
+        let area = SVGBackend::with_string(&mut svg, (SIZE.0, height)).into_drawing_area();
         let mut chart = ChartBuilder::on(&area)
             .caption(title, ("sans-serif", 16))
             .margin(10)
@@ -193,27 +222,31 @@ fn figure(title: &str, curves: &[Curve]) -> Result<String, TrainError> {
             .y_label_area_size(56)
             .build_cartesian_2d(0.0..right, 0.0..top)
             .map_err(drawing)?;
-        let number = |y: &f64| {
-            if top < 0.01 {
-                format!("{y:.0e}")
-            } else {
-                format!("{y:.2}")
-            }
-        };
         let mut mesh = chart.configure_mesh();
-        mesh.y_label_formatter(&number)
-            .x_label_formatter(&|x| format!("{x:.0}"));
+        let label = |y: &f64| number(*y, top);
+        mesh.y_label_formatter(&label)
+            .x_labels((right as usize + 1).min(11)) // A step is a whole number.
+            .x_label_formatter(&|x| match x.fract() == 0.0 {
+                true => format!("{x:.0}"),
+                false => String::new(),
+            });
         mesh.light_line_style(WHITE).draw().map_err(drawing)?;
-        for (curve, colour) in curves.iter().zip(COLOURS.iter().cycle()) {
+        let curves = curves.iter().zip(names);
+        for ((curve, name), colour) in curves.zip(COLOURS.iter().cycle()) {
             let line = LineSeries::new(curve.points.iter().copied(), colour.stroke_width(2));
             let colour = *colour;
             chart
                 .draw_series(line)
                 .map_err(drawing)?
-                .label(curve.name.as_str())
+                .label(name)
                 .legend(move |(x, y)| {
                     PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2))
                 });
+            if curve.points.len() <= DOTTED {
+                let dots = curve.points.iter();
+                let dots = dots.map(|point| Circle::new(*point, 3, colour.filled()));
+                chart.draw_series(dots).map_err(drawing)?;
+            }
         }
         chart
             .configure_series_labels()
@@ -223,6 +256,27 @@ fn figure(title: &str, curves: &[Curve]) -> Result<String, TrainError> {
         area.present().map_err(drawing)?;
     }
     Ok(svg + "\n")
+}
+
+/// A number at the side of a figure that ends at `top`: one that differs from those above and below.
+fn number(y: f64, top: f64) -> String {
+    match (0.01..10_000.0).contains(&top) {
+        // There are a dozen of them at most.
+        true => format!("{y:.*}", (1.3 - top.log10()).ceil().max(2.0) as usize),
+        false if y == 0.0 => "0".to_owned(),
+        false => format!("{y:.1e}"),
+    }
+}
+
+/// A name that leaves room for the curves.
+fn short(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    if letters.len() <= NAME {
+        return name.to_owned();
+    }
+    let half = NAME / 2;
+    let (start, end) = (&letters[..half], &letters[letters.len() - half..]);
+    start.iter().chain(&['…']).chain(end).collect()
 }
 
 /// How much longer than its curves a figure is, so that their names stand to the right of all points.
@@ -239,6 +293,84 @@ fn drawing(error: impl std::fmt::Display) -> TrainError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn curve_of(name: &str, points: &[(f64, f64)]) -> Curve {
+        Curve {
+            name: name.to_owned(),
+            points: points.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_curve_of_one_point_is_seen_and_steps_are_whole() {
+        let svg = figure("x", &[curve_of("loss", &[(1.0, 0.5)])]).unwrap();
+        assert_eq!(svg.matches("<circle").count(), 1, "{svg}");
+        let ones = svg.lines().filter(|line| line.trim() == "1").count();
+        assert_eq!(ones, 1, "{svg}");
+    }
+
+    #[test]
+    fn numbers_at_the_side_differ() {
+        for top in [
+            0.0013, 0.0021, 0.0099, 0.012, 0.03, 0.09, 0.5, 2.6, 700.0, 1.2e5, 3e29,
+        ] {
+            let numbers: Vec<String> = (1..=11)
+                .map(|n| number(f64::from(n) * top / 11.0, top))
+                .collect();
+            let mut unique = numbers.clone();
+            unique.dedup();
+            assert_eq!(unique, numbers);
+        }
+        assert_eq!(number(0.5, 2.6), "0.50");
+        assert_eq!(number(2e-4, 2e-3), "2.0e-4");
+    }
+
+    #[test]
+    fn many_curves_with_long_names_are_all_named() {
+        let names: Vec<String> = (0..30)
+            .map(|n| format!("{n}: a file with a name that is far too long for a figure, part {n}"))
+            .collect();
+        let curves: Vec<Curve> = names
+            .iter()
+            .map(|name| curve_of(name, &[(1.0, 1.0), (9.0, 2.0)]))
+            .collect();
+        let svg = figure("x", &curves).unwrap();
+        let height: f64 = svg
+            .split("height=\"")
+            .nth(1)
+            .unwrap()
+            .split('"')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
+        for n in [0, 29] {
+            let at = svg.find(&format!("part {n}\n")).unwrap();
+            let text = &svg[svg[..at].rfind("<text").unwrap()..at];
+            let y: f64 = text
+                .split(" y=\"")
+                .nth(1)
+                .unwrap()
+                .split('"')
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap();
+            assert!(y > 0.0 && y < height, "{n}: {y} of {height}");
+        }
+    }
+
+    #[test]
+    fn a_short_training_takes_seconds() {
+        assert_eq!(duration(0.04), "0.0 seconds");
+        assert_eq!(duration(75.2), "75 seconds");
+        assert_eq!(duration(600.0), "10.0 minutes");
+        assert_eq!(duration(9000.0), "2.5 hours");
+        assert_eq!(
+            (counted(1, "step"), counted(2, "step")),
+            ("1 step".into(), "2 steps".into())
+        );
+    }
 
     #[test]
     fn names_of_curves_stand_beside_their_last_points() {
