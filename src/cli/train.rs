@@ -23,7 +23,7 @@ use super::setup::DeviceArg;
 use super::{Outcome, UsageError, complain, remark};
 use crate::config::keep_memory;
 use crate::learn::train::recipe::Recipe;
-use crate::learn::train::{Event, Faults, StepRecord, TrainOptions, train};
+use crate::learn::train::{Event, Faults, StepRecord, TrainOptions, Trained, train};
 use crate::model::device::choose;
 
 /// Trains a model on labelled texts as a recipe says, or on your own corrections.
@@ -115,6 +115,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     });
     bar.finish_and_clear();
     let trained = trained?;
+    tell_end(&trained, &options.recipe);
     if let Some(model) = trained.model {
         let mut out = anstream::stdout().lock();
         writeln!(out, "{}", model.display())?;
@@ -124,6 +125,22 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     } else {
         Outcome::Done
     })
+}
+
+/// Says which step the result is of, where it is not the last one, and why there are no more.
+fn tell_end(trained: &Trained, recipe: &Recipe) {
+    let (steps, of_step) = (trained.steps, trained.of_step);
+    let all = recipe.schedule.steps;
+    if trained.model.is_some() && steps < all {
+        let patience = recipe.evaluation.patience;
+        remark(format_args!(
+            "ended after step {steps} of {all}: none of the last {patience} evaluations was better; the result is that of step {of_step}"
+        ));
+    } else if trained.model.is_some() && of_step < steps {
+        remark(format_args!(
+            "the result is that of step {of_step}, the best that was measured"
+        ));
+    }
 }
 
 /// How often a line tells how far it is, where no terminal shows a bar.

@@ -56,6 +56,24 @@ fn it_measures_in_between_keeps_the_best_and_draws_a_report() {
 }
 
 #[test]
+fn what_ends_a_training_early_and_which_step_the_result_is_of_are_told() {
+    // What is learnt is next to nothing, so that the first evaluation stays the best.
+    let recipe = RECIPE.replace("2e-3", "1e-9");
+    let more = "[evaluation]\nevery = 3\nfiles = \"rows.jsonl\"\n";
+    let here = Here::new(&format!("{recipe}{more}patience = 2\n"));
+    let (code, said) = here.run(MODEL, "out", &[]);
+    let told = "ended after step 9 of 12: none of the last 2 evaluations was better; the result is that of step 3";
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(told), "{said}");
+    let here = Here::new(&format!("{recipe}{more}"));
+    let (_, said) = here.run(MODEL, "out", &[]);
+    assert!(
+        said.contains("the result is that of step 3, the best that was measured"),
+        "{said}"
+    );
+}
+
+#[test]
 fn where_quiet_was_asked_for_no_measure_is_told() {
     let more = "[evaluation]\nevery = 3\nholdout = 0.4\n";
     let here = Here::new(&format!("{RECIPE}{more}"));
