@@ -199,6 +199,36 @@ fn a_checkpoint_that_cannot_be_read_is_put_aside_for_an_older_one() {
 }
 
 #[test]
+fn a_training_whose_best_checkpoint_cannot_be_read_ends_with_another() {
+    // What is learnt is next to nothing, so that the first evaluation stays the best.
+    let recipe = RECIPE.replace("2e-3", "1e-9");
+    let more = "[evaluation]\nevery = 3\nfiles = \"rows.jsonl\"\n";
+    let here = Here::new(&format!("{recipe}{more}"));
+    here.done(MODEL, "out", &[]);
+    here.write("out/checkpoints/step-00000003/model.safetensors", b"{");
+    let (code, said) = here.run(MODEL, "out", &["--resume"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("the best checkpoint cannot be read"),
+        "{said}"
+    );
+    let last = "out/checkpoints/step-00000012/model.safetensors";
+    let last = std::fs::read(here.0.path().join(last)).unwrap();
+    assert_eq!(here.weights("out"), last);
+}
+
+#[test]
+fn what_a_killed_training_left_beside_its_files_goes() {
+    let here = Here::new(RECIPE);
+    here.done(MODEL, "out", &[]);
+    here.write("out/.gliznet-Ab3xYz", b"half of a report");
+    here.write("out/.gliznet-notes.md", b"mine");
+    here.done(MODEL, "out", &["--resume"]);
+    assert!(!here.0.path().join("out/.gliznet-Ab3xYz").exists());
+    assert!(here.0.path().join("out/.gliznet-notes.md").exists());
+}
+
+#[test]
 fn where_no_checkpoint_can_be_read_none_is_called_good() {
     let here = Here::new(RECIPE);
     here.done(MODEL, "out", &[]);

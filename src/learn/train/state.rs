@@ -58,6 +58,12 @@ impl Store {
                 fs::remove_dir_all(entry.path()).map_err(TrainError::io(entry.path()))?;
             }
         }
+        for entry in fs::read_dir(out).map_err(TrainError::io(out))?.flatten() {
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if is_file && is_unfinished(&entry.file_name()) {
+                fs::remove_file(entry.path()).map_err(TrainError::io(entry.path()))?;
+            }
+        }
         Ok(store)
     }
 
@@ -138,7 +144,7 @@ impl Store {
         let mut steps = self.steps();
         while let Some(step) = steps.pop() {
             match self.take_up(step, trainee, optimizer, device) {
-                Ok(progress) => return Ok(Some(progress)),
+                Ok(progress) => return Ok(Some(self.with_best(progress, device))),
                 Err(error) if steps.is_empty() => {
                     return Err(TrainError::NoneGood {
                         folder: self.checkpoints(),
@@ -156,6 +162,18 @@ impl Store {
         Ok(None)
     }
 
+    /// Forgets the best evaluation where its weights cannot be read: the result would be none.
+    fn with_best(&self, mut progress: Progress, device: &Device) -> Progress {
+        if let Some((_, step)) = progress.best
+            && let Err(error) = self.weights(step, device)
+        {
+            tracing::warn!(%error, step, "the best checkpoint cannot be read; the next evaluation takes its place");
+            progress.best = None;
+            progress.worse = 0;
+        }
+        progress
+    }
+
     fn take_up(
         &self,
         step: usize,
@@ -168,7 +186,7 @@ impl Store {
         let json = fs::read(&path).map_err(TrainError::io(&path))?;
         let progress: Progress = serde_json::from_slice(&json)
             .map_err(|error| TrainError::io(&path)(std::io::Error::other(error)))?;
-        trainee.restore(&tensors(&folder.join("model.safetensors"), device)?)?;
+        trainee.restore(&self.weights(step, device)?)?;
         optimizer.restore(progress.updates, &tensors(&folder.join(MOMENTS), device)?)?;
         Ok(progress)
     }
@@ -180,11 +198,16 @@ impl Store {
         trainee: &Trainee,
         device: &Device,
     ) -> Result<(), TrainError> {
-        trainee.restore(&tensors(
-            &self.of_step(step).join("model.safetensors"),
-            device,
-        )?)?;
+        trainee.restore(&self.weights(step, device)?)?;
         Ok(())
+    }
+
+    fn weights(
+        &self,
+        step: usize,
+        device: &Device,
+    ) -> Result<BTreeMap<String, Tensor>, TrainError> {
+        tensors(&self.of_step(step).join("model.safetensors"), device)
     }
 
     /// Writes the result.
@@ -203,6 +226,14 @@ impl Store {
         rename(&part, &path)?;
         Ok(path)
     }
+}
+
+/// Whether a file was on its way to its name: `.gliznet-` and six letters or digits.
+fn is_unfinished(name: &std::ffi::OsStr) -> bool {
+    let rest = name
+        .to_str()
+        .and_then(|name| name.strip_prefix(".gliznet-"));
+    rest.is_some_and(|rest| rest.len() == 6 && rest.chars().all(|c| c.is_ascii_alphanumeric()))
 }
 
 /// Steps with a checkpoint in a training's folder, ascending.
