@@ -4,12 +4,15 @@
 mod cancel;
 mod child;
 mod daemon;
+mod ending;
 mod from_vault;
 mod job;
 mod now;
 
 pub(super) use daemon::reload;
 pub(super) use job::now;
+
+use ending::Ending;
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -109,13 +112,25 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         write_batches: args.write_batches.clone(),
     };
     let mut said = Said::new(args.resume, bar.is_hidden());
+    let asking = bar.clone();
+    let ending = Ending::heard(move || {
+        asking.suspend(|| {
+            remark("it ends after this step, with a checkpoint; once more ends it now")
+        });
+    });
     let trained = train(&options, &mut |event| {
         said.event(&event, &bar);
-        ControlFlow::Continue(())
+        match ending.is_asked() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     });
     bar.finish_and_clear();
     let trained = trained?;
     tell_end(&trained, &options.recipe);
+    if trained.model.is_none() {
+        return Ok(Outcome::SomeFailed);
+    }
     if let Some(model) = trained.model {
         let mut out = anstream::stdout().lock();
         writeln!(out, "{}", model.display())?;
@@ -131,12 +146,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
 fn tell_end(trained: &Trained, recipe: &Recipe) {
     let (steps, of_step) = (trained.steps, trained.of_step);
     let all = recipe.schedule.steps;
-    if trained.model.is_some() && steps < all {
+    if trained.model.is_none() {
+        complain(format_args!(
+            "ended after step {steps} of {all}, as you asked; the same command with --resume goes on"
+        ));
+    } else if steps < all {
         let patience = recipe.evaluation.patience;
         remark(format_args!(
             "ended after step {steps} of {all}: none of the last {patience} evaluations was better; the result is that of step {of_step}"
         ));
-    } else if trained.model.is_some() && of_step < steps {
+    } else if of_step < steps {
         remark(format_args!(
             "the result is that of step {of_step}, the best that was measured"
         ));

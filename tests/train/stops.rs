@@ -129,6 +129,44 @@ fn until_it_saves(here: &Here, child: &mut Child) {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_training_that_is_asked_to_end_saves_and_goes_on_later_as_if_it_had_not() {
+    // Between its checkpoints nothing is saved but where it is asked to end.
+    let recipe = RECIPE
+        .replace("steps = 12", "steps = 300")
+        .replace("every = 2", "every = 100");
+    let here = Here::new(&recipe);
+    here.done(MODEL, "whole", &[]);
+    for (signal, more) in [("-INT", &[][..]), ("-TERM", &["--resume"])] {
+        let child = here.command(MODEL, "out", more).spawn().unwrap();
+        let metrics = here.0.path().join("out/metrics.jsonl");
+        let n_lines = || std::fs::read_to_string(&metrics).map_or(0, |text| text.lines().count());
+        let (before, began) = (n_lines(), Instant::now());
+        while n_lines() < before + 3 {
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "no step was made"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let id = child.id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args([signal, &id])
+            .status();
+        assert!(sent.unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("with --resume goes on"), "{said}");
+        let saved = std::fs::read_dir(here.0.path().join("out/checkpoints")).unwrap();
+        assert!(saved.count() > 0, "{said}");
+        assert!(!here.0.path().join("out/model").exists());
+    }
+    here.done(MODEL, "out", &["--resume"]);
+    assert_eq!(here.weights("out"), here.weights("whole"));
+}
+
 #[test]
 fn a_training_that_is_asked_for_twice_runs_once() {
     let here = Here::new(&RECIPE.replace("steps = 12", "steps = 4000"));
