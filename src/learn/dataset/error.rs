@@ -136,6 +136,14 @@ pub enum DatasetError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A Parquet file that has no end, or none that can be read.
+    #[error("{path}: {fact}; it may be cut off or damaged: copy it anew")]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// What its reader said.
+        fact: String,
+    },
     /// A JSON file that is not what it should be.
     #[error("{path}:{line}:{column}: {fact}; {cure}")]
     Malformed {

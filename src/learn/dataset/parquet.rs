@@ -61,6 +61,13 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> DatasetError + '_ {
     }
 }
 
+fn damaged(path: &Path, error: impl std::fmt::Display) -> DatasetError {
+    DatasetError::Damaged {
+        path: path.to_owned(),
+        fact: error.to_string(),
+    }
+}
+
 /// The bytes of what cannot be read twice; `None` where it is a file, or where opening tells better
 /// what it is.
 fn spool(path: &Path) -> io::Result<Option<NamedTempFile>> {
@@ -81,8 +88,7 @@ fn rows(file: File, path: &Path) -> Result<AnyRows, DatasetError> {
             Ok(Box::new(rows))
         }
         Found::Parquet(file) => {
-            let reader = SerializedFileReader::new(file)
-                .map_err(|error| unreadable(io::Error::other(error)))?;
+            let reader = SerializedFileReader::new(file).map_err(|error| damaged(path, error))?;
             let file = path.to_owned();
             let fault = move |line, problem| RowFault {
                 file: file.clone(),
@@ -301,6 +307,18 @@ mod tests {
             shown.last().unwrap().contains("cannot read on"),
             "{shown:?}"
         );
+    }
+
+    #[test]
+    fn a_file_without_its_end_is_called_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows");
+        let whole = bytes();
+        for n in [4, 8, whole.len() / 2] {
+            std::fs::write(&path, &whole[..n]).unwrap();
+            let said = open_any(&path).err().unwrap().to_string();
+            assert!(said.contains("cut off or damaged"), "{said}");
+        }
     }
 
     #[test]

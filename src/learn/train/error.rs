@@ -49,7 +49,7 @@ pub enum TrainError {
         fact: String,
     },
     /// Nothing to train on.
-    #[error("no usable row in {files} files ({} faulty rows, {held_out} held out); check the data{}", .faults.count, list(&.faults.named))]
+    #[error("no usable row in {files} files ({} faulty rows, {held_out} held out); {}{}", .faults.count, where_to_look(*.files), list(&.faults.named))]
     NoRows {
         /// Files that were read.
         files: usize,
@@ -71,9 +71,7 @@ pub enum TrainError {
         needs: &'static str,
     },
     /// The loss is no number any more.
-    #[error(
-        "the loss of step {step} is {loss}; lower `optimizer.learning_rate`, or raise `schedule.warmup`"
-    )]
+    #[error("the loss of step {step} is {loss}; {}", why_no_number(*.step))]
     NotFinite {
         /// Which step.
         step: usize,
@@ -175,7 +173,7 @@ pub enum TrainError {
         what: &'static str,
     },
     /// A file of the training's folder.
-    #[error("{path}: {error}")]
+    #[error("{path}: {error}; {}", cure(.error.kind()))]
     Io {
         /// Which.
         path: PathBuf,
@@ -216,7 +214,58 @@ fn what_is_kept(step: &Option<usize>) -> String {
     }
 }
 
+fn why_no_number(step: usize) -> &'static str {
+    match step {
+        1 => {
+            "nothing was learnt yet: lower what stands under `[loss]` and `model.head_dropout`, or start from another checkpoint"
+        }
+        _ => "lower `optimizer.learning_rate`, or raise `schedule.warmup`",
+    }
+}
+
+fn where_to_look(files: usize) -> &'static str {
+    match files {
+        0 => "`exclude` leaves out all that `files` names",
+        _ => "check the data",
+    }
+}
+
+fn cure(kind: std::io::ErrorKind) -> &'static str {
+    match kind {
+        std::io::ErrorKind::StorageFull => "free some space, or choose another folder",
+        std::io::ErrorKind::PermissionDenied => "check who may read and write there",
+        std::io::ErrorKind::NotFound => "put it back, or choose another folder",
+        _ => "check the path, or choose another folder",
+    }
+}
+
 /// Faults on lines of their own.
 fn list(faults: &[String]) -> String {
     faults.iter().map(|fault| format!("\n  {fault}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cure_is_of_what_went_wrong() {
+        let said = |error: TrainError| error.to_string();
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        assert!(
+            said(TrainError::io("out/recipe.toml")(full))
+                .ends_with("; free some space, or choose another folder")
+        );
+        let loss = f32::NAN;
+        let first = said(TrainError::NotFinite { step: 1, loss });
+        assert!(!first.contains("learning_rate"), "{first}");
+        let second = said(TrainError::NotFinite { step: 2, loss });
+        assert!(second.contains("learning_rate"), "{second}");
+        let none = said(TrainError::NoRows {
+            files: 0,
+            held_out: 0,
+            faults: Faults::default(),
+        });
+        assert!(none.contains("`exclude` leaves out"), "{none}");
+    }
 }

@@ -9,6 +9,9 @@ use toml::{Table, Value};
 
 use super::known::{ALIASES, GROUP, KEYS, Key, Kind};
 
+/// Where the optimizer's groups are.
+const GROUPS: &str = "optimizer.groups";
+
 /// What was found wrong.
 #[derive(Default)]
 pub(super) struct Checked {
@@ -70,16 +73,15 @@ impl Checked {
     }
 
     fn groups(&mut self, groups: &mut Vec<Value>) {
-        const PLACE: &str = "optimizer.groups";
         groups.retain_mut(|group| {
             let Value::Table(group) = group else {
                 return false; // Its list was not taken for one of tables.
             };
             let has_prefix = group.contains_key("prefix");
-            self.table(PLACE, "", group, GROUP);
+            self.table(GROUPS, "", group, GROUP);
             if !has_prefix {
                 self.faults.push(format!(
-                    "a group of `{PLACE}` has no `prefix`; say how the names of its tensors begin"
+                    "a group of `{GROUPS}` has no `prefix`; say how the names of its tensors begin"
                 ));
             }
             group.contains_key("prefix")
@@ -90,6 +92,14 @@ impl Checked {
         let full = full(place, key);
         let cure = match (near(key, keys), elsewhere(key)) {
             (Some(nearest), _) => format!("the closest is `{nearest}`"),
+            // A group has two of the optimizer's own keys.
+            (None, Some(cure)) if place == GROUPS => {
+                ["learning_rate", "weight_decay"]
+                    .iter()
+                    .fold(cure, |cure, own| {
+                        cure.replace(&format!("`optimizer.{own}`"), &format!("`{GROUPS}.{own}`"))
+                    })
+            }
             (None, Some(cure)) => cure,
             (None, None) => {
                 let names: Vec<String> = keys.iter().map(|(key, _)| format!("`{key}`")).collect();
@@ -206,6 +216,14 @@ mod tests {
                 "`schedule.steps`, and counts steps",
             ),
             ("[optimizer]\nwarmup = 1", "its place is `schedule.warmup`"),
+            (
+                "[optimizer]\ngroups = [{ prefix = \"a\", clip = 1 }]",
+                "its place is `optimizer.clip`",
+            ),
+            (
+                "[optimizer]\ngroups = [{ prefix = \"a\", lr = 1 }]",
+                "here it is `optimizer.groups.learning_rate`",
+            ),
             (
                 "[train]\nlr = 1",
                 "`train.lr` is not a key of a recipe; here it is",
