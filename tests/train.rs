@@ -113,6 +113,24 @@ fn what_is_frozen_stays_as_it_was() {
 }
 
 #[test]
+fn the_result_says_what_its_numbers_are() {
+    let here = Here::new(&RECIPE.replace("steps = 12", "steps = 2"));
+    let init = here.0.path().join("init");
+    std::fs::create_dir(&init).unwrap();
+    for name in ["model.safetensors", "tokenizer.json", "config.json"] {
+        std::fs::copy(fixture("bert-isolated-proj").join(name), init.join(name)).unwrap();
+    }
+    let config = std::fs::read(init.join("config.json")).unwrap();
+    let mut config: Value = serde_json::from_slice(&config).unwrap();
+    config["dtype"] = "float16".into();
+    here.write("init/config.json", config.to_string().as_bytes());
+    here.done(init.to_str().unwrap(), "out", &[]);
+    let config = std::fs::read(here.0.path().join("out/model/config.json")).unwrap();
+    let config: Value = serde_json::from_slice(&config).unwrap();
+    assert_eq!(config["dtype"], "float32");
+}
+
+#[test]
 fn every_format_is_read() {
     let here =
         Here::new(&RECIPE.replace("\"rows.jsonl\"", "[\"rows.jsonl\", \"data/**/*.jsonl*\"]"));

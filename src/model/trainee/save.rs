@@ -99,6 +99,15 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), SaveError> {
     })
 }
 
+/// Says of the weights what they are now, where something is said of them.
+fn written_as(json: &mut Value) {
+    for key in ["dtype", "torch_dtype"] {
+        if json.get(key).is_some_and(Value::is_string) {
+            json[key] = "float32".into();
+        }
+    }
+}
+
 /// `config.json` as it was, with the layout and the vocabulary of what is trained.
 pub(super) fn config_json(files: &CheckpointFiles, config: &ModelConfig) -> Value {
     let mut json: Value = serde_json::from_slice(&files.config).unwrap_or_default();
@@ -112,5 +121,7 @@ pub(super) fn config_json(files: &CheckpointFiles, config: &ModelConfig) -> Valu
         json["label_attention"] = attention.into();
     }
     json["backbone_config"]["vocab_size"] = config.backbone.vocab_size().into();
+    written_as(&mut json);
+    written_as(&mut json["backbone_config"]);
     json
 }
