@@ -54,12 +54,30 @@ pub struct Recipe {
 
 /// Why a recipe cannot be used; lists every fault that was found.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {}", .faults.join("; "))]
+#[error("{path}: {}", lines(.faults))]
 pub struct RecipeError {
     /// Which recipe.
     pub path: PathBuf,
     /// Place, fact and cure of each fault.
     pub faults: Vec<String>,
+}
+
+/// One fault, or each on a line of its own.
+fn lines(faults: &[String]) -> String {
+    match faults {
+        [one] => one.clone(),
+        several => {
+            let lines: String = several.iter().map(|fault| format!("\n  {fault}")).collect();
+            format!("{} faults:{lines}", several.len())
+        }
+    }
+}
+
+fn unreadable(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData => "it is not UTF-8; save it as that".to_owned(),
+        _ => format!("{error}; check the path"),
+    }
 }
 
 impl Recipe {
@@ -72,8 +90,7 @@ impl Recipe {
             path: path.to_owned(),
             faults,
         };
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| fail(vec![format!("{error}; check the path")]))?;
+        let text = std::fs::read_to_string(path).map_err(|error| fail(vec![unreadable(&error)]))?;
         let mut recipe = Recipe::parse(&text).map_err(fail)?;
         recipe.folder = path.parent().unwrap_or(Path::new("")).to_owned();
         recipe.init = recipe.init.map(|init| recipe.folder.join(init));
@@ -133,6 +150,21 @@ mod tests {
             "[labels]\nmin = 9\nmax = 3\n[model]\nhidden_dropout = 1.0\n[evaluation]\nevery = 5\n";
         let faults = Recipe::parse(text).unwrap_err();
         assert_eq!(faults.len(), 4, "{faults:?}");
+    }
+
+    #[test]
+    fn several_faults_stand_on_lines_of_their_own_and_other_encodings_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recipe.toml");
+        let said = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            Recipe::read(&path).unwrap_err().to_string()
+        };
+        let two = said(b"sede = 1\n[data]\nfiles = \"a\"\n");
+        assert!(two.contains("recipe.toml: 2 faults:\n  "), "{two}");
+        assert!(two.contains("`[[data]]`"), "{two}");
+        assert!(!said(b"sede = 1\n[[data]]\nfiles = \"a\"\n").contains('\n'));
+        assert!(said(b"# caf\xe9\n").contains("not UTF-8"));
     }
 
     #[test]

@@ -63,9 +63,13 @@ impl Checked {
             };
             let fits = kind.takes(value);
             if !fits {
-                let (found, expected) = (shown(value), kind.expected());
+                let cure = match (kind, value.is_table()) {
+                    (Kind::Tables, true) => format!("there may be several: write `[[{full}]]`"),
+                    _ => format!("it must be {}", kind.expected()),
+                };
+                let found = shown(value);
                 self.faults
-                    .push(format!("`{full}` is {found}{which}; it must be {expected}"));
+                    .push(format!("`{full}` is {found}{which}; {cure}"));
                 self.bad.insert(full);
             }
             fits
