@@ -4,6 +4,8 @@
 //! authors never had the rest. A row of GLiClass and a correction bring their own: nobody offered or
 //! judged the rest. Invariant: every true label of a case is among its candidates, and those
 //! are in the order of the list. Knows nothing of models.
+//!
+//! Length: half of it tests, one for each way in which a row has its candidates.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -169,6 +171,12 @@ impl DataSet {
     }
 
     fn candidates(&self, row: &Row) -> Result<Arc<[u32]>, RowProblem> {
+        if row.text.trim().is_empty() {
+            return Err(RowProblem::Missing {
+                field: "text",
+                cure: "it is empty: give the row its text, or remove it",
+            });
+        }
         if row.kind != RowKind::Plain && !self.against_all {
             return self.judged(row);
         }
@@ -284,6 +292,16 @@ mod tests {
             message.contains("label `z` is not among those of site `two`"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn a_row_without_a_word_tells_nothing() {
+        let cases = cases(&[
+            ("d.jsonl", "{\"text\": \" \\n\", \"labels\": [\"x\"]}"),
+            ("d.labels.json", r#"["x"]"#),
+        ]);
+        let said = cases[0].as_ref().unwrap_err();
+        assert!(said.contains("d.jsonl:1: no `text`; it is empty"), "{said}");
     }
 
     #[test]
