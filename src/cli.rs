@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 all done, 1 some input failed, 2 the command was wrong. A reader that has seen
 //! enough (`| head -1`) ends the program quietly, with 0.
+//! Length: all commands and what they share stand in one list.
 
 use std::fmt::Display;
 use std::io::{self, Write};

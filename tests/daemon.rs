@@ -1,4 +1,5 @@
 //! The daemon's life, with the real program: found, started once, killed, stopped, idle.
+//! Length: one sentence of a life after the other; what else may happen to it is in files of its own.
 
 #![cfg(unix)]
 #![cfg(test)]
