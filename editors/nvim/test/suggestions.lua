@@ -262,6 +262,22 @@ return {
     end,
   },
   {
+    'a tag that is in no set becomes a label of it',
+    function(home)
+      local user = home()
+      local note = '---\ntags: [weaving]\n---\nSow the beans.\n'
+      support.write(user:path('notes/beans.md'), note)
+      local editor = opened(user, 'beans.md')
+      editor:waits('the hint', 'return #vim.diagnostic.get(0) == 1')
+      editor:keys('2Gfw')
+      editor:command('lua vim.lsp.buf.code_action()')
+      editor:pick('Add weaving to the label set set')
+      editor:waits('no hint', 'return #vim.diagnostic.get(0) == 0')
+      local set = support.bytes(user:path('notes/set.toml'))
+      holds(set:find('name = "weaving"', 1, true), set)
+    end,
+  },
+  {
     'a note is served under the name that it gets',
     function(home)
       local user = home()
