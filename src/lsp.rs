@@ -67,6 +67,7 @@ pub async fn serve(
     let progress = tokio::spawn(Arc::clone(&shared).show_watching());
     let learning = tokio::spawn(Arc::clone(&shared).show_learning());
     let model = tokio::spawn(Arc::clone(&shared).follow_model());
+    let ending = stopping.clone();
     transport::serve(reader, writer, service, socket, stopping).await;
     watch.abort();
     progress.abort();
@@ -74,7 +75,7 @@ pub async fn serve(
     model.abort();
     follow.abort();
     shared.end();
-    shared.let_all_go();
+    shared.let_all_go(*ending.borrow());
 }
 
 /// The service of one client, and what it says of its own accord.

@@ -125,10 +125,13 @@ impl Shared {
         }
     }
 
-    /// The client is gone.
-    pub(super) fn let_all_go(self: &Arc<Shared>) {
-        let all: Vec<Uri> = self.held.lock().keys().cloned().collect();
-        all.iter().for_each(|uri| self.let_go(uri));
+    /// The client is gone, or the daemon `is_ending`: then the client has its texts still, and
+    /// brings them to the next.
+    pub(super) fn let_all_go(self: &Arc<Shared>, is_ending: bool) {
+        if !is_ending {
+            let all: Vec<Uri> = self.held.lock().keys().cloned().collect();
+            all.iter().for_each(|uri| self.let_go(uri));
+        }
         let editor: Arc<dyn Editor> = Arc::clone(self) as Arc<dyn Editor>;
         self.desk.editors.left(&editor);
     }
