@@ -310,6 +310,12 @@ impl Past {
         file.was.as_ref().map(|(content, _)| *content)
     }
 
+    /// The tags of a file that editors may not have saved yet, if it holds these bytes.
+    pub(super) fn given_to(&self, path: &Path, now: ContentHash) -> Vec<String> {
+        let tags = self.tags(path).into_iter();
+        tags.flat_map(|tags| tags.given_to(now)).cloned().collect()
+    }
+
     fn tags(&self, path: &Path) -> Option<&Tags> {
         self.by_path.get(path).map(|file| &self.files[*file].tags)
     }

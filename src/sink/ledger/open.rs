@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::super::past::{Past, RunId};
 use super::super::plan::{Known, Plan, key, plan};
-use super::super::record::{Added, Lossless, Record, RunRecord, WriteRecord, parse};
+use super::super::record::{Added, Cause, Lossless, Record, RunRecord, WriteRecord, parse};
 use super::super::store::{Edited, Held, draft};
 use super::super::{ContentHash, Run, Sink, SinkError, Wish, replace, writer};
 use crate::lines::{Durability, Lines};
@@ -113,7 +113,14 @@ impl Open<'_> {
         wish: &Wish<'_>,
     ) -> Result<Wanted, SinkError> {
         let (standing, elsewhere) = held.standing()?;
-        let provenance = self.past.provenance(&held.path, Some(run.sink));
+        let mut provenance = self.past.provenance(&held.path, Some(run.sink));
+        if run.cause == Cause::Person {
+            // Whoever is not the daemon does not know what editors have: what one was given and did
+            // not save yet, nobody took out.
+            let given = self.past.given_to(&held.path, held.hash());
+            let is_given = |tag: &String| given.iter().any(|other| key(other) == key(tag));
+            provenance.machine.retain(|tag| !is_given(tag));
+        }
         let known = Known {
             standing,
             elsewhere,

@@ -133,7 +133,7 @@ mod tests {
 
     /// A file with a tag of ours and one that its editor is given, which is not saved.
     struct Case {
-        _dir: tempfile::TempDir,
+        dir: tempfile::TempDir,
         ledger: Ledger,
         path: PathBuf,
         seen: ContentHash,
@@ -177,7 +177,7 @@ mod tests {
         let change = ledger.change(&run, &wish, &text).unwrap();
         ledger.applied(&run, &wish, &text, &change).unwrap();
         Case {
-            _dir: dir,
+            dir,
             ledger,
             path: path.clone(),
             seen,
@@ -188,7 +188,7 @@ mod tests {
     /// The machine's tags, and those that a person took out, here and for who reads the ledger anew.
     fn known(case: &Case) -> (Vec<String>, Vec<String>) {
         let known = case.ledger.provenance(&case.path).unwrap();
-        let (again, faults) = Ledger::open(case._dir.path()).unwrap();
+        let (again, faults) = Ledger::open(case.dir.path()).unwrap();
         assert!(faults.is_empty(), "{faults:?}");
         assert_eq!(again.provenance(&case.path).unwrap(), known);
         (known.machine, known.withdrawn)
@@ -216,6 +216,20 @@ mod tests {
         let is_left = case.ledger.is_left_unsaved(&case.path, case.seen, false);
         assert!(is_left.unwrap());
         assert_eq!(known(&case), (Vec::new(), vec!["new".to_owned()]));
+    }
+
+    #[test]
+    fn who_writes_a_file_before_its_editor_saves_it_takes_nothing_for_taken_out() {
+        let case = case();
+        let (other, _) = Ledger::open(case.dir.path()).unwrap();
+        let run = Run::new(Cause::Person, Sink::Frontmatter, String::new(), 2);
+        let tags = wishes(&["new"]);
+        let wish = wish(&case.path, case.seen, &tags);
+        let written = other.write(&run, &wish).unwrap();
+        assert_eq!(written.withdrawn, [""; 0]);
+        assert_eq!(written.added, ["new"]);
+        let text = std::fs::read_to_string(&case.path).unwrap();
+        assert_eq!(text, "---\ntags: [mine, old, new]\n---\n");
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(super) struct Tags {
     pub(super) heard: BTreeMap<String, u64>,
     /// The file's bytes after its front matter was written last.
     content: Option<ContentHash>,
+    /// What editors were given since the file was written otherwise: the bytes before, and tags.
+    given: Vec<(ContentHash, Vec<String>)>,
 }
 
 impl Past {
@@ -50,6 +52,7 @@ impl Tags {
             undone: record.undone,
             heard: record.heard,
             content: record.content,
+            given: Vec::new(),
         }
     }
 
@@ -81,6 +84,14 @@ impl Tags {
         if record.sink == Sink::Frontmatter {
             self.content = Some(record.after);
         }
+        // What an editor does itself needs no temporary file.
+        match record.temporary.is_empty() && record.undoes.is_empty() {
+            true => {
+                let tags = record.added.iter().map(|added| added.tag.clone());
+                self.given.push((record.before, tags.collect()));
+            }
+            false => self.given.clear(),
+        }
         for tag in &record.removed {
             self.forget(tag, record.sink);
             if !record.undoes.is_empty() {
@@ -106,8 +117,18 @@ impl Tags {
         self.machine.retain(|other| !is_it(other));
     }
 
+    /// The tags that editors may not have saved yet, if these are the bytes of the file.
+    pub(super) fn given_to(&self, now: ContentHash) -> impl Iterator<Item = &String> {
+        let begun = self
+            .given
+            .iter()
+            .skip_while(move |(before, _)| *before != now);
+        begun.flat_map(|(_, tags)| tags)
+    }
+
     /// What an editor was given came to nothing: the file's own text was never changed.
     pub(super) fn unsaved(&mut self, added: &[String], removed: Vec<String>) {
+        self.given.clear();
         for tag in added {
             self.forget(tag, Sink::Frontmatter);
         }
@@ -124,6 +145,7 @@ impl Tags {
 
     /// A person has taken a tag out, as a run found that began at `begun`.
     pub(super) fn withdraw(&mut self, tag: String, sink: Sink, begun: u64) {
+        self.given.clear(); // It was looked at since.
         self.hear(&tag, begun);
         self.forget(&tag, sink);
         let key = key(&tag);
