@@ -30,7 +30,9 @@ use crate::desk::protocol::TagRecord;
 use crate::desk::{Desk, DeskError, Tagged};
 use crate::engine::scheduler::Priority;
 use crate::engine::worker::{Loading, WorkerError};
-use crate::sink::{Cause, ContentHash, Ledger, Provenance, Run, Sink, SinkError, TagWish};
+use crate::sink::{
+    Cause, ContentHash, Ledger, Provenance, Run, Sink, SinkError, TagWish, is_same_tag,
+};
 
 /// When to ask again after the queue was full.
 const RETRY: Duration = Duration::from_millis(200);
@@ -387,7 +389,16 @@ impl Tagger {
                     if run.sink() == Sink::Frontmatter {
                         stamp = Stamp::default(); // Its echo tells the rest.
                     }
-                    note = changed(&self.index, note, &written.added, &written.removed);
+                    let beside = run.sink() != Sink::Frontmatter;
+                    let stands =
+                        |tag: &String| opened.text.tags.iter().any(|t| is_same_tag(t, tag));
+                    let removed = written.removed.iter();
+                    // What is gone from beside the note may stand in it still.
+                    let gone: Vec<String> = removed
+                        .filter(|tag| !(beside && stands(tag)))
+                        .cloned()
+                        .collect();
+                    note = changed(&self.index, note, &written.added, &gone);
                     note.content = written.after;
                     tracing::info!(
                         path = %path.display(),

@@ -93,3 +93,22 @@ fn a_hundred_verdicts_at_once_reach_all_their_notes() {
     };
     user.until("out", with_it, |count| *count == 0);
 }
+
+#[test]
+fn a_tag_that_left_the_sidecar_is_found_while_it_stands_in_the_note() {
+    let user = User::new();
+    user.watch(&["--sink", "frontmatter"]);
+    user.write("a.md", "Roses want pruning.\n");
+    user.until_tagged("a.md");
+    user.settled();
+    user.watch(&["--sink", "sidecar"]);
+    user.settled();
+    let beside = || std::fs::read_to_string(user.path(".gliznet-tags.jsonl")).unwrap_or_default();
+    user.until("beside", beside, |lines| lines.contains("tax"));
+    let (shown, code) = user.home.run(&["correct", "a.md", "--remove", "tax"]);
+    assert_eq!(code, 0, "{shown}");
+    user.until("out", beside, |lines| !lines.contains("tax"));
+    user.settled();
+    assert!(user.read("a.md").contains("- tax"));
+    assert_eq!(user.find(&["tax", "--written"]), ["\"a.md\""]);
+}
