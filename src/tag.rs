@@ -68,19 +68,15 @@ impl Selection {
 
 /// The tags of a document, best first; equal scores keep the label set's order.
 pub fn select(scores: &[LabelScore], set: &LabelSet, selection: &Selection) -> Vec<Tag> {
-    select_behind(scores, scores, set, selection)
+    select_from(scores, best(scores, scores, set), set, selection)
 }
 
-/// The same where the scores were moved by what was learnt of single labels.
+/// The best of the labels that may be given, where the scores were moved by what was learnt of single
+/// labels; none where none may be given.
 ///
 /// A label that was raised above all others does not outdo them for it: the best one is that of
 /// `before`, as far as it was not lowered. The two are parallel.
-pub fn select_behind(
-    scores: &[LabelScore],
-    before: &[LabelScore],
-    set: &LabelSet,
-    selection: &Selection,
-) -> Vec<Tag> {
+pub fn best(scores: &[LabelScore], before: &[LabelScore], set: &LabelSet) -> Option<Logit> {
     let lower = |(now, then): (&LabelScore, &LabelScore)| {
         if then.logit < now.logit {
             then.logit
@@ -92,9 +88,18 @@ pub fn select_behind(
         .iter()
         .zip(before)
         .filter(|(s, _)| !set.label(s.label).manual);
-    let best = may_be_given
+    may_be_given
         .map(lower)
-        .reduce(|a, b| if b > a { b } else { a });
+        .reduce(|a, b| if b > a { b } else { a })
+}
+
+/// The tags where the best label stands at `best`; none where there is no such.
+pub fn select_from(
+    scores: &[LabelScore],
+    best: Option<Logit>,
+    set: &LabelSet,
+    selection: &Selection,
+) -> Vec<Tag> {
     let Some(best) = best else {
         return Vec::new();
     };
@@ -211,10 +216,10 @@ mod tests {
         assert_eq!(ids(&select(&now, &set, &all)), [0, 1, 2, 3].map(LabelId));
         // What was raised by something learnt does not push others out; what was lowered lets them in.
         let before = scored([1.2, 2.0, 1.9, 0.0, 9.0]);
-        let tags = select_behind(&now, &before, &set, &close);
+        let tags = select_from(&now, best(&now, &before, &set), &set, &close);
         assert_eq!(ids(&tags), [0, 1, 2, 3].map(LabelId));
         let lowered = scored([-5.0, 2.0, 1.9, 0.0, 9.0]);
-        let tags = select_behind(&lowered, &now, &set, &close);
+        let tags = select_from(&lowered, best(&lowered, &now, &set), &set, &close);
         assert_eq!(ids(&tags), [1, 2, 3].map(LabelId));
     }
 

@@ -8,7 +8,7 @@ use crate::correction::Verdict;
 use crate::label::{LabelId, LabelSet};
 use crate::learn::memory::Recall;
 use crate::score::{Logit, Score};
-use crate::tag::{LabelScore, Selection, select, select_behind};
+use crate::tag::{LabelScore, Selection, best, select, select_from};
 
 /// The log-odds up to which a label that the memory has raised outdoes others: nearly nine to one.
 const HIGHEST_BAR: f32 = 2.0;
@@ -45,7 +45,7 @@ pub fn decide(set: &LabelSet, selection: &Selection, facts: Facts) -> Vec<Decisi
         let is_pinned = facts.recall.pinned.contains_key(&label);
         !is_pinned && by_itself.iter().any(|tag| tag.label == label)
     };
-    let adjusted = select_behind(facts.adjusted, &bars(&facts), set, selection);
+    let adjusted = select_from(facts.adjusted, best_of(&facts, set), set, selection);
     let mut decisions: Vec<Decision> = adjusted
         .into_iter()
         .map(|tag| Decision {
@@ -81,6 +81,19 @@ pub fn decide(set: &LabelSet, selection: &Selection, facts: Facts) -> Vec<Decisi
     }
     decisions.sort_by_key(|decision| decision.origin != Origin::You);
     decisions
+}
+
+/// The best label, which others may not be far behind.
+///
+/// One that was rejected for this very text counts as before: whoever rejects one tag has not said
+/// that weaker ones fit.
+fn best_of(facts: &Facts, set: &LabelSet) -> Option<Logit> {
+    let is_rejected = |label| facts.recall.pinned.get(&label) == Some(&false);
+    let rejected = facts.raw.iter().filter(|s| is_rejected(s.label));
+    let rejected = rejected.filter(|s| !set.label(s.label).manual);
+    let standing = best(facts.adjusted, &bars(facts), set);
+    let all = rejected.map(|s| s.logit).chain(standing);
+    all.reduce(|a, b| if b > a { b } else { a })
 }
 
 /// How high each label stands among those that others may not be far behind.
@@ -197,6 +210,17 @@ mod tests {
             ..Recall::default()
         };
         assert_eq!(given(&accepted, [0.5, -0.5, 8.0]), [2, 0, 1]);
+        // Nor does a rejected tag let in what was too far behind it; what like texts lowered does.
+        let rejected = Recall {
+            pinned: BTreeMap::from([(LabelId(0), false)]),
+            ..Recall::default()
+        };
+        assert_eq!(given(&rejected, [-6.0, -0.5, -1.3]), [1]);
+        let lowered = Recall {
+            shifts: BTreeMap::from([(LabelId(0), -6.5)]),
+            ..Recall::default()
+        };
+        assert_eq!(given(&lowered, [-6.0, -0.5, -1.3]), [1, 2]);
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub(in crate::desk) fn toml_of(path: &Path) -> Result<String, RulesError> {
     let cure = if path.is_relative() {
         "; give the whole path"
     } else {
-        ""
+        "; check the path"
     };
     // Opening a pipe would wait for somebody to write into it.
     if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
