@@ -380,6 +380,21 @@ mod tests {
     }
 
     #[test]
+    fn cosines_are_there_for_any_number_of_labels() {
+        let cosines = |labels: Vec<f32>| -> Vec<f32> {
+            let rows = labels.len() / 2;
+            let similarities = Similarities {
+                text: Tensor::new(&[[2.0_f32, 0.0]], &Device::Cpu).unwrap(),
+                labels: Tensor::from_vec(labels, (rows, 2), &Device::Cpu).unwrap(),
+                logits: Tensor::new(vec![9.0_f32; rows], &Device::Cpu).unwrap(),
+            };
+            similarities.cosines().unwrap().to_vec1().unwrap()
+        };
+        check(&cosines(vec![3.0, 4.0, 0.0, -5.0]), &[0.6, 0.0]);
+        check(&cosines(Vec::new()), &[]);
+    }
+
+    #[test]
     fn a_temperature_counts_as_far_as_it_is_trained() {
         let stored = [12.0, -12.0, 9.5];
         for (stored, counts) in stored.into_iter().zip([10.0_f32, -10.0, 9.5]) {
