@@ -230,7 +230,7 @@ impl DebertaRecord {
             norm: self
                 .norm_rel_ebd
                 .as_deref()
-                .is_some_and(|names| listed(names).contains(&"layer_norm".to_owned())),
+                .is_some_and(|names| listed(names).iter().any(|name| name == "layer_norm")),
         });
         Some(DebertaConfig {
             vocab_size: self.vocab_size,
