@@ -243,20 +243,21 @@ impl Corpus {
                 "a label has more than {MAX_NAME_CHARS} characters, and no label set takes it; shorten it"
             ));
         }
-        let own = &mut self.spaces[space];
-        let labels = numbers(own, &row.labels);
-        let mut not_labels = numbers(own, &row.not_labels);
-        let is_both = not_labels.iter().any(|label| labels.contains(label));
-        if is_both && row.kind == RowKind::Plain {
+        let fits: BTreeSet<String> = row.labels.iter().map(|label| fold(label)).collect();
+        let (twice, not_labels): (Vec<String>, Vec<String>) = row
+            .not_labels
+            .into_iter()
+            .partition(|label| fits.contains(&fold(label)));
+        // Of all candidates of a row some may be there twice.
+        if !twice.is_empty() && row.kind == RowKind::Plain {
             return fail(
                 "a label is in `labels` and, spelled otherwise, in `not_labels`; remove it from one",
             );
         }
-        // Of all candidates of a row some may be there twice.
-        not_labels.retain(|label| !labels.contains(label));
+        let own = &mut self.spaces[space];
         Ok(TrainRow {
-            labels,
-            not_labels,
+            labels: numbers(own, &row.labels),
+            not_labels: numbers(own, &not_labels),
             text: row.text,
             space,
             is_correction: row.kind == RowKind::Correction,
@@ -331,6 +332,7 @@ mod tests {
             &long[1..]
         ));
         assert_eq!(corpus.sources[0].rows.len(), 1);
+        assert_eq!(corpus.spaces[0].labels, [&long[1..]]);
         assert!(
             faults.named[0].contains("a.jsonl:1: a label is in `labels` and"),
             "{faults:?}"
