@@ -282,6 +282,7 @@ fn a_french_note_in_latin_1_is_read() {
 fn hostile(n: usize) -> Vec<String> {
     let units = [
         "*a /b ",
+        "*/_+=",
         "[[",
         "](",
         "[a](",

@@ -194,6 +194,8 @@ impl Reader<'_, '_> {
             self.builder.copy(at + 1..end);
             return Some(end + 1);
         }
+        // What closes inside of verbatim text was passed over, and would be looked at for ever.
+        self.open.retain(|(_, end)| *end > at);
         self.open.push((mark, end));
         Some(at + 1)
     }
@@ -234,4 +236,24 @@ fn is_picture(path: &str) -> bool {
     let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
     let is_one_word = !path.contains(char::is_whitespace);
     is_one_word && ["png", "jpg", "jpeg", "gif", "svg", "webp"].contains(&extension)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_that_close_in_verbatim_text_are_not_kept() {
+        let source = "*/_+=".repeat(1_000);
+        let mut builder = Builder::new(&source);
+        let mut reader = Reader {
+            source: &source,
+            builder: &mut builder,
+            span: Span::new(0, source.len()),
+            closers: Closers::default(),
+            open: Vec::new(),
+        };
+        reader.read();
+        assert!(reader.open.len() <= 4, "{} of 4 marks", reader.open.len());
+    }
 }
