@@ -383,11 +383,11 @@ mod tests {
         assert!(is_root || said == [closed]);
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn rules_without_end_leave_nothing_out() {
         let dir = folder(&[("a.md", ""), ("b/c.md", ""), ("b/.ignore", "{\nc.md\n")]);
-        std::os::unix::fs::symlink("/proc/self/pagemap", dir.path().join(".gitignore")).unwrap();
+        let rules = std::fs::File::create(dir.path().join(".gitignore")).unwrap();
+        rules.set_len(2 << 20).unwrap();
         assert_eq!(walked(dir.path(), &Ignored::new(dir.path())), ["a.md"]);
     }
 

@@ -9,10 +9,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::{UsageError, with_cure};
-use crate::cli::setup::{left_out, shown};
+use crate::cli::setup::{left_out, read_up_to, shown};
+use crate::cli::tag::inputs::{odd_rules, odd_rules_above};
 use crate::cli::whose::Whose;
+use crate::cli::{complain, remark};
 use crate::document::{DecodeError, Document, Format, body_tags, decode};
 use crate::label::LabelSet;
+
+/// A longer file is no note.
+const MOST_BYTES: u64 = 4 << 20;
 
 /// The tags of the front matter, then those of the body, as they are written there, but for some of
 /// the front matter that do not count.
@@ -50,10 +55,19 @@ impl Notes {
         if !metadata.is_dir() {
             return Err(UsageError(format!("{} is no folder; name a folder", place())).into());
         }
+        if let Some(fault) = odd_rules_above(dir) {
+            anyhow::bail!(fault);
+        }
         let walk = ignore::WalkBuilder::new(dir)
             .require_git(false)
             .add_custom_ignore_filename(".gliznetignore")
             .sort_by_file_name(std::cmp::Ord::cmp)
+            .filter_entry(|entry| {
+                let fault = odd_rules(entry);
+                let is_good = fault.is_none();
+                fault.into_iter().for_each(complain);
+                is_good
+            })
             .build();
         Ok(Notes { walk })
     }
@@ -75,11 +89,19 @@ impl Iterator for Notes {
                 continue;
             }
             let read = || {
-                let text = decode(&fs::read(&path)?)?.text;
-                anyhow::Ok(Document::parse(Format::from_path(&path), text))
+                let (bytes, more) = read_up_to(fs::File::open(&path)?, MOST_BYTES)?;
+                if more {
+                    return Ok(None);
+                }
+                let text = decode(&bytes)?.text;
+                anyhow::Ok(Some(Document::parse(Format::from_path(&path), text)))
             };
             match read() {
-                Ok(document) => return Some(Ok((path, document))),
+                Ok(Some(document)) => return Some(Ok((path, document))),
+                Ok(None) => {
+                    let most = MOST_BYTES >> 20;
+                    remark(format!("left out: {}: more than {most} MiB", shown(&path)));
+                }
                 Err(error) => match error.downcast_ref::<DecodeError>() {
                     // Nobody named it: it lies among the notes as a picture may.
                     Some(error) => left_out(&shown(&path), error),
@@ -113,5 +135,16 @@ mod tests {
         let notes = Notes::new(dir.path()).unwrap();
         let paths: Vec<PathBuf> = notes.map(|note| note.unwrap().0).collect();
         assert_eq!(paths, [dir.path().join("a.md")]);
+    }
+
+    #[test]
+    fn what_is_longer_than_any_note_is_left_out() {
+        let dir = tempfile::Builder::new().prefix("vault").tempdir().unwrap();
+        fs::File::create(dir.path().join("a.md")).unwrap();
+        let long = fs::File::create(dir.path().join("b.md")).unwrap();
+        long.set_len(MOST_BYTES + 1).unwrap();
+        let notes = Notes::new(dir.path()).unwrap();
+        let found: Vec<PathBuf> = notes.map(|note| note.unwrap().0).collect();
+        assert_eq!(found, [dir.path().join("a.md")]);
     }
 }

@@ -1,12 +1,16 @@
 //! Which files a command line means: paths, folders and globs in, files in a stable order out.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use globset::{GlobBuilder, GlobMatcher};
-use ignore::WalkBuilder;
+use ignore::{DirEntry, WalkBuilder};
 
 use super::super::setup::{io_fact, shown};
+use crate::config::read_small;
+use crate::desk::ignored::RULE_FILES;
 use crate::document::Format;
 
 /// One thing to tag.
@@ -133,11 +137,24 @@ fn or_nothing(
 
 /// The text files under `root`, by path; hidden files and what ignore files name are left out.
 fn walk(root: &Path, glob: Option<&GlobMatcher>) -> Vec<Result<Input, String>> {
+    if let Some(fault) = odd_rules_above(root) {
+        return vec![Err(fault)];
+    }
+    let odd = Arc::new(Mutex::new(Vec::new()));
+    let said = Arc::clone(&odd);
     let mut walk = WalkBuilder::new(root);
     walk.require_git(false)
         .add_custom_ignore_filename(".gliznetignore")
-        .sort_by_file_path(Ord::cmp);
-    walk.build()
+        .sort_by_file_path(Ord::cmp)
+        .filter_entry(move |entry| {
+            let fault = odd_rules(entry);
+            let is_good = fault.is_none();
+            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            said.extend(fault);
+            is_good
+        });
+    let mut found: Vec<Result<Input, String>> = walk
+        .build()
         .filter_map(|entry| match entry {
             Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
                 let path = entry.into_path();
@@ -154,7 +171,34 @@ fn walk(root: &Path, glob: Option<&GlobMatcher>) -> Vec<Result<Input, String>> {
             Ok(_) => None,
             Err(error) => Some(Err(unread(root, &error))),
         })
-        .collect()
+        .collect();
+    let mut odd = odd.lock().unwrap_or_else(PoisonError::into_inner);
+    found.extend(odd.drain(..).map(Err));
+    found
+}
+
+/// What is wrong with the rules of what to leave out in a folder that a walk comes to. It would read
+/// them to their end, which a link in somebody else's folder may not lead to.
+pub(in crate::cli) fn odd_rules(entry: &DirEntry) -> Option<String> {
+    let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+    is_folder.then(|| odd_rules_of(entry.path())).flatten()
+}
+
+/// The same of the folder in which a walk begins, and of those above it.
+pub(in crate::cli) fn odd_rules_above(root: &Path) -> Option<String> {
+    let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+    root.ancestors().find_map(odd_rules_of)
+}
+
+fn odd_rules_of(folder: &Path) -> Option<String> {
+    RULE_FILES.iter().find_map(|name| {
+        let file = folder.join(name);
+        let is_there = file.metadata().is_ok_and(|metadata| !metadata.is_dir());
+        let fault = read_small(&file).err().filter(|_| is_there)?;
+        // What may not be read, the walk does not read either.
+        (fault.kind() == io::ErrorKind::Other)
+            .then(|| format!("{}: {fault}; mend or remove it", shown(&file)))
+    })
 }
 
 /// Why a part of a folder could not be searched.
@@ -222,6 +266,20 @@ mod tests {
     fn a_folder_means_its_texts_by_path_without_hidden_and_ignored_ones() {
         let dir = folder();
         assert_eq!(names(dir.path(), ""), ["a.txt", "b.md", "sub/c.org"]);
+    }
+
+    #[test]
+    fn a_folder_whose_rules_have_no_end_is_left_out_and_said() {
+        let dir = folder();
+        let rules = std::fs::File::create(dir.path().join("sub/.gitignore")).unwrap();
+        rules.set_len(2 << 20).unwrap();
+        let all = names(dir.path(), "");
+        assert_eq!(all[..2], ["a.txt", "b.md"]);
+        assert!(
+            all[2].starts_with("error: .gitignore: it is larger"),
+            "{all:?}"
+        );
+        assert_eq!(names(dir.path(), "sub").len(), 1, "nothing but the fault");
     }
 
     #[test]
