@@ -210,6 +210,7 @@ impl Lines {
             // Whoever opens the new file waits until we are ready.
             file.0.lock()?;
             // Somebody may have let others read the old one.
+            #[cfg(unix)]
             file.0
                 .set_permissions(self.file.metadata()?.permissions())?;
             std::fs::rename(&beside, &self.path)?;
