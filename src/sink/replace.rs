@@ -211,7 +211,8 @@ fn sync(_folder: &Path) -> io::Result<()> {
     Ok(()) // Here the system does so by itself.
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;

@@ -269,7 +269,8 @@ pub(super) fn draft(path: &Path, temporary: &str) -> PathBuf {
     target.with_file_name(temporary)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -5,6 +5,8 @@
 //! "rejected"}`. Other fields are somebody else's.
 //! Invariant: the labels of a row are not empty, each once, and on one side only.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::{Row, RowKind, RowProblem};
@@ -103,7 +105,8 @@ fn row(mut fields: Map<String, Value>) -> Result<Row, RowProblem> {
                 None | Some(Value::Null) => Vec::new(),
                 Some(value) => strings(side("not_labels", "rejected"), value)?,
             };
-            if let Some(both) = labels.iter().find(|label| not_labels.contains(label)) {
+            let rejected: HashSet<&String> = not_labels.iter().collect();
+            if let Some(both) = labels.iter().find(|label| rejected.contains(label)) {
                 return Err(RowProblem::Contradiction {
                     label: both.clone(),
                     fields: match row_kind {
@@ -125,7 +128,8 @@ fn row(mut fields: Map<String, Value>) -> Result<Row, RowProblem> {
                     });
                 }
             };
-            others.retain(|label| !labels.contains(label));
+            let fit: HashSet<&String> = labels.iter().collect();
+            others.retain(|label| !fit.contains(label));
             (labels, others)
         }
         (None, None) => {
@@ -196,6 +200,7 @@ fn strings(field: &'static str, value: Value) -> Result<Vec<String>, RowProblem>
         });
     };
     let mut labels: Vec<String> = Vec::with_capacity(values.len());
+    let mut seen = HashSet::with_capacity(values.len());
     for (index, value) in values.into_iter().enumerate() {
         let Value::String(label) = value else {
             return Err(RowProblem::WrongType {
@@ -207,7 +212,7 @@ fn strings(field: &'static str, value: Value) -> Result<Vec<String>, RowProblem>
         if label.trim().is_empty() {
             return Err(RowProblem::EmptyLabel { field });
         }
-        if !labels.contains(&label) {
+        if seen.insert(label.clone()) {
             labels.push(label);
         }
     }
