@@ -179,7 +179,7 @@ impl Session {
 
     /// The action that makes a label of a tag; none where it could not be one.
     fn new_label(&self, open: &Open, tag: &str, set: &str) -> Option<CodeAction> {
-        LabelSet::from_names(&[tag]).ok()?;
+        LabelSet::from_names([tag]).ok()?;
         let title = self.shared.traits().words.add_label(tag, set);
         let argument = json!({ "uri": open.uri.as_str(), "labels": [tag] });
         Some(CodeAction {

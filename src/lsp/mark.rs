@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn settings_that_are_broken_are_marked_where_they_break() {
-        let set = LabelSet::from_names(&["a"]).unwrap();
+        let set = LabelSet::from_names(["a"]).unwrap();
         let marks = |text: &str| {
             let open = Open {
                 uri: "file:///note.md".parse().unwrap(),
