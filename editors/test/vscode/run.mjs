@@ -146,6 +146,24 @@ const tests = {
     assert.equal(written, `---\ntags: [garden]\n---\n${world.original('home/garden-log.md')}`);
   },
 
+  async 'a tag that is in no set becomes a label of the user’s own copy of it'(world, window) {
+    await window.open('home/todo.md');
+    await window.focusText();
+    await window.page.keyboard.press('Control+Home');
+    await window.type('---\ntags: [weaving]\n---\n');
+    await window.caretBehind('tags: [weaving]');
+    await window.page.keyboard.press('ArrowLeft');
+    await window.page.keyboard.press('ArrowLeft');
+    await window.page.locator('.squiggly-hint').first().waitFor();
+    await window.act('Add weaving to the label set personal-notes', 'vscode-new-label');
+    await window.page.locator('.notification-list-item', { hasText: 'personal-notes.toml' }).waitFor();
+    await window.page.locator('.squiggly-hint').first().waitFor({ state: 'detached' });
+    await window.command('Notifications: Clear All Notifications');
+    const own = world.path('config/labelsets/personal-notes.toml');
+    assert.match(fs.readFileSync(own, 'utf8'), /name = "weaving"\s*$/);
+    await window.save('home/todo.md');
+  },
+
   async 'the light bulb adds a tag'(world, window) {
     const note = 'recipes/red-lentil-soup.md';
     await window.open(note);
