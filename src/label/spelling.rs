@@ -52,7 +52,9 @@ pub(crate) fn nearest<'a>(
         } else {
             continue;
         };
-        if slips > most_slips {
+        // Who slips twice still begins with the letter that is meant: *weaving* is not *eating*.
+        let begins_alike = word.chars().next() == folded.chars().next();
+        if slips > most_slips || (slips > 1 && !begins_alike) {
             continue;
         }
         let key = (slips, n_candidate, candidate);
@@ -97,6 +99,13 @@ mod tests {
         ] {
             assert_eq!(nearest(word, keys), expected, "{word}");
         }
+    }
+
+    #[test]
+    fn a_word_with_another_beginning_and_a_further_slip_is_another_word() {
+        assert_eq!(nearest("weaving", ["eating", "heating"]), None);
+        assert_eq!(nearest("eaving", ["weaving"]), Some("weaving"));
+        assert_eq!(nearest("waevnig", ["weaving"]), Some("weaving"));
     }
 
     #[test]
