@@ -7,6 +7,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::editors::denied;
 use super::{Desk, DeskError, Rules, Tagged, Text};
 use crate::correction::{Correction, CorrectionFault, Said, Shown, Verdict, Verdicts};
 use crate::engine::scheduler::Priority;
@@ -48,10 +49,17 @@ impl Desk {
         }
         let mut correction = Correction::new(source, text.format, &rules.labels, said)?;
         correction.document = text.name.clone();
+        let labels = Arc::clone(&rules.labels);
         let answered = self.answered(text, rules).await;
         correction.shown = answered.as_ref().map(|tagged| shown(tagged, &correction));
         let desk = Arc::clone(self);
-        let written = tokio::task::spawn_blocking(move || desk.write(correction, answered));
+        let written = tokio::task::spawn_blocking(move || {
+            let standing = match correction.rejected.is_empty() {
+                true => Vec::new(), // Only what is rejected is looked for.
+                false => denied::standing(&correction.text, correction.format, &labels),
+            };
+            desk.write(correction, answered, &standing)
+        });
         written.await.unwrap_or(Err(DeskError::Broken))
     }
 
@@ -64,11 +72,13 @@ impl Desk {
         tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()
     }
 
-    /// Writes a correction down, and learns from it. Waits for the disk.
+    /// Writes a correction down, and learns from it; `standing` are labels that stand in its text.
+    /// Waits for the disk.
     fn write(
         &self,
         correction: Correction,
         answered: Option<Tagged>,
+        standing: &[String],
     ) -> Result<(u64, Correction), DeskError> {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         if journal.is_err() {
@@ -89,6 +99,7 @@ impl Desk {
         hear(&mut verdicts, &mut self.memory_mut(), &recorded.missed);
         verdicts.apply(&correction, time);
         drop(verdicts);
+        self.editors.denied.heard(&correction, standing);
         self.memorise(recorded.sequence, &correction, answered.as_ref());
         if let Some(name) = &correction.document {
             let _ = self.corrected.send(name.as_str().into()); // Nobody may listen.

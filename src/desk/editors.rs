@@ -3,6 +3,8 @@
 //! Input: sessions say what they open and close. Output: for a path, an editor that can change it.
 //! Invariant: a path is open as long as one session has it open. Knows no protocol.
 
+pub mod denied;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -11,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
 use crate::frontmatter::Edit;
+
+use denied::Denied;
 
 /// What comes of asking an editor to change a text: whether it did, or why it could not be asked.
 pub type Applied = Pin<Box<dyn Future<Output = Result<bool, String>> + Send>>;
@@ -42,6 +46,8 @@ const KEPT_NEWS: usize = 64;
 pub struct Editors {
     open: Mutex<HashMap<PathBuf, Vec<Arc<dyn Editor>>>>,
     closed: broadcast::Sender<Closed>,
+    /// What was rejected while it stood in an open text.
+    pub denied: Denied,
 }
 
 impl Default for Editors {
@@ -49,6 +55,7 @@ impl Default for Editors {
         Editors {
             open: Mutex::default(),
             closed: broadcast::Sender::new(KEPT_NEWS),
+            denied: Denied::default(),
         }
     }
 }

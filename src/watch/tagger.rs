@@ -25,6 +25,7 @@ use super::roots::Folder;
 use super::rules::{InForce, RuleBook, number};
 use crate::correction::{Said, Source};
 use crate::desk::editors::Editor;
+use crate::desk::editors::denied::standing;
 use crate::desk::name::uri_of;
 use crate::desk::protocol::TagRecord;
 use crate::desk::{Desk, DeskError, Tagged};
@@ -244,8 +245,11 @@ impl Tagger {
             .as_ref()
             .is_none_or(|known| known.content != text.content);
         let mut verdict = Verdict::default();
-        if has_changed && let (Some(known), Ok(rules)) = (&known, &rules) {
-            verdict = said(rules.sink, known, &text, &provenance, rules, job.crowd);
+        if let (Some(known), Ok(rules)) = (&known, &rules) {
+            if has_changed {
+                verdict = said(rules.sink, known, &text, &provenance, rules, job.crowd);
+            }
+            self.without_denied(path, &text, rules, &mut verdict);
         }
         let is_up_to_date = |note: &Note| match &rules {
             Ok(rules) => note.basis.is_some() && note.basis == self.basis(path, rules),
@@ -282,6 +286,23 @@ impl Tagger {
             self.remember(path, &opened, opened.text.stamp, answer);
         }
         Ok(opened)
+    }
+
+    /// Leaves out what a person said no to while it stood in the text that is saved only now.
+    fn without_denied(&self, path: &Path, text: &Text, rules: &InForce, verdict: &mut Verdict) {
+        let (name, denied) = (uri_of(path), &self.desk.editors.denied);
+        if !denied.has(&name) {
+            return;
+        }
+        let standing = |source: &str| standing(source, text.format, &rules.rules.labels);
+        let mut all = standing(&text.source);
+        // What was saved before it was accepted says nothing of what is open.
+        let open = self.desk.editors.of(path);
+        let open = open.and_then(|editor| editor.text(path));
+        all.extend(open.map_or_else(Vec::new, |open| standing(&open.text)));
+        denied.seen(&name, &all);
+        let is_denied = |label: &String| denied.holds(&name, label);
+        verdict.accepted.retain(|label| !is_denied(label));
     }
 
     fn unreadable(&self, path: &Path, stamp: Stamp, fact: &str) {

@@ -101,6 +101,38 @@ fn a_tag_that_its_writer_accepts_is_put_in_once_though_the_editor_tells_late() {
 }
 
 #[test]
+fn what_was_accepted_and_then_rejected_before_it_was_saved_is_rejected() {
+    let user = User::new();
+    let text = "Roses want pruning.\n";
+    user.write("a.md", text);
+    user.watch(&[]);
+    user.settled();
+    let mut editor = editor(&user);
+    editor.open(&uri(&user, "a.md"), text);
+    let argument = json!({ "uri": uri(&user, "a.md"), "labels": ["tax"] });
+    let params = |command: &str| json!({ "command": command, "arguments": [argument] });
+    let command = editor.ask("workspace/executeCommand", params("gliznet.accept"));
+    let (id, edit) = editor.asked("workspace/applyEdit");
+    let (_, new) = edited(&edit, text);
+    editor.reply(&id, json!({ "applied": true }));
+    editor.replace(&uri(&user, "a.md"), 2, &new);
+    editor.answer(command).unwrap();
+    let rejected = editor.request("workspace/executeCommand", params("gliznet.reject"));
+    rejected.unwrap();
+    user.write("a.md", &new);
+    user.settled();
+    assert_eq!(user.home.status()["journal"]["corrections"], 2);
+    // The person takes it out, and writes it again later: that is a new word.
+    user.write("a.md", text);
+    close(&mut editor, &user, "a.md");
+    editor.request("gliznet/watch", json!({})).unwrap();
+    user.settled();
+    user.write("a.md", &new);
+    let corrections = || user.home.status()["journal"]["corrections"].clone();
+    user.until("accepted", corrections, |count| *count == 3);
+}
+
+#[test]
 fn an_editor_that_takes_no_edit_keeps_its_note_and_is_not_written_under() {
     let user = User::new();
     let text = "Roses want pruning.\n";
