@@ -22,14 +22,14 @@ use crate::frontmatter::tag_name;
 impl Watch {
     fn result(&self) -> WatchResult {
         let tagger = self.shared.tagger();
-        let views = self.shared.views();
+        let (views, missing) = (self.shared.views(), self.shared.missing());
         let fault = self.shared.fault();
         let watched = self.lock().watched.clone();
         let folders = watched.iter().map(|folder| {
             let view = views.iter().find(|view| view.folder.path == folder.path);
             let (tagged, notes) = tagger
                 .as_ref()
-                .map_or((0, 0), |tagger| tagger.counts(&folder.path));
+                .map_or((0, 0), |tagger| tagger.counts(&folder.path, &missing));
             let mut faults = view.map_or_else(Vec::new, |view| view.faults.clone());
             if let Some(tagger) = &tagger {
                 faults.extend(tagger.rules.faults(&folder.path));
@@ -99,6 +99,7 @@ impl Watching for Watch {
         let (tagger, within) = self.searched(asked.folder.as_deref())?;
         let (notes, more) = search::find(
             &tagger.index.notes(),
+            &self.shared.missing(),
             asked,
             &within,
             &tagger.rules.aliases(),
@@ -133,7 +134,11 @@ impl Watching for Watch {
         });
         Some(WatchRecord {
             folders,
-            notes: index.map_or(0, |index| index.notes().len()),
+            notes: index.map_or(0, |index| {
+                let missing = self.shared.missing();
+                let notes = index.notes();
+                notes.keys().filter(|path| !missing.contains(*path)).count()
+            }),
             waiting: progress.waiting,
             done: progress.done,
             searching: progress.is_searching,

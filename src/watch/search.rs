@@ -5,7 +5,7 @@
 //! with the notes. Pure.
 //! Length: a third of it is tests.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,9 +24,11 @@ const MOST_PAIRS: usize = 50;
 /// Of a note with more tags than this, the pairs say nothing.
 const MOST_PAIRED: usize = 32;
 
-/// The notes that are asked for, by path; and whether there may be more behind them.
+/// The notes that are asked for, by path, without those that are `missing`; and whether there may
+/// be more behind them.
 pub(super) fn find(
     notes: &Notes,
+    missing: &HashSet<PathBuf>,
     asked: &FindParams,
     within: &[PathBuf],
     aliases: &Aliases,
@@ -41,7 +43,7 @@ pub(super) fn find(
         .into_iter()
         .flat_map(|folder| below_after(notes, folder, after.as_deref()));
     let found: Vec<FoundRecord> = all
-        .filter(|(_, note)| wanted.fits(note))
+        .filter(|(path, note)| !missing.contains(*path) && wanted.fits(note))
         .take(most)
         .map(|(path, note)| FoundRecord {
             path: path.display().to_string(),
@@ -361,7 +363,7 @@ mod tests {
         };
         change(&mut asked);
         let within = [PathBuf::from("/n")];
-        let (found, _) = find(notes, &asked, &within, &Aliases::default());
+        let (found, _) = find(notes, &HashSet::new(), &asked, &within, &Aliases::default());
         found.into_iter().map(|note| note.path).collect()
     }
 
@@ -392,6 +394,22 @@ mod tests {
     }
 
     #[test]
+    fn a_note_that_is_not_there_is_not_found_though_it_is_known() {
+        let notes = notes(&[("/n/a.md", &["garden"], &[]), ("/n/b.md", &["garden"], &[])]);
+        let asked = FindParams {
+            tags: vec!["garden".to_owned()],
+            limit: Some(1),
+            ..FindParams::default()
+        };
+        let missing = HashSet::from([PathBuf::from("/n/a.md")]);
+        let within = [PathBuf::from("/n")];
+        let (found, more) = find(&notes, &missing, &asked, &within, &Aliases::default());
+        let paths: Vec<&str> = found.iter().map(|note| note.path.as_str()).collect();
+        assert_eq!(paths, ["/n/b.md"]);
+        assert!(more);
+    }
+
+    #[test]
     fn page_after_page_is_what_is_found_at_once() {
         let names: Vec<String> = (0..23)
             .map(|i| format!("/{}/{}/{i}.md", ["n", "o", "n a"][i % 3], i % 5))
@@ -410,14 +428,26 @@ mod tests {
             tags: vec!["garden".to_owned()],
             ..FindParams::default()
         };
-        let (whole, more) = find(&notes, &asked, &within, &Aliases::default());
+        let (whole, more) = find(
+            &notes,
+            &HashSet::new(),
+            &asked,
+            &within,
+            &Aliases::default(),
+        );
         assert_eq!((whole.len(), more), (17, false));
         for limit in 1..19 {
             asked.limit = Some(limit);
             asked.after = None;
             let mut paged = Vec::new();
             loop {
-                let (page, more) = find(&notes, &asked, &within, &Aliases::default());
+                let (page, more) = find(
+                    &notes,
+                    &HashSet::new(),
+                    &asked,
+                    &within,
+                    &Aliases::default(),
+                );
                 assert!(page.len() <= limit);
                 asked.after = page.last().map(|note| note.uri.clone());
                 paged.extend(page);
@@ -470,7 +500,7 @@ mod tests {
                 tags: vec![tag.to_owned()],
                 ..FindParams::default()
             };
-            let (found, _) = find(&notes, &asked, &within, &aliases);
+            let (found, _) = find(&notes, &HashSet::new(), &asked, &within, &aliases);
             assert_eq!(found.len(), 3, "{tag}");
             assert_eq!(found[0].tags.len(), 1, "it has what is suggested");
         }

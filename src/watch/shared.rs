@@ -2,6 +2,7 @@
 //!
 //! Invariant: what is told is how it was a moment ago; nobody who asks holds up the thread.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +32,8 @@ pub(super) struct Shared {
 #[derive(Default)]
 struct State {
     views: Vec<View>,
+    /// Notes that are known and not there: removed, or on their way to another name.
+    missing: Arc<HashSet<PathBuf>>,
     /// What does the work; none before the index is open.
     tagger: Option<Arc<Tagger>>,
     /// Why nothing is watched, or what should be known of all folders.
@@ -57,6 +60,22 @@ impl Shared {
             *known = progress;
             is_news
         });
+    }
+
+    /// Tells which notes are not there, where that is news.
+    pub(super) fn set_missing<'a>(
+        &self,
+        missing: impl ExactSizeIterator<Item = &'a PathBuf> + Clone,
+    ) {
+        let known = self.missing();
+        let is_same = known.len() == missing.len();
+        if !is_same || !missing.clone().all(|path| known.contains(path)) {
+            self.lock().missing = Arc::new(missing.cloned().collect());
+        }
+    }
+
+    pub(super) fn missing(&self) -> Arc<HashSet<PathBuf>> {
+        Arc::clone(&self.lock().missing)
     }
 
     pub(super) fn set_tagger(&self, tagger: Arc<Tagger>) {

@@ -500,6 +500,7 @@ impl Supervisor {
         }
         let views = self.roots.iter().map(|root| root.view(minute)).collect();
         self.shared.publish(progress, views);
+        self.shared.set_missing(self.missing.keys());
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Invariant: settings are read while nobody waits for the index. Opens no note.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,10 +82,14 @@ impl Tagger {
     }
 
     /// How many notes of a folder are up to date, and how many there are.
-    pub(in crate::watch) fn counts(&self, folder: &Path) -> (usize, usize) {
+    pub(in crate::watch) fn counts(
+        &self,
+        folder: &Path,
+        missing: &HashSet<PathBuf>,
+    ) -> (usize, usize) {
         let notes = self.index.notes();
         let (mut tagged, mut all) = (0, 0);
-        for (_, note) in below(&notes, folder) {
+        for (_, note) in below(&notes, folder).filter(|(path, _)| !missing.contains(*path)) {
             all += 1;
             tagged += usize::from(note.basis.is_some() && note.fault.is_none());
         }
