@@ -11,6 +11,7 @@
 mod editor;
 
 mod watch {
+    mod beside;
     mod editors;
     mod faults;
     mod kill;

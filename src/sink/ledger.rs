@@ -5,6 +5,7 @@
 //! writer died, is settled by what the file holds, before anything else is done. All processes of
 //! a user share one ledger and write one after the other. Reads no clock.
 
+mod beside;
 mod names;
 mod open;
 mod unsaved;

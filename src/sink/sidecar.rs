@@ -4,9 +4,10 @@
 //! Invariant: lines of other files, and lines that are not ours, stay byte by byte; nothing but
 //! the tags is in a line, so that two machines write the same bytes. Pure.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,16 @@ pub(super) fn standing(content: &[u8], name: &OsStr) -> Vec<String> {
     let lines = content.split(|byte| *byte == b'\n').filter_map(line_of);
     let mut of_file = lines.filter(|line| line.file == name);
     of_file.next().map_or(Vec::new(), |line| line.tags)
+}
+
+/// The tags of all files that have a line, by their names.
+pub(super) fn lines(content: &[u8]) -> HashMap<PathBuf, Vec<String>> {
+    let mut all = HashMap::new();
+    for line in content.split(|byte| *byte == b'\n').filter_map(line_of) {
+        // The first line of a file counts.
+        all.entry(line.file.into_path()).or_insert(line.tags);
+    }
+    all
 }
 
 /// Whether a file has a line, be it an empty one.

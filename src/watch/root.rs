@@ -19,6 +19,7 @@ use super::read::note_of_lock;
 use super::roots::Folder;
 use super::tagger::CurrentRun;
 use crate::desk::ignored::{Ignored, RULE_FILES};
+use crate::sink::SIDECAR_NAME;
 
 /// So many paths are remembered; with more, all is looked at.
 const MOST_PATHS: usize = 4_096;
@@ -131,7 +132,7 @@ impl Root {
     /// Something happened to a path in it.
     pub(super) fn touch(&mut self, path: &Path, now: Moment) {
         let name = path.file_name().unwrap_or_default();
-        if RULE_FILES.iter().any(|rules| name == *rules) {
+        if name == SIDECAR_NAME || RULE_FILES.iter().any(|rules| name == *rules) {
             return self.events.touch(path, now);
         }
         if let Some(note) = note_of_lock(path) {

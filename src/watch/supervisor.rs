@@ -44,8 +44,9 @@ const GULP: usize = 1_024;
 enum News {
     Looked(PathBuf, Box<Seen>),
     Ran(PathBuf, Job, Outcome),
-    /// Notes of a folder that are to be tagged again, and whether all that are behind were known.
-    Behind(PathBuf, Vec<PathBuf>, bool),
+    /// Notes of a folder that are to be tagged again, and whether all that are behind were known;
+    /// and those that a person changed beside the file.
+    Behind(PathBuf, Vec<PathBuf>, bool, Vec<PathBuf>),
 }
 
 /// What happens to the folders.
@@ -331,7 +332,7 @@ impl Supervisor {
         match news {
             News::Looked(root, seen) => self.looked(&root, *seen),
             News::Ran(root, job, outcome) => self.ran(&root, job, outcome),
-            News::Behind(root, paths, is_all) => {
+            News::Behind(root, paths, is_all, taken_out) => {
                 let now = self.now();
                 if let Some(root) = self
                     .roots
@@ -343,6 +344,9 @@ impl Supervisor {
                     for path in paths {
                         // They need not have changed, so they are no crowd.
                         root.push(&path, Urgency::Behind, now, 1);
+                    }
+                    for path in &taken_out {
+                        root.push(path, Urgency::Behind, now, taken_out.len());
                     }
                 }
             }
@@ -480,7 +484,8 @@ impl Supervisor {
             // Without a model nobody knows which notes another one has tagged.
             let is_all = !matches!(*tagger.desk.loading().borrow(), Loading::Underway);
             let paths = tagger.behind(&folder, &cancelled);
-            News::Behind(folder.path.clone(), paths, is_all)
+            let taken_out = tagger.taken_out(&folder);
+            News::Behind(folder.path.clone(), paths, is_all, taken_out)
         });
     }
 

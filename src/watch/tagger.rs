@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use answer::{Answer, Opened, changed, desk_text, fit, names, said, text_stamp};
+use answer::{
+    Answer, Opened, changed, desk_text, fit, is_taken_out_beside, names, said, text_stamp,
+};
 
 use super::corrections::{CROWD, Verdict};
 use super::index::Index;
@@ -241,9 +243,9 @@ impl Tagger {
         });
         // Of a note that a look finds for the first time nobody knows that it changed.
         let was_seen = known.is_some() || job.urgency == Urgency::Fresh;
-        let has_changed = known
-            .as_ref()
-            .is_none_or(|known| known.content != text.content);
+        let has_changed = known.as_ref().is_none_or(|known| {
+            known.content != text.content || is_taken_out_beside(known, &provenance)
+        });
         let mut verdict = Verdict::default();
         if let (Some(known), Ok(rules)) = (&known, &rules) {
             if has_changed {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{GRACE, Supervisor};
 use crate::desk::ignored::RULE_FILES;
+use crate::sink::SIDECAR_NAME;
 use crate::watch::coalesce::{Moment, Ready};
 use crate::watch::corrections::CROWD;
 use crate::watch::index::below;
@@ -35,13 +36,18 @@ impl Supervisor {
             }
         }
         let mut come: Vec<(PathBuf, Stamp)> = Vec::new();
-        let mut settings_changed = false;
+        let mut beside: Vec<&PathBuf> = Vec::new();
+        let (mut settings_changed, mut sidecar_changed) = (false, false);
         for path in &ready.paths {
             let root = &mut self.roots[at];
             let name = path.file_name().unwrap_or_default();
             if RULE_FILES.iter().any(|rules| name == *rules) {
                 root.ignored.forget();
                 root.look_at(&root_path, now);
+                continue;
+            }
+            if name == SIDECAR_NAME {
+                sidecar_changed = true;
                 continue;
             }
             settings_changed |= is_settings(path);
@@ -76,15 +82,28 @@ impl Supervisor {
                         come.push((path.clone(), stamp));
                     } else {
                         self.missing.remove(path); // It is back as it was.
+                        // Or its attributes are not.
+                        beside.extend(self.has_our_tags(path).then_some(path));
                     }
                 }
             }
+        }
+        for path in &beside {
+            self.roots[at].push(path, Urgency::Fresh, now, beside.len());
         }
         self.push(at, come, &ready.moves, Urgency::Fresh, now);
         if settings_changed {
             self.tagger.rules.forget();
             self.check_behind();
+        } else if sidecar_changed {
+            self.spawn_behind(at);
         }
+    }
+
+    fn has_our_tags(&self, path: &Path) -> bool {
+        let notes = self.index.notes();
+        let mut tags = notes.get(path).into_iter().flat_map(|note| &note.tags);
+        tags.any(|tag| tag.is_ours)
     }
 
     /// Notes that are new or look other than they did are to be read, unless they only have

@@ -107,6 +107,15 @@ pub(super) fn changed(index: &Index, note: Note, added: &[String], removed: &[St
     }
 }
 
+/// Whether a tag of ours was taken out that the file does not show: it stood beside it.
+pub(super) fn is_taken_out_beside(known: &Note, provenance: &Provenance) -> bool {
+    let is_out = |tag: &Held| {
+        let mut out = provenance.withdrawn.iter();
+        tag.is_ours && out.any(|withdrawn| is_same(withdrawn, &tag.name))
+    };
+    known.tags.iter().any(is_out)
+}
+
 /// What a person said by changing a note.
 pub(super) fn said(
     sink: Sink,

@@ -81,6 +81,23 @@ impl Tagger {
             .collect()
     }
 
+    /// The notes of a folder of which a person has taken a tag out beside the file, which the file
+    /// does not show. Reads attributes and sidecars.
+    pub(in crate::watch) fn taken_out(&self, folder: &Folder) -> Vec<PathBuf> {
+        let ledger = self.ledger.as_ref().ok();
+        let gone = ledger.and_then(|ledger| ledger.taken_out_beside(&folder.path).ok());
+        let gone = gone.unwrap_or_default();
+        let notes = self.index.notes();
+        // Of what is no machine's any more it is known.
+        let is_news = |(path, gone): &(PathBuf, Vec<String>)| {
+            let note = notes.get(path);
+            let mut ours = note.into_iter().flat_map(|note| note.tags.iter());
+            ours.any(|tag| tag.is_ours && gone.iter().any(|gone| is_same(gone, &tag.name)))
+        };
+        let news = gone.into_iter().filter(is_news);
+        news.map(|(path, _)| path).collect()
+    }
+
     /// How many notes of a folder are up to date, and how many there are.
     pub(in crate::watch) fn counts(
         &self,
