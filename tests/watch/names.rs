@@ -198,6 +198,62 @@ fn notes_that_change_names_keep_each_its_own_past() {
     assert_eq!(user.read("b.md"), "Roses.\n");
 }
 
+/// Two notes of which one was told that a tag does not fit it.
+fn one_was_corrected() -> User {
+    let user = User::new();
+    user.watch(&["--sink", "frontmatter"]);
+    for (name, text) in [("a.md", "Roses.\n"), ("b.md", "Taxes are due.\n")] {
+        user.write(name, text);
+        user.until_tagged(name);
+    }
+    user.settled();
+    let (shown, code) = user.home.run(&["correct", "b.md", "--remove", "tax"]);
+    assert_eq!(code, 0, "{shown}");
+    user.until("out", || user.read("b.md"), |text| !text.contains("- tax"));
+    user.settled();
+    user
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn notes_that_exchange_their_names_at_once_keep_each_its_own_past() {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let user = one_was_corrected();
+    let (a, b) = (user.path("a.md"), user.path("b.md"));
+    renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE).unwrap();
+    let renamed = || std::fs::read_to_string(user.home.path("data/runs.jsonl")).unwrap();
+    user.until("moved", renamed, |lines| {
+        lines.matches("\"moved\"").count() == 3
+    });
+    user.settled();
+    assert!(!renamed().contains("\"gone\""));
+    for name in ["a.md", "b.md"] {
+        user.write(name, &(user.read(name) + "More of them.\n"));
+    }
+    user.settled();
+    assert!(!user.read("a.md").contains("- tax") && user.read("b.md").contains("- tax"));
+    let (shown, _) = user.home.run(&["journal", "show"]);
+    assert!(shown.contains("a.md") && !shown.contains("b.md"), "{shown}");
+    // The tag is known to be ours under the other name, too.
+    let (shown, code) = user.home.run(&["correct", "b.md", "--remove", "tax"]);
+    assert_eq!(code, 0, "{shown}");
+    user.until("out", || user.read("b.md"), |text| !text.contains("- tax"));
+}
+
+#[test]
+fn a_note_that_was_moved_over_another_and_back_has_nothing_of_it() {
+    let user = one_was_corrected();
+    std::fs::rename(user.path("a.md"), user.path("b.md")).unwrap();
+    std::fs::rename(user.path("b.md"), user.path("a.md")).unwrap();
+    let found = || user.find(&["garden", "--written"]);
+    user.until("gone", found, |found| *found == ["\"a.md\""]);
+    user.write("a.md", &(user.read("a.md") + "More of them.\n"));
+    user.settled();
+    assert!(user.read("a.md").contains("- tax"));
+    let lines = std::fs::read_to_string(user.home.path("data/runs.jsonl")).unwrap();
+    assert!(!lines.contains("\"moved\""), "{lines}");
+}
+
 #[test]
 fn a_note_that_is_back_as_it_was_is_known_again() {
     let user = User::new();

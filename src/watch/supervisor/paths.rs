@@ -18,6 +18,9 @@ use crate::watch::queue::Urgency;
 use crate::watch::root::{Root, is_settings};
 use crate::watch::scan::renamed;
 
+/// The name that a note has between two of others, where two have exchanged theirs at once.
+const BETWEEN: &str = ".gliznet-exchanged";
+
 impl Supervisor {
     /// Looks at paths that were quiet.
     pub(super) fn look_into(&mut self, at: usize, ready: Ready) {
@@ -28,6 +31,19 @@ impl Supervisor {
             return;
         }
         for (turn, (from, to)) in ready.moves.iter().enumerate() {
+            let earlier = &ready.moves[..turn];
+            if earlier
+                .iter()
+                .any(|(other, there)| other == to && there == from)
+            {
+                if self.is_file_of(to, to) {
+                    continue; // It was there for a moment, over another note, and is back.
+                }
+                if self.is_file_of(from, to) && self.is_file_of(to, from) {
+                    self.exchange(from, to);
+                    continue;
+                }
+            }
             // Where notes change names, one has a third name for a moment.
             let end = led_to(&ready.moves[turn..]).unwrap_or(to);
             let is_free = std::fs::symlink_metadata(from).is_err();
@@ -168,15 +184,25 @@ impl Supervisor {
     /// Whether a note has another name although there is a note of its old one again, as when a
     /// diary begins a new day. Backups of editors, which are no notes, do not count.
     fn has_made_room(&self, from: &Path, to: &Path) -> bool {
-        let known = self.index.get(from).map(|note| note.stamp.inode);
-        let inode = |path: &Path| {
-            let metadata = std::fs::symlink_metadata(path).ok();
-            metadata.map(|metadata| Stamp::of(&metadata).inode)
-        };
-        known.is_some_and(|known| known != 0)
-            && inode(to) == known
-            && inode(from) != known
-            && self.is_note(to)
+        self.is_file_of(from, to) && !self.is_file_of(from, from) && self.is_note(to)
+    }
+
+    /// Whether the file of a note that is known as `note` is now at `path`, where files are
+    /// numbered.
+    fn is_file_of(&self, note: &Path, path: &Path) -> bool {
+        let known = self.index.get(note).map(|note| note.stamp.inode);
+        let metadata = std::fs::symlink_metadata(path).ok();
+        let now = metadata.map(|metadata| Stamp::of(&metadata).inode);
+        known.is_some_and(|known| known != 0) && known == now
+    }
+
+    /// Two notes have each other's name.
+    fn exchange(&mut self, one: &Path, other: &Path) {
+        // No note is called that: hidden files are left out.
+        let between = one.with_file_name(BETWEEN);
+        self.rename_all(one, &between);
+        self.rename_all(other, one);
+        self.rename_all(&between, other);
     }
 
     /// Known notes that look like new ones and are not there any more, or another note is: a note
