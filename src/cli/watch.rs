@@ -10,11 +10,12 @@ use serde_json::Value;
 
 use super::columns::paragraph;
 use super::setup::{count, unit_interval};
-use super::{Outcome, UsageError, labelset};
+use super::{Outcome, UsageError, labelset, remark};
 use crate::config::Folders;
 use crate::daemon::{Control, DaemonError, Place, find_or_start};
 use crate::desk::protocol::{FolderRecord, WatchAction, WatchParams, WatchResult};
 use crate::desk::watching::{OPENING, STARTING};
+use crate::sink::Sink;
 use crate::telemetry::harmless;
 use crate::watch::QuietHours;
 
@@ -88,7 +89,7 @@ struct Add {
 
     /// Where tags are put: suggest (nowhere), frontmatter, xattr or sidecar
     #[arg(long, value_name = "SINK")]
-    sink: Option<crate::sink::Sink>,
+    sink: Option<Sink>,
 
     /// Which files are notes; all kinds that are known where it is not given
     #[arg(long, value_name = "md,org", value_delimiter = ',')]
@@ -131,7 +132,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         Command::Resume { path } => at(WatchAction::Resume, path.as_ref())?,
         Command::RunOnce { path } => at(WatchAction::RunOnce, path.as_ref())?,
     };
+    let before: Option<WatchResult> = match &args.command {
+        // Why it cannot be asked is said next.
+        Command::Add(_) => asked("gliznet/watch", &WatchParams::default()).ok(),
+        _ => None,
+    };
     let mut result: WatchResult = asked("gliznet/watch", &params)?;
+    let changed = before.iter().flat_map(|before| left(before, &result));
+    changed.for_each(remark);
     if let Command::RunOnce { path } = &args.command {
         result = wait(path.as_deref())?;
     }
@@ -268,6 +276,22 @@ fn wait(path: Option<&Path>) -> anyhow::Result<WatchResult> {
     }
 }
 
+/// Where folders have had their tags elsewhere until now: these stay, which is to be known.
+fn left(before: &WatchResult, now: &WatchResult) -> Vec<String> {
+    let left = |record: &FolderRecord| {
+        let mut known = before.folders.iter();
+        let known = known.find(|known| known.path == record.path)?;
+        let writes = known.sink.parse().is_ok_and(Sink::writes);
+        (writes && known.notes > 0 && known.sink != record.sink).then(|| {
+            format!(
+                "{}: what was put into {} stays there as it is; `gliznet undo --run N` takes it out (`gliznet log` lists the runs), once the folder is up to date",
+                record.path, known.sink
+            )
+        })
+    };
+    now.folders.iter().filter_map(left).collect()
+}
+
 fn show(out: &mut dyn Write, result: &WatchResult) -> std::io::Result<()> {
     if result.folders.is_empty() {
         writeln!(
@@ -315,5 +339,44 @@ fn show(out: &mut dyn Write, result: &WatchResult) -> std::io::Result<()> {
     match &result.fault {
         Some(fault) => writeln!(out, "notice: {fault}"),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(path: &str, sink: &str, notes: usize) -> WatchResult {
+        let record = FolderRecord {
+            path: path.to_owned(),
+            state: "watching".to_owned(),
+            sink: sink.to_owned(),
+            labelset: None,
+            threshold: None,
+            extensions: Vec::new(),
+            quiet_hours: None,
+            notes,
+            tagged: notes,
+            waiting: 0,
+            busy: false,
+            faults: Vec::new(),
+        };
+        WatchResult {
+            folders: vec![record],
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn what_stays_in_another_place_is_said_when_the_place_changes() {
+        let said = |before: &WatchResult, sink| left(before, &folder("/n", sink, 2));
+        let front = folder("/n", "frontmatter", 2);
+        let shown = said(&front, "sidecar");
+        assert!(shown.len() == 1 && shown[0].starts_with("/n: what was put into frontmatter"));
+        assert_eq!(said(&front, "suggest").len(), 1);
+        assert!(said(&front, "frontmatter").is_empty());
+        assert!(said(&folder("/n", "suggest", 2), "sidecar").is_empty());
+        assert!(said(&folder("/n", "xattr", 0), "sidecar").is_empty());
+        assert!(said(&folder("/other", "xattr", 2), "sidecar").is_empty());
     }
 }
