@@ -207,6 +207,44 @@ fn tags_that_a_person_took_out_of_an_open_note_stay_out_though_it_was_not_saved(
 }
 
 #[test]
+fn what_one_of_two_editors_did_not_save_is_given_to_the_other() {
+    let user = User::new();
+    let text = "---\ntitle: Roses\n---\nRoses want pruning.\n";
+    user.write("a.md", text);
+    let uri = uri(&user, "a.md");
+    let (mut one, mut other) = (editor(&user), editor(&user));
+    for editor in [&mut one, &mut other] {
+        editor.open(&uri, text);
+        editor.request("gliznet/watch", json!({})).unwrap();
+    }
+    user.watch(&["--sink", "frontmatter"]);
+    let tagged = |text: &str| text.replace("Roses\n---", "Roses\ntags: [garden, tax]\n---");
+    let (id, _) = other.asked("workspace/applyEdit");
+    other.reply(&id, json!({ "applied": true }));
+    other.replace(&uri, 2, &tagged(text));
+    user.settled();
+    // The one goes on and saves, the other is closed without saving.
+    let more = text.to_owned() + "More.\n";
+    one.replace(&uri, 2, &more);
+    user.write("a.md", &more);
+    user.settled();
+    close(&mut other, &user, "a.md");
+    other.request("gliznet/watch", json!({})).unwrap();
+    let more = more + "And more.\n";
+    one.replace(&uri, 3, &more);
+    user.write("a.md", &more);
+    let (id, params) = one.asked("workspace/applyEdit");
+    let asked = params.to_string();
+    assert!(asked.contains("garden") && asked.contains("tax"), "{asked}");
+    one.reply(&id, json!({ "applied": true }));
+    one.replace(&uri, 4, &tagged(&more));
+    user.write("a.md", &tagged(&more));
+    user.settled();
+    assert_eq!(user.read("a.md"), tagged(&more));
+    assert_eq!(user.home.status()["journal"]["corrections"], 0);
+}
+
+#[test]
 fn what_was_rejected_in_an_editor_stays_so_under_another_name_after_a_restart() {
     let user = User::new();
     let text = "Roses want pruning.\n";
