@@ -119,9 +119,9 @@ impl Watching for Watch {
     }
 
     fn status(&self) -> Option<WatchRecord> {
-        let folders = self.lock().watched.len();
+        let watched = self.lock().watched.clone();
         let fault = self.shared.fault();
-        if folders == 0 && fault.is_none() {
+        if watched.is_empty() && fault.is_none() {
             return None;
         }
         let progress = *self.shared.progress().borrow();
@@ -132,8 +132,15 @@ impl Watching for Watch {
             let faults = view.faults.iter();
             faults.map(|fault| format!("{}: {fault}", view.folder.path.display()))
         });
+        // Without labels nothing is tagged, and nothing waits either.
+        let without_rules = watched.iter().flat_map(|folder| {
+            let faults = tagger
+                .iter()
+                .flat_map(|tagger| tagger.rules.faults(&folder.path));
+            faults.map(|fault| format!("{}: {fault}", folder.path.display()))
+        });
         Some(WatchRecord {
-            folders,
+            folders: watched.len(),
             notes: index.map_or(0, |index| {
                 let missing = self.shared.missing();
                 let notes = index.notes();
@@ -143,7 +150,11 @@ impl Watching for Watch {
             done: progress.done,
             searching: progress.is_searching,
             bytes: index.map_or(0, |index| index.size()),
-            faults: fault.into_iter().chain(faults).collect(),
+            faults: fault
+                .into_iter()
+                .chain(faults)
+                .chain(without_rules)
+                .collect(),
         })
     }
 

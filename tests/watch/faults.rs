@@ -154,3 +154,14 @@ fn the_list_of_folders_may_be_edited_by_hand() {
     user.until_tagged("a.md");
     user.until("mended", || fault(&user), String::is_empty);
 }
+
+#[test]
+fn a_folder_whose_labels_cannot_be_read_is_named_by_the_status_too() {
+    let user = User::new();
+    user.write("gliznet.toml", "labelset = \"nowhere\"\n");
+    user.write("a.md", "Roses.\n");
+    user.watch(&[]);
+    user.settled();
+    let faults = || user.home.status()["watch"]["faults"].to_string();
+    user.until("said", faults, |faults| faults.contains("nowhere"));
+}
