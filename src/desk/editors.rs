@@ -36,9 +36,8 @@ pub trait Editor: Send + Sync {
     fn apply(&self, path: &Path, version: i32, edits: Vec<Edit>, what: String) -> Applied;
 }
 
-/// A file that no editor has open any more, the text that the last one had, where it said, and the
-/// number of that one.
-pub type Closed = (Arc<Path>, Option<Arc<str>>, usize);
+/// A file that no editor has open any more, and the text that the last one had, where it said.
+pub type Closed = (Arc<Path>, Option<Arc<str>>);
 
 /// So many files that were closed are kept for who is slow to hear of them.
 const KEPT_NEWS: usize = 64;
@@ -78,7 +77,7 @@ impl Editors {
             editors.retain(|known| !is_one(known, editor));
             if editors.is_empty() {
                 open.remove(path);
-                let _ = self.closed.send((path.into(), text, number(editor))); // Nobody may listen.
+                let _ = self.closed.send((path.into(), text)); // Nobody may listen.
             }
         }
     }
@@ -105,11 +104,6 @@ impl Editors {
     fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Vec<Arc<dyn Editor>>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What tells an editor from the others that are there.
-pub fn number(editor: &Arc<dyn Editor>) -> usize {
-    Arc::as_ptr(editor).cast::<()>().addr()
 }
 
 /// Whether two are the same editor, whatever they are seen as.
@@ -151,9 +145,8 @@ mod tests {
         editors.opened(Path::new("/n/b.md"), &two);
         assert!(closings.try_recv().is_err());
         editors.closed(path, &one, Some("a".into()));
-        let (closed, text, last) = closings.try_recv().unwrap();
+        let (closed, text) = closings.try_recv().unwrap();
         assert_eq!((&*closed, text.as_deref()), (path, Some("a")));
-        assert!(last == number(&one) && last != number(&two));
         editors.opened(path, &one);
         editors.left(&one);
         assert!(editors.of(path).is_none());

@@ -29,7 +29,6 @@ use super::roots::Folder;
 use super::scan::{Look, Seen};
 use super::shared::{Command, Shared};
 use super::tagger::{Outcome, Tagger};
-use crate::desk::editors::Closed;
 use crate::desk::name::path_of;
 use crate::desk::watching::Progress;
 use crate::engine::worker::Loading;
@@ -135,7 +134,7 @@ impl Supervisor {
                     Err(RecvError::Lagged(_)) => self.check_behind(),
                     Err(RecvError::Closed) => break, // There is no desk any more.
                 },
-                Ok(closed) = closings.recv() => self.closed(&closed),
+                Ok((path, text)) = closings.recv() => self.closed(&path, text.as_deref()),
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -445,12 +444,12 @@ impl Supervisor {
     }
 
     /// No editor has a note open any more. What it was given may not be in the file.
-    fn closed(&mut self, (path, text, editor): &Closed) {
+    fn closed(&mut self, path: &Path, text: Option<&str>) {
         let now = self.now();
         if let Some(text) = text {
-            self.tagger.closed(path, text, *editor);
+            self.tagger.closed(path, text);
         }
-        let is_known = self.index.notes().contains_key(&**path);
+        let is_known = self.index.notes().contains_key(path);
         if let Some(root) = self.root_of(path).filter(|_| is_known) {
             // It may just be saved.
             let earliest = now + root.window();

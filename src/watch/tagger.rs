@@ -26,8 +26,8 @@ use super::read::{NoText, Text, locked_by, read};
 use super::roots::Folder;
 use super::rules::{InForce, RuleBook, number};
 use crate::correction::{Said, Source};
+use crate::desk::editors::Editor;
 use crate::desk::editors::denied::standing;
-use crate::desk::editors::{self, Editor};
 use crate::desk::name::uri_of;
 use crate::desk::protocol::TagRecord;
 use crate::desk::{Desk, DeskError, Tagged};
@@ -225,10 +225,9 @@ impl Tagger {
         };
         let dir = path.parent().unwrap_or(Path::new("/"));
         let rules = self.rules.of(folder, dir);
-        let open = self.desk.editors.of(path);
-        let open = open.as_ref().map(editors::number);
+        let is_open = self.desk.editors.of(path).is_some();
         let is_left_unsaved = self.ledger.as_ref().is_ok_and(|ledger| {
-            let is_left = ledger.is_left_unsaved(path, text.content, open);
+            let is_left = ledger.is_left_unsaved(path, text.content, is_open);
             is_left.unwrap_or_else(|error| {
                 tracing::warn!(%error, "that an editor did not save its tags was not recorded");
                 true
@@ -506,7 +505,6 @@ impl Tagger {
             if let Err(error) = ledger.applied(run, &wish, &open.text, &change) {
                 tracing::warn!(%error, "an edit by an editor was not recorded");
             }
-            ledger.given_to(path, editors::number(&editor));
         }
         // The file is still as it was; when the editor saves it, it is read again.
         self.remember(path, &opened, opened.text.stamp, answer);
@@ -558,9 +556,9 @@ impl Tagger {
     }
 
     /// The last editor that had a note has closed it, with this text.
-    pub(super) fn closed(&self, path: &Path, text: &str, editor: usize) {
+    pub(super) fn closed(&self, path: &Path, text: &str) {
         if let Ok(ledger) = &self.ledger {
-            ledger.closed(path, text, editor);
+            ledger.closed(path, text);
         }
     }
 

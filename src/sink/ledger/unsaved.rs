@@ -13,7 +13,7 @@ use std::sync::{MutexGuard, PoisonError};
 use super::super::plan::key;
 use super::super::record::{Lossless, Record};
 use super::super::store::Held;
-use super::super::{ContentHash, Sink, SinkError};
+use super::super::{ContentHash, SinkError};
 use super::{Ledger, Wanted, canonical};
 use crate::lines::Durability;
 
@@ -22,8 +22,6 @@ use crate::lines::Durability;
 pub(super) struct Unsaved {
     /// Of the bytes that the file has meanwhile.
     before: ContentHash,
-    /// Which editor has it, where that is known.
-    editor: Option<usize>,
     writes: Vec<u64>,
     added: Vec<String>,
     removed: Vec<String>,
@@ -41,7 +39,6 @@ impl Ledger {
     pub(super) fn given(&self, path: &Path, seen: ContentHash, write: Option<(u64, &Wanted)>) {
         let nothing = || Unsaved {
             before: seen,
-            editor: None,
             writes: Vec::new(),
             added: Vec::new(),
             removed: Vec::new(),
@@ -61,19 +58,11 @@ impl Ledger {
         }
     }
 
-    /// It was this editor that was given something. Another one may have the file open as well.
-    pub fn given_to(&self, path: &Path, editor: usize) {
-        if let Some(unsaved) = self.unsaved().get_mut(&canonical(path)) {
-            unsaved.editor = Some(editor);
-        }
-    }
-
     /// The last editor that has a file has closed it, with this text. Which of the tags that it was
-    /// given do not stand there, a person has taken out; another's text says nothing of them.
-    pub fn closed(&self, path: &Path, text: &str, editor: usize) {
+    /// given do not stand there, a person has taken out.
+    pub fn closed(&self, path: &Path, text: &str) {
         let path = canonical(path);
         if let Some(unsaved) = self.unsaved().get_mut(&path)
-            && unsaved.editor.is_none_or(|given| given == editor)
             && let Ok((standing, _)) = Held::of_text(&path, text).standing()
         {
             let stands = |tag: &String| standing.iter().any(|other| key(other) == key(tag));
@@ -83,8 +72,7 @@ impl Ledger {
     }
 
     /// Whether a file, which holds these bytes, has to be given its tags anew, because no editor
-    /// has it any more, or only another one, and none has saved what it was given. `open` is the
-    /// editor that has it.
+    /// has it any more and none has saved what it was given.
     ///
     /// # Errors
     /// It cannot be recorded.
@@ -92,27 +80,20 @@ impl Ledger {
         &self,
         path: &Path,
         now: ContentHash,
-        open: Option<usize>,
+        is_open: bool,
     ) -> Result<bool, SinkError> {
         let path = canonical(path);
         let unsaved = {
             let mut all = self.unsaved();
-            let Some(unsaved) = all.get_mut(&path) else {
-                return Ok(false);
-            };
-            let is_others = open.is_some_and(|open| unsaved.editor.is_some_and(|to| to != open));
-            let is_held = open.is_some() && !is_others;
-            if unsaved.before != now {
-                // Of two editors the one may save what only the other was given.
-                if open.is_none() || !unsaved.is_nowhere_in(&path) {
+            let is_as_before = |unsaved: &Unsaved| unsaved.before == now;
+            match all.get(&path).map(is_as_before) {
+                None => return Ok(false),
+                Some(true) if is_open => return Ok(false),
+                Some(true) => all.remove(&path),
+                Some(false) => {
                     all.remove(&path); // It was saved.
                     return Ok(false);
                 }
-                unsaved.before = now;
-            }
-            match is_held {
-                true => return Ok(false),
-                false => all.remove(&path),
             }
         };
         let Some(unsaved) = unsaved.filter(|unsaved| !unsaved.writes.is_empty()) else {
@@ -137,18 +118,6 @@ impl Ledger {
     }
 }
 
-impl Unsaved {
-    /// Whether the file has nothing of what the editor was given.
-    fn is_nowhere_in(&self, path: &Path) -> bool {
-        let standing = Held::read(path, Sink::Frontmatter).and_then(|held| held.standing());
-        let Ok((standing, _)) = standing else {
-            return false; // Nobody knows.
-        };
-        let stands = |tag: &String| standing.iter().any(|other| key(other) == key(tag));
-        !self.added.iter().any(stands) && self.removed.iter().all(stands)
-    }
-}
-
 /// A tag comes to one list, or leaves the other, where it stood before.
 fn pass(tag: &str, from: &mut Vec<String>, to: &mut Vec<String>) {
     match from.iter().position(|other| key(other) == key(tag)) {
@@ -160,7 +129,7 @@ fn pass(tag: &str, from: &mut Vec<String>, to: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::{Cause, Run, TagWish, Wish};
+    use crate::sink::{Cause, Run, Sink, TagWish, Wish};
 
     /// A file with a tag of ours and one that its editor is given, which is not saved.
     struct Case {
@@ -228,13 +197,13 @@ mod tests {
     #[test]
     fn what_an_editor_did_not_save_was_never_there() {
         let case = case();
-        let is_left = |open| case.ledger.is_left_unsaved(&case.path, case.seen, open);
-        assert!(!is_left(Some(1)).unwrap());
+        let is_left = |is_open| case.ledger.is_left_unsaved(&case.path, case.seen, is_open);
+        assert!(!is_left(true).unwrap());
         case.ledger
-            .closed(&case.path, "---\ntags: [mine, new]\n---\n", 1);
-        assert!(is_left(None).unwrap());
+            .closed(&case.path, "---\ntags: [mine, new]\n---\n");
+        assert!(is_left(false).unwrap());
         assert_eq!(known(&case), (vec!["old".to_owned()], Vec::new()));
-        assert!(!is_left(None).unwrap());
+        assert!(!is_left(false).unwrap());
         let runs = case.ledger.runs().unwrap();
         assert_eq!(runs.iter().map(|run| run.standing).sum::<usize>(), 1);
     }
@@ -243,8 +212,8 @@ mod tests {
     fn what_a_person_did_to_the_text_counts_though_it_was_not_saved() {
         let case = case();
         // The person has put back the one and taken out the other, by the editor's own undo.
-        case.ledger.closed(&case.path, &case.text, 1);
-        let is_left = case.ledger.is_left_unsaved(&case.path, case.seen, None);
+        case.ledger.closed(&case.path, &case.text);
+        let is_left = case.ledger.is_left_unsaved(&case.path, case.seen, false);
         assert!(is_left.unwrap());
         assert_eq!(known(&case), (Vec::new(), vec!["new".to_owned()]));
     }
@@ -269,41 +238,12 @@ mod tests {
         let saved = "---\ntags: [mine, new]\n---\n";
         std::fs::write(&case.path, saved).unwrap();
         let saved = ContentHash::of(saved.as_bytes());
-        let is_left = |now| case.ledger.is_left_unsaved(&case.path, now, None);
+        let is_left = |now| case.ledger.is_left_unsaved(&case.path, now, false);
         assert!(!is_left(saved).unwrap());
         assert_eq!(known(&case), (vec!["new".to_owned()], Vec::new()));
         // It is as it was before, by a person's hand.
         std::fs::write(&case.path, &case.text).unwrap();
         assert!(!is_left(case.seen).unwrap());
-        assert_eq!(known(&case), (Vec::new(), vec!["new".to_owned()]));
-    }
-
-    #[test]
-    fn what_one_editor_was_given_is_left_where_another_saves_the_file_and_stays() {
-        let case = case();
-        case.ledger.given_to(&case.path, 2);
-        let is_left = |now, open| case.ledger.is_left_unsaved(&case.path, now, open);
-        let saved = "---\ntags: [mine, old]\n---\nMore.\n";
-        std::fs::write(&case.path, saved).unwrap();
-        let saved = ContentHash::of(saved.as_bytes());
-        assert!(!is_left(saved, Some(2)).unwrap(), "it has it still");
-        // The other's text says nothing, whether it goes on or is closed.
-        case.ledger.closed(&case.path, &case.text, 1);
-        assert!(is_left(saved, Some(1)).unwrap());
-        assert_eq!(known(&case), (vec!["old".to_owned()], Vec::new()));
-    }
-
-    #[test]
-    fn who_puts_back_what_was_given_and_saves_that_has_taken_it_out() {
-        let case = case();
-        case.ledger.given_to(&case.path, 1);
-        let is_left = |now, open| case.ledger.is_left_unsaved(&case.path, now, open);
-        let saved = case.text.clone() + "More.\n";
-        std::fs::write(&case.path, &saved).unwrap();
-        let now = ContentHash::of(saved.as_bytes());
-        assert!(!is_left(now, Some(1)).unwrap());
-        case.ledger.closed(&case.path, &saved, 1);
-        assert!(is_left(now, None).unwrap());
         assert_eq!(known(&case), (Vec::new(), vec!["new".to_owned()]));
     }
 }
