@@ -36,8 +36,16 @@ pub trait Editor: Send + Sync {
     fn apply(&self, path: &Path, version: i32, edits: Vec<Edit>, what: String) -> Applied;
 }
 
-/// A file that no editor has open any more, and the text that the last one had, where it said.
-pub type Closed = (Arc<Path>, Option<Arc<str>>);
+/// A file that an editor has closed.
+#[derive(Clone, Debug)]
+pub struct Closed {
+    /// Where it is.
+    pub path: Arc<Path>,
+    /// The text that the editor had, where it said.
+    pub text: Option<Arc<str>>,
+    /// No other editor has it open.
+    pub is_last: bool,
+}
 
 /// So many files that were closed are kept for who is slow to hear of them.
 const KEPT_NEWS: usize = 64;
@@ -75,14 +83,21 @@ impl Editors {
         let mut open = self.lock();
         if let Some(editors) = open.get_mut(path) {
             editors.retain(|known| !is_one(known, editor));
-            if editors.is_empty() {
+            let is_last = editors.is_empty();
+            if is_last {
                 open.remove(path);
-                let _ = self.closed.send((path.into(), text)); // Nobody may listen.
             }
+            let path = path.into();
+            // Nobody may listen.
+            let _ = self.closed.send(Closed {
+                path,
+                text,
+                is_last,
+            });
         }
     }
 
-    /// The files that are closed from now on, by the last editor that has each.
+    /// The files that are closed from now on, by each editor that has them.
     pub fn closings(&self) -> broadcast::Receiver<Closed> {
         self.closed.subscribe()
     }
@@ -94,6 +109,13 @@ impl Editors {
             editors.retain(|known| !is_one(known, editor));
             !editors.is_empty()
         });
+    }
+
+    /// The texts of a file in all editors that have it open.
+    pub fn texts(&self, path: &Path) -> Vec<Arc<str>> {
+        let open = self.lock().get(path).cloned().unwrap_or_default();
+        let texts = open.iter().filter_map(|editor| editor.text(path));
+        texts.map(|open| open.text).collect()
     }
 
     /// The editor that opened a file last, of those that have it open.
@@ -137,6 +159,8 @@ mod tests {
         editors.opened(path, &two);
         let mut closings = editors.closings();
         editors.closed(path, &two, None);
+        let closed = closings.try_recv().unwrap();
+        assert!(!closed.is_last && closed.text.is_none());
         assert!(
             editors
                 .of(path)
@@ -145,8 +169,9 @@ mod tests {
         editors.opened(Path::new("/n/b.md"), &two);
         assert!(closings.try_recv().is_err());
         editors.closed(path, &one, Some("a".into()));
-        let (closed, text) = closings.try_recv().unwrap();
-        assert_eq!((&*closed, text.as_deref()), (path, Some("a")));
+        let closed = closings.try_recv().unwrap();
+        assert_eq!((&*closed.path, closed.text.as_deref()), (path, Some("a")));
+        assert!(closed.is_last);
         editors.opened(path, &one);
         editors.left(&one);
         assert!(editors.of(path).is_none());

@@ -29,6 +29,7 @@ use super::roots::Folder;
 use super::scan::{Look, Seen};
 use super::shared::{Command, Shared};
 use super::tagger::{Outcome, Tagger};
+use crate::desk::editors::Closed;
 use crate::desk::name::path_of;
 use crate::desk::watching::Progress;
 use crate::engine::worker::Loading;
@@ -134,7 +135,7 @@ impl Supervisor {
                     Err(RecvError::Lagged(_)) => self.check_behind(),
                     Err(RecvError::Closed) => break, // There is no desk any more.
                 },
-                Ok((path, text)) = closings.recv() => self.closed(&path, text.as_deref()),
+                Ok(closed) = closings.recv() => self.closed(&closed),
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -443,12 +444,10 @@ impl Supervisor {
         self.index.put(&path, note);
     }
 
-    /// No editor has a note open any more. What it was given may not be in the file.
-    fn closed(&mut self, path: &Path, text: Option<&str>) {
-        let now = self.now();
-        if let Some(text) = text {
-            self.tagger.closed(path, text);
-        }
+    /// An editor has closed a note. What it was given may not be in the file.
+    fn closed(&mut self, closed: &Closed) {
+        let (now, path) = (self.now(), &*closed.path);
+        self.tagger.closed(closed);
         let is_known = self.index.notes().contains_key(path);
         if let Some(root) = self.root_of(path).filter(|_| is_known) {
             // It may just be saved.

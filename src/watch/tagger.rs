@@ -26,8 +26,8 @@ use super::read::{NoText, Text, locked_by, read};
 use super::roots::Folder;
 use super::rules::{InForce, RuleBook, number};
 use crate::correction::{Said, Source};
-use crate::desk::editors::Editor;
 use crate::desk::editors::denied::standing;
+use crate::desk::editors::{Closed, Editor};
 use crate::desk::name::uri_of;
 use crate::desk::protocol::TagRecord;
 use crate::desk::{Desk, DeskError, Tagged};
@@ -225,9 +225,9 @@ impl Tagger {
         };
         let dir = path.parent().unwrap_or(Path::new("/"));
         let rules = self.rules.of(folder, dir);
-        let is_open = self.desk.editors.of(path).is_some();
+        let open = self.desk.editors.texts(path);
         let is_left_unsaved = self.ledger.as_ref().is_ok_and(|ledger| {
-            let is_left = ledger.is_left_unsaved(path, text.content, is_open);
+            let is_left = ledger.is_left_unsaved(path, text.content, &open);
             is_left.unwrap_or_else(|error| {
                 tracing::warn!(%error, "that an editor did not save its tags was not recorded");
                 true
@@ -555,10 +555,10 @@ impl Tagger {
         }
     }
 
-    /// The last editor that had a note has closed it, with this text.
-    pub(super) fn closed(&self, path: &Path, text: &str) {
-        if let Ok(ledger) = &self.ledger {
-            ledger.closed(path, text);
+    /// An editor has closed a note.
+    pub(super) fn closed(&self, closed: &Closed) {
+        if let (Ok(ledger), Some(text)) = (&self.ledger, &closed.text) {
+            ledger.closed(&closed.path, text, closed.is_last);
         }
     }
 

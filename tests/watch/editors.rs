@@ -245,6 +245,32 @@ fn what_one_of_two_editors_did_not_save_is_given_to_the_other() {
 }
 
 #[test]
+fn what_one_of_two_editors_did_not_save_the_other_one_has_not_taken_out() {
+    let user = User::new();
+    let (mut one, text) = tagged_unsaved(&user);
+    let mut other = editor(&user);
+    other.open(&uri(&user, "a.md"), &text);
+    other.request("gliznet/watch", json!({})).unwrap(); // It is open there now.
+    close(&mut one, &user, "a.md");
+    // The tags that are gone with the one are given to the other, whose writer does not save them.
+    let (id, params) = other.asked("workspace/applyEdit");
+    let edit = params["edit"].to_string();
+    assert!(edit.contains("garden") && edit.contains("tax"), "{edit}");
+    other.reply(&id, json!({ "applied": true }));
+    let tagged = text.replace("Roses\n---", "Roses\ntags: [garden, tax]\n---");
+    other.replace(&uri(&user, "a.md"), 2, &tagged);
+    user.settled();
+    close(&mut other, &user, "a.md");
+    user.until_tagged("a.md");
+    user.settled();
+    let tagged = user.read("a.md");
+    assert!(
+        tagged.contains("- garden") && tagged.contains("- tax"),
+        "{tagged}"
+    );
+}
+
+#[test]
 fn what_was_rejected_in_an_editor_stays_so_under_another_name_after_a_restart() {
     let user = User::new();
     let text = "Roses want pruning.\n";

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::super::plan::key;
 use super::super::record::{Lossless, Record};
@@ -25,6 +25,8 @@ pub(super) struct Unsaved {
     writes: Vec<u64>,
     added: Vec<String>,
     removed: Vec<String>,
+    /// An editor that had some of it is gone, while others have the file open.
+    was_closed: bool,
 }
 
 /// By file.
@@ -42,6 +44,7 @@ impl Ledger {
             writes: Vec::new(),
             added: Vec::new(),
             removed: Vec::new(),
+            was_closed: false,
         };
         let mut all = self.unsaved();
         let unsaved = all.entry(path.to_path_buf()).or_insert_with(nothing);
@@ -50,6 +53,7 @@ impl Ledger {
         }
         let Some((write, wanted)) = write else { return };
         unsaved.writes.push(write);
+        unsaved.was_closed = false;
         for tag in &wanted.removed {
             pass(tag, &mut unsaved.added, &mut unsaved.removed);
         }
@@ -58,21 +62,26 @@ impl Ledger {
         }
     }
 
-    /// The last editor that has a file has closed it, with this text. Which of the tags that it was
-    /// given do not stand there, a person has taken out.
-    pub fn closed(&self, path: &Path, text: &str) {
+    /// An editor has closed a file, with this text; the last one that has it, or not. Which of the tags
+    /// that it was given do not stand there, a person has taken out.
+    ///
+    /// Of two editors only one was given them: that the other never had them says nothing.
+    pub fn closed(&self, path: &Path, text: &str, is_last: bool) {
         let path = canonical(path);
         if let Some(unsaved) = self.unsaved().get_mut(&path)
             && let Ok((standing, _)) = Held::of_text(&path, text).standing()
         {
-            let stands = |tag: &String| standing.iter().any(|other| key(other) == key(tag));
-            unsaved.added.retain(stands);
-            unsaved.removed.retain(|tag| !stands(tag));
+            if unsaved.is_in(&standing) || (is_last && !unsaved.was_closed) {
+                let stands = |tag: &String| stands(&standing, tag);
+                unsaved.added.retain(stands);
+                unsaved.removed.retain(|tag| !stands(tag));
+                unsaved.was_closed = !is_last;
+            }
         }
     }
 
-    /// Whether a file, which holds these bytes, has to be given its tags anew, because no editor
-    /// has it any more and none has saved what it was given.
+    /// Whether a file, which holds these bytes and has these texts in editors, has to be given its
+    /// tags anew, because the editor that was given them is gone and has not saved them.
     ///
     /// # Errors
     /// It cannot be recorded.
@@ -80,17 +89,24 @@ impl Ledger {
         &self,
         path: &Path,
         now: ContentHash,
-        is_open: bool,
+        open: &[Arc<str>],
     ) -> Result<bool, SinkError> {
         let path = canonical(path);
+        let has_it = |unsaved: &Unsaved, text: &str| {
+            let standing = Held::of_text(&path, text).standing();
+            standing.is_ok_and(|(standing, _)| unsaved.is_in(&standing))
+        };
         let unsaved = {
             let mut all = self.unsaved();
+            let is_held = |unsaved: &Unsaved| {
+                let mut texts = open.iter();
+                !open.is_empty() && (!unsaved.was_closed || texts.any(|text| has_it(unsaved, text)))
+            };
             let is_as_before = |unsaved: &Unsaved| unsaved.before == now;
-            match all.get(&path).map(is_as_before) {
-                None => return Ok(false),
-                Some(true) if is_open => return Ok(false),
-                Some(true) => all.remove(&path),
-                Some(false) => {
+            match all.get(&path).map(|u| (is_as_before(u), is_held(u))) {
+                None | Some((true, true)) => return Ok(false),
+                Some((true, false)) => all.remove(&path),
+                Some((false, _)) => {
                     all.remove(&path); // It was saved.
                     return Ok(false);
                 }
@@ -116,6 +132,18 @@ impl Ledger {
             all.insert(to.to_path_buf(), unsaved);
         }
     }
+}
+
+impl Unsaved {
+    /// Whether a text with these tags has any of what was given.
+    fn is_in(&self, standing: &[String]) -> bool {
+        self.added.iter().any(|tag| stands(standing, tag))
+            || self.removed.iter().any(|tag| !stands(standing, tag))
+    }
+}
+
+fn stands(standing: &[String], tag: &str) -> bool {
+    standing.iter().any(|other| key(other) == key(tag))
 }
 
 /// A tag comes to one list, or leaves the other, where it stood before.
@@ -197,13 +225,13 @@ mod tests {
     #[test]
     fn what_an_editor_did_not_save_was_never_there() {
         let case = case();
-        let is_left = |is_open| case.ledger.is_left_unsaved(&case.path, case.seen, is_open);
-        assert!(!is_left(true).unwrap());
-        case.ledger
-            .closed(&case.path, "---\ntags: [mine, new]\n---\n");
-        assert!(is_left(false).unwrap());
+        let is_left = |open: &[Arc<str>]| case.ledger.is_left_unsaved(&case.path, case.seen, open);
+        assert!(!is_left(&[case.text.as_str().into()]).unwrap());
+        let given = "---\ntags: [mine, new]\n---\n";
+        case.ledger.closed(&case.path, given, true);
+        assert!(is_left(&[]).unwrap());
         assert_eq!(known(&case), (vec!["old".to_owned()], Vec::new()));
-        assert!(!is_left(false).unwrap());
+        assert!(!is_left(&[]).unwrap());
         let runs = case.ledger.runs().unwrap();
         assert_eq!(runs.iter().map(|run| run.standing).sum::<usize>(), 1);
     }
@@ -212,10 +240,38 @@ mod tests {
     fn what_a_person_did_to_the_text_counts_though_it_was_not_saved() {
         let case = case();
         // The person has put back the one and taken out the other, by the editor's own undo.
-        case.ledger.closed(&case.path, &case.text);
-        let is_left = case.ledger.is_left_unsaved(&case.path, case.seen, false);
+        case.ledger.closed(&case.path, &case.text, true);
+        let is_left = case.ledger.is_left_unsaved(&case.path, case.seen, &[]);
         assert!(is_left.unwrap());
         assert_eq!(known(&case), (Vec::new(), vec!["new".to_owned()]));
+    }
+
+    #[test]
+    fn what_one_of_two_editors_was_given_the_other_one_has_not_taken_out() {
+        let given = "---\ntags: [mine, new]\n---\n";
+        for closes_too in [false, true] {
+            let case = case();
+            let other: Arc<str> = case.text.as_str().into();
+            let is_left =
+                |open: &[Arc<str>]| case.ledger.is_left_unsaved(&case.path, case.seen, open);
+            assert!(!is_left(&[other.clone(), given.into()]).unwrap());
+            case.ledger.closed(&case.path, given, false);
+            // It is opened again with all that it had, as where its language is changed.
+            assert!(!is_left(&[other.clone(), given.into()]).unwrap());
+            if closes_too {
+                case.ledger.closed(&case.path, &other, true);
+            }
+            let open: &[Arc<str>] = if closes_too { &[] } else { &[other] };
+            assert!(is_left(open).unwrap());
+            assert_eq!(known(&case), (vec!["old".to_owned()], Vec::new()));
+        }
+        // The one that was not given them goes first.
+        let case = case();
+        case.ledger.closed(&case.path, &case.text, false);
+        case.ledger.closed(&case.path, given, true);
+        let is_left = case.ledger.is_left_unsaved(&case.path, case.seen, &[]);
+        assert!(is_left.unwrap());
+        assert_eq!(known(&case), (vec!["old".to_owned()], Vec::new()));
     }
 
     #[test]
@@ -238,7 +294,7 @@ mod tests {
         let saved = "---\ntags: [mine, new]\n---\n";
         std::fs::write(&case.path, saved).unwrap();
         let saved = ContentHash::of(saved.as_bytes());
-        let is_left = |now| case.ledger.is_left_unsaved(&case.path, now, false);
+        let is_left = |now| case.ledger.is_left_unsaved(&case.path, now, &[]);
         assert!(!is_left(saved).unwrap());
         assert_eq!(known(&case), (vec!["new".to_owned()], Vec::new()));
         // It is as it was before, by a person's hand.
