@@ -269,6 +269,12 @@ mod tests {
             "---\nSo be it.\n",
             "---\ntags:\n  - new\n---\n\n---\nSo be it.\n",
         );
+        for text in [
+            "---\n- Call Anna: at five\n- Bread\n",
+            "---\n- a: b\n- c\n---\nText\n",
+        ] {
+            check(text, &format!("---\ntags:\n  - new\n---\n\n{text}"));
+        }
     }
 
     const SOURCES: [&str; 14] = [

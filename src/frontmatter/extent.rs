@@ -56,15 +56,19 @@ pub(super) fn read(source: &str, start: usize, format: Format) -> Option<(Extent
     None
 }
 
-/// Whether the text begins like settings that nothing closes: a fence, and then a key.
+/// Whether the text begins like settings that nothing closes: a fence, and then a key. Rules around
+/// a list are closed, and one above a list begins a text: settings are no list.
 pub(super) fn is_open(source: &str) -> bool {
     let mut lines = source.trim_start_matches('\u{feff}').lines();
-    let is_key: fn(&str) -> bool = match lines.next().map(str::trim_end) {
-        Some("---") => yaml::looks_like_a_key,
-        Some("+++") => |line| line.contains('='),
+    let (is_key, closing): (fn(&str) -> bool, &[&str]) = match lines.next().map(str::trim_end) {
+        Some("---") => (
+            |line| !line.starts_with("- ") && yaml::looks_like_a_key(line),
+            &["---", "..."],
+        ),
+        Some("+++") => (|line| line.contains('='), &["+++"]),
         _ => return false,
     };
-    lines.next().is_some_and(is_key)
+    lines.next().is_some_and(is_key) && !lines.any(|line| closing.contains(&line.trim_end()))
 }
 
 /// Whether a line ends here, but for blanks, in a carriage return without a line feed.

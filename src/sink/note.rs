@@ -52,6 +52,10 @@ pub(super) fn edited(
             path: shown(path),
             format,
         },
+        AddError::Broken(fault) => SinkError::Broken {
+            path: shown(path),
+            fault,
+        },
         error => SinkError::Broken {
             path: shown(path),
             fault: error.to_string(),
@@ -231,6 +235,15 @@ mod tests {
             String::from_utf8(exchanged(now.as_bytes(), &ranges, &instead).unwrap()).unwrap()
         });
         assert_eq!(back.as_deref(), expected, "{now:?}");
+    }
+
+    #[test]
+    fn a_fault_is_told_once() {
+        let text = b"---\ntitle: x\n\nText\n";
+        let fault = edited(Path::new("/a.md"), text, &[], &strings(&["new"])).unwrap_err();
+        let said = fault.to_string();
+        assert!(said.contains("(line 1: its fence"), "{said}");
+        assert_eq!(said.matches("is broken").count(), 1, "{said}");
     }
 
     #[test]
