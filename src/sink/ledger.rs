@@ -218,7 +218,10 @@ impl Ledger {
     ) -> Result<Applied, SinkError> {
         let held = Held::of_text(&canonical(wish.path), text);
         let write = self.locked(|open| {
-            let write = open.begin(run, &held, &change.wanted, Vec::new(), String::new())?;
+            // It may hold what was typed since, and has no byte order mark.
+            let file = Some(wish.seen).filter(|file| *file != held.hash());
+            let wanted = &change.wanted;
+            let write = open.begin(run, &held, wanted, Vec::new(), String::new(), file)?;
             open.append(
                 vec![Record::Outcome { write, done: true }],
                 Durability::Synced,

@@ -169,6 +169,7 @@ mod tests {
             sink: Sink::Frontmatter,
             before: ContentHash::of(b""),
             after: ContentHash::of(tag.as_bytes()),
+            file: None,
             places: Vec::new(),
             added: vec![Added {
                 tag: tag.to_owned(),

@@ -133,6 +133,9 @@ pub(super) struct WriteRecord {
     /// Of the bytes that are changed: the file's, its attribute's or the sidecar's.
     pub(super) before: ContentHash,
     pub(super) after: ContentHash,
+    /// Of the file's own bytes, where the text that an editor changed is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) file: Option<ContentHash>,
     /// Empty in an undo, which cannot be undone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) places: Vec<PlaceRecord>,
@@ -284,6 +287,7 @@ mod tests {
             sink: Sink::Frontmatter,
             before: ContentHash::of(b""),
             after: ContentHash::of(b"x"),
+            file: None,
             places: vec![PlaceRecord {
                 at: 0,
                 before: Lossless::of_bytes(b""),

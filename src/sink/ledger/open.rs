@@ -168,7 +168,7 @@ impl Open<'_> {
             writer::check(&held.path)?;
         }
         let temporary = replace::temporary(self.past.next().1);
-        let write = self.begin(run, held, wanted, undoes, temporary.clone())?;
+        let write = self.begin(run, held, wanted, undoes, temporary.clone(), None)?;
         let put = held.put(&wanted.edited.after, &temporary);
         let done = put.is_ok();
         // Should it be lost, the file itself tells.
@@ -183,6 +183,7 @@ impl Open<'_> {
         wanted: &Wanted,
         undoes: Vec<u64>,
         temporary: String,
+        file: Option<ContentHash>,
     ) -> Result<u64, SinkError> {
         let (next_run, write) = self.past.next();
         let id = run.id().map_or(next_run, |id| id.0);
@@ -213,6 +214,7 @@ impl Open<'_> {
             sink: held.sink(),
             before: held.hash(),
             after: ContentHash::of(&wanted.edited.after),
+            file,
             places,
             added: wanted.added.clone(),
             removed: wanted.removed.clone(),

@@ -189,6 +189,11 @@ mod tests {
     }
 
     fn case() -> Case {
+        case_of(|text| text.to_owned())
+    }
+
+    /// The same where the editor's text is another one than the file's.
+    fn case_of(editors: impl Fn(&str) -> String) -> Case {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().canonicalize().unwrap().join("a.md");
         std::fs::write(&path, "---\ntags: [mine]\n---\n").unwrap();
@@ -202,8 +207,9 @@ mod tests {
         let tags = wishes(&["new"]);
         let wish = wish(&path, seen, &tags);
         let run = run();
-        let change = ledger.change(&run, &wish, &text).unwrap();
-        ledger.applied(&run, &wish, &text, &change).unwrap();
+        let open = editors(&text);
+        let change = ledger.change(&run, &wish, &open).unwrap();
+        ledger.applied(&run, &wish, &open, &change).unwrap();
         Case {
             dir,
             ledger,
@@ -276,16 +282,19 @@ mod tests {
 
     #[test]
     fn who_writes_a_file_before_its_editor_saves_it_takes_nothing_for_taken_out() {
-        let case = case();
-        let (other, _) = Ledger::open(case.dir.path()).unwrap();
-        let run = Run::new(Cause::Person, Sink::Frontmatter, String::new(), 2);
-        let tags = wishes(&["new"]);
-        let wish = wish(&case.path, case.seen, &tags);
-        let written = other.write(&run, &wish).unwrap();
-        assert_eq!(written.withdrawn, [""; 0]);
-        assert_eq!(written.added, ["new"]);
-        let text = std::fs::read_to_string(&case.path).unwrap();
-        assert_eq!(text, "---\ntags: [mine, old, new]\n---\n");
+        let same = |text: &str| text.to_owned();
+        let typed = |text: &str| format!("{text}More, which is not saved.\n");
+        for case in [case_of(same), case_of(typed)] {
+            let (other, _) = Ledger::open(case.dir.path()).unwrap();
+            let run = Run::new(Cause::Person, Sink::Frontmatter, String::new(), 2);
+            let tags = wishes(&["new"]);
+            let wish = wish(&case.path, case.seen, &tags);
+            let written = other.write(&run, &wish).unwrap();
+            assert_eq!(written.withdrawn, [""; 0]);
+            assert_eq!(written.added, ["new"]);
+            let text = std::fs::read_to_string(&case.path).unwrap();
+            assert_eq!(text, "---\ntags: [mine, old, new]\n---\n");
+        }
     }
 
     #[test]

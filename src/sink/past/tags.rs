@@ -88,7 +88,8 @@ impl Tags {
         match record.temporary.is_empty() && record.undoes.is_empty() {
             true => {
                 let tags = record.added.iter().map(|added| added.tag.clone());
-                self.given.push((record.before, tags.collect()));
+                let before = record.file.unwrap_or(record.before);
+                self.given.push((before, tags.collect()));
             }
             false => self.given.clear(),
         }
