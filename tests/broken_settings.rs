@@ -212,7 +212,7 @@ fn who_has_labels_elsewhere_is_not_told_that_there_are_none_here() {
     let said = editor.notified("window/showMessage");
     assert!(said["message"].as_str().unwrap().contains("no labels yet"));
     assert_eq!(editor.quit(), 0);
-    let (shown, code) = home.run(&["correct", note.to_str().unwrap(), "--accept", "garden"]);
+    let (shown, code) = home.run(&["correct", note.to_str().unwrap(), "--add", "garden"]);
     assert_eq!(code, 0, "{shown}");
     let mut editor = home.editor();
     editor.initialize(json!({}));
