@@ -194,6 +194,24 @@ fn broken_front_matter_is_marked_and_shows_no_suggestion_that_cannot_be_taken() 
 }
 
 #[test]
+fn a_label_that_cannot_be_written_hides_no_other() {
+    let home = Home::new(&["garden: x", "b", "q"]);
+    let mut editor = home.editor();
+    editor.initialize(json!({}));
+    let uri = home.uri("note.org");
+    let text = "#+title: x\n\nRoses want pruning.\n";
+    let item = json!({ "uri": uri, "languageId": "org", "version": 1, "text": text });
+    editor.notify("textDocument/didOpen", json!({ "textDocument": item }));
+    editor.notified("gliznet/tagsChanged");
+    let lenses = json!({ "textDocument": { "uri": uri } });
+    let shown = editor.request("textDocument/codeLens", lenses).unwrap();
+    let title = |n: usize| shown[n]["command"]["title"].as_str().unwrap_or_default();
+    assert!(title(0).starts_with("+ garden: x"), "{shown}");
+    assert!(title(1).starts_with("+ q"), "{shown}");
+    assert_eq!(editor.quit(), 0);
+}
+
+#[test]
 fn who_has_labels_elsewhere_is_not_told_that_there_are_none_here() {
     let home = Home::new(&LABELS);
     let note = home.path("notes/note.md");

@@ -12,7 +12,7 @@ use super::position::{Encoding, LineIndex};
 use super::reading::{Reading, percent};
 use super::words::Words;
 use crate::desk::protocol::{Origin, TagRecord};
-use crate::frontmatter;
+use crate::frontmatter::{self, AddError};
 use crate::score::Score;
 
 /// So many suggestions have a lens of their own.
@@ -27,8 +27,10 @@ pub(super) fn lenses(
 ) -> Vec<CodeLens> {
     let suggested = reading.suggested(open);
     let labels: Vec<String> = suggested.iter().take(1).map(|t| t.label.clone()).collect();
-    // What the settings are too broken for is not offered.
-    if labels.is_empty() || !reading.shown.code_lens || acceptance(open, &labels).is_err() {
+    // What the settings are too broken for is not offered. One label that cannot be written there,
+    // such as one with a colon in Org, keeps nobody from the others.
+    let is_broken = || matches!(acceptance(open, &labels), Err(AddError::Broken(_)));
+    if labels.is_empty() || !reading.shown.code_lens || is_broken() {
         return Vec::new();
     }
     let uri = open.uri.as_str();
