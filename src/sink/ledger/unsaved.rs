@@ -25,7 +25,7 @@ pub(super) struct Unsaved {
     writes: Vec<u64>,
     added: Vec<String>,
     removed: Vec<String>,
-    /// An editor that had some of it is gone, while others have the file open.
+    /// The editor that had it has closed the file, which others, or itself again, may have open.
     was_closed: bool,
 }
 
@@ -65,7 +65,8 @@ impl Ledger {
     /// An editor has closed a file, with this text; the last one that has it, or not. Which of the tags
     /// that it was given do not stand there, a person has taken out.
     ///
-    /// Of two editors only one was given them: that the other never had them says nothing.
+    /// Of two editors only one was given them: that the other never had them says nothing, and neither
+    /// does that they are gone from one which has read the file again.
     pub fn closed(&self, path: &Path, text: &str, is_last: bool) {
         let path = canonical(path);
         if let Some(unsaved) = self.unsaved().get_mut(&path)
@@ -75,7 +76,7 @@ impl Ledger {
                 let stands = |tag: &String| stands(&standing, tag);
                 unsaved.added.retain(stands);
                 unsaved.removed.retain(|tag| !stands(tag));
-                unsaved.was_closed = !is_last;
+                unsaved.was_closed = true;
             }
         }
     }
@@ -98,12 +99,12 @@ impl Ledger {
         };
         let unsaved = {
             let mut all = self.unsaved();
-            let is_held = |unsaved: &Unsaved| {
-                let mut texts = open.iter();
-                !open.is_empty() && (!unsaved.was_closed || texts.any(|text| has_it(unsaved, text)))
+            let is_held = |unsaved: &mut Unsaved| {
+                unsaved.was_closed &= !open.iter().any(|text| has_it(unsaved, text));
+                !open.is_empty() && !unsaved.was_closed
             };
-            let is_as_before = |unsaved: &Unsaved| unsaved.before == now;
-            match all.get(&path).map(|u| (is_as_before(u), is_held(u))) {
+            let known = all.get_mut(&path);
+            match known.map(|unsaved| (unsaved.before == now, is_held(unsaved))) {
                 None | Some((true, true)) => return Ok(false),
                 Some((true, false)) => all.remove(&path),
                 Some((false, _)) => {
@@ -189,7 +190,7 @@ mod tests {
     }
 
     fn case() -> Case {
-        case_of(|text| text.to_owned())
+        case_of(str::to_owned)
     }
 
     /// The same where the editor's text is another one than the file's.
@@ -264,6 +265,7 @@ mod tests {
             case.ledger.closed(&case.path, given, false);
             // It is opened again with all that it had, as where its language is changed.
             assert!(!is_left(&[other.clone(), given.into()]).unwrap());
+            case.ledger.closed(&case.path, given, false);
             if closes_too {
                 case.ledger.closed(&case.path, &other, true);
             }
@@ -271,8 +273,15 @@ mod tests {
             assert!(is_left(open).unwrap());
             assert_eq!(known(&case), (vec!["old".to_owned()], Vec::new()));
         }
+        // An editor reads the file again, and so has none of it any more.
+        let case = case_of(str::to_owned);
+        case.ledger.closed(&case.path, given, true);
+        let again = [case.text.as_str().into()];
+        let is_left = case.ledger.is_left_unsaved(&case.path, case.seen, &again);
+        assert!(is_left.unwrap());
+        assert_eq!(known(&case), (vec!["old".to_owned()], Vec::new()));
         // The one that was not given them goes first.
-        let case = case();
+        let case = case_of(str::to_owned);
         case.ledger.closed(&case.path, &case.text, false);
         case.ledger.closed(&case.path, given, true);
         let is_left = case.ledger.is_left_unsaved(&case.path, case.seen, &[]);
@@ -282,9 +291,8 @@ mod tests {
 
     #[test]
     fn who_writes_a_file_before_its_editor_saves_it_takes_nothing_for_taken_out() {
-        let same = |text: &str| text.to_owned();
         let typed = |text: &str| format!("{text}More, which is not saved.\n");
-        for case in [case_of(same), case_of(typed)] {
+        for case in [case_of(str::to_owned), case_of(typed)] {
             let (other, _) = Ledger::open(case.dir.path()).unwrap();
             let run = Run::new(Cause::Person, Sink::Frontmatter, String::new(), 2);
             let tags = wishes(&["new"]);
