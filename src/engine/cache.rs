@@ -232,6 +232,7 @@ pub struct Statistics {
 }
 
 fn open_database(folder: &Path) -> Result<sled::Db, String> {
+    make_private(folder).map_err(|error| error.to_string())?;
     let config = sled::Config::new()
         .path(folder)
         .cache_capacity(PAGES)
@@ -301,6 +302,16 @@ mod tests {
             }
             assert_eq!(cache.get(&key("a")), Some(prediction(3)));
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn it_is_closed_to_others_in_an_open_folder_too() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        Cache::open(dir.path(), 1 << 20).unwrap();
+        let folder = dir.path().join(format!("predictions-{FORM}"));
+        assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o077, 0);
     }
 
     #[test]

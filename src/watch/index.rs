@@ -140,6 +140,21 @@ mod tests {
         Index::open(dir).unwrap().0
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn it_is_closed_to_others_in_an_open_folder_too() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        open(dir.path());
+        let made = std::fs::read_dir(dir.path()).unwrap();
+        let folders = made.map(|entry| entry.unwrap().metadata().unwrap());
+        let modes: Vec<u32> = folders
+            .filter(|made| made.is_dir())
+            .map(|folder| folder.permissions().mode() & 0o077)
+            .collect();
+        assert_eq!(modes, [0]);
+    }
+
     #[test]
     fn what_was_put_is_there_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();

@@ -190,6 +190,7 @@ impl Store {
 }
 
 fn open(folder: &Path) -> Result<sled::Db, String> {
+    make_private(folder).map_err(|error| error.to_string())?;
     let config = sled::Config::new()
         .path(folder)
         .cache_capacity(PAGES)
