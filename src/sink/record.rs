@@ -111,6 +111,9 @@ pub(super) struct FileRecord {
     /// Of its bytes after its front matter was written last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) content: Option<ContentHash>,
+    /// What editors may not have saved yet: the file's bytes before, and tags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) given: Vec<(ContentHash, Vec<String>)>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

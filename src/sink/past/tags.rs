@@ -52,7 +52,7 @@ impl Tags {
             undone: record.undone,
             heard: record.heard,
             content: record.content,
-            given: Vec::new(),
+            given: record.given,
         }
     }
 
@@ -64,6 +64,7 @@ impl Tags {
             undone: self.undone.clone(),
             heard: self.heard.clone(),
             content: self.content,
+            given: self.given.clone(),
         }
     }
 
@@ -89,6 +90,10 @@ impl Tags {
             true => {
                 let tags = record.added.iter().map(|added| added.tag.clone());
                 let before = record.file.unwrap_or(record.before);
+                // What was given for other bytes is saved.
+                let mut given = self.given.iter();
+                let first = given.position(|(known, _)| *known == before);
+                self.given.drain(..first.unwrap_or(self.given.len()));
                 self.given.push((before, tags.collect()));
             }
             false => self.given.clear(),
