@@ -194,6 +194,8 @@ fn odd_rules_of(folder: &Path) -> Option<String> {
     RULE_FILES.iter().find_map(|name| {
         let file = folder.join(name);
         let is_there = file.metadata().is_ok_and(|metadata| !metadata.is_dir());
+        // A link to nothing is a way to write that nothing is left out.
+        let is_there = is_there && !file.canonicalize().is_ok_and(|to| to == *"/dev/null");
         let fault = read_small(&file).err().filter(|_| is_there)?;
         // What may not be read, the walk does not read either.
         (fault.kind() == io::ErrorKind::Other)
@@ -280,6 +282,15 @@ mod tests {
             "{all:?}"
         );
         assert_eq!(names(dir.path(), "sub").len(), 1, "nothing but the fault");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn rules_that_are_a_link_to_nothing_leave_nothing_out() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.txt"), "a").unwrap();
+        std::os::unix::fs::symlink("/dev/null", dir.path().join(".ignore")).unwrap();
+        assert_eq!(names(dir.path(), ""), ["a.txt"]);
     }
 
     #[test]
