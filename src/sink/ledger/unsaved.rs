@@ -13,7 +13,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use super::super::plan::key;
 use super::super::record::{Lossless, Record};
 use super::super::store::Held;
-use super::super::{ContentHash, SinkError};
+use super::super::{ContentHash, Sink, SinkError};
 use super::{Ledger, Wanted, canonical};
 use crate::lines::Durability;
 
@@ -103,14 +103,22 @@ impl Ledger {
                 unsaved.was_closed &= !open.iter().any(|text| has_it(unsaved, text));
                 !open.is_empty() && !unsaved.was_closed
             };
-            let known = all.get_mut(&path);
-            match known.map(|unsaved| (unsaved.before == now, is_held(unsaved))) {
-                None | Some((true, true)) => return Ok(false),
-                Some((true, false)) => all.remove(&path),
-                Some((false, _)) => {
+            let Some(unsaved) = all.get_mut(&path) else {
+                return Ok(false);
+            };
+            let is_held = is_held(unsaved);
+            if unsaved.before != now {
+                // Of two editors the one may save what only the other was given.
+                let may_be_unsaved = !open.is_empty() || unsaved.was_closed;
+                if !may_be_unsaved || !unsaved.is_nowhere_in(&path) {
                     all.remove(&path); // It was saved.
                     return Ok(false);
                 }
+                unsaved.before = now;
+            }
+            match is_held {
+                true => return Ok(false),
+                false => all.remove(&path),
             }
         };
         let Some(unsaved) = unsaved.filter(|unsaved| !unsaved.writes.is_empty()) else {
@@ -136,6 +144,12 @@ impl Ledger {
 }
 
 impl Unsaved {
+    /// Whether the file has nothing of what was given.
+    fn is_nowhere_in(&self, path: &Path) -> bool {
+        let standing = Held::read(path, Sink::Frontmatter).and_then(|held| held.standing());
+        standing.is_ok_and(|(standing, _)| !self.is_in(&standing))
+    }
+
     /// Whether a text with these tags has any of what was given.
     fn is_in(&self, standing: &[String]) -> bool {
         self.added.iter().any(|tag| stands(standing, tag))
@@ -158,7 +172,7 @@ fn pass(tag: &str, from: &mut Vec<String>, to: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::{Cause, Run, Sink, TagWish, Wish};
+    use crate::sink::{Cause, Run, TagWish, Wish};
 
     /// A file with a tag of ours and one that its editor is given, which is not saved.
     struct Case {
@@ -286,6 +300,21 @@ mod tests {
         case.ledger.closed(&case.path, given, true);
         let is_left = case.ledger.is_left_unsaved(&case.path, case.seen, &[]);
         assert!(is_left.unwrap());
+        assert_eq!(known(&case), (vec!["old".to_owned()], Vec::new()));
+    }
+
+    #[test]
+    fn what_one_editor_was_given_is_left_where_another_saves_the_file_and_stays() {
+        let case = case();
+        let is_left = |now, open: &[Arc<str>]| case.ledger.is_left_unsaved(&case.path, now, open);
+        let given = "---\ntags: [mine, new]\n---\n";
+        let saved = "---\ntags: [mine, old]\n---\nMore.\n";
+        std::fs::write(&case.path, saved).unwrap();
+        let now = ContentHash::of(saved.as_bytes());
+        let both: [Arc<str>; 2] = [saved.into(), given.into()];
+        assert!(!is_left(now, &both).unwrap(), "the one has it still");
+        case.ledger.closed(&case.path, given, false);
+        assert!(is_left(now, &both[..1]).unwrap());
         assert_eq!(known(&case), (vec!["old".to_owned()], Vec::new()));
     }
 
