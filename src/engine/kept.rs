@@ -1,7 +1,8 @@
 //! Labels and label sets that were made ready, for questions that bring the same ones again.
 //!
 //! Invariant: what is kept has a bounded number of labels together, so that memory stays flat
-//! whatever is asked; one set alone may have more. Knows nothing of models.
+//! whatever is asked; one set that has more by itself stands beside the others, or each question
+//! about another one would have it read anew. Knows nothing of models.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -46,16 +47,17 @@ impl<K: Clone + Eq + Hash, V> Kept<K, V> {
     }
 
     /// Keeps a value that has so many labels; where there is no room for it, what was not asked for
-    /// longest goes.
+    /// longest goes. One that is larger than all room takes the place of the last such.
     pub fn keep(&mut self, key: K, labels: usize, value: Arc<V>) {
         self.forget(&key);
-        while self.labels + labels > self.most
-            && let Some(oldest) = self.oldest()
+        let is_large = labels > self.most;
+        while (is_large || self.labels + labels > self.most)
+            && let Some(oldest) = self.oldest(is_large)
         {
             self.forget(&oldest);
         }
         self.asked += 1;
-        self.labels += labels;
+        self.labels += if is_large { 0 } else { labels };
         let asked = self.asked;
         let entry = Entry {
             value,
@@ -65,13 +67,25 @@ impl<K: Clone + Eq + Hash, V> Kept<K, V> {
         self.values.insert(key, entry);
     }
 
-    fn oldest(&self) -> Option<K> {
-        let oldest = self.values.iter().min_by_key(|(_, entry)| entry.asked);
+    /// Whether there is something under this key, which does not count as asking for it.
+    pub fn has<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.values.contains_key(key)
+    }
+
+    fn oldest(&self, is_large: bool) -> Option<K> {
+        let values = self.values.iter();
+        let alike = values.filter(|(_, entry)| (entry.labels > self.most) == is_large);
+        let oldest = alike.min_by_key(|(_, entry)| entry.asked);
         oldest.map(|(key, _)| key.clone())
     }
 
     fn forget(&mut self, key: &K) {
-        if let Some(entry) = self.values.remove(key) {
+        if let Some(entry) = self.values.remove(key)
+            && entry.labels <= self.most
+        {
             self.labels -= entry.labels;
         }
     }
@@ -113,13 +127,18 @@ mod tests {
     }
 
     #[test]
-    fn a_set_that_is_larger_than_all_room_is_kept_alone() {
+    fn a_set_that_is_larger_than_all_room_is_kept_beside_the_others_until_another_comes() {
         let mut kept = Kept::of(MOST_LABELS);
         kept.keep(1, 10, Arc::new(1));
         kept.keep(2, 2 * MOST_LABELS, Arc::new(2));
-        assert!(kept.get(&1).is_none() && kept.get(&2).is_some());
-        kept.keep(3, 10, Arc::new(3));
-        assert!(kept.get(&2).is_none() && kept.get(&3).is_some());
+        kept.keep(3, MOST_LABELS - 10, Arc::new(3));
+        assert!(kept.has(&1) && kept.has(&2) && kept.has(&3));
+        kept.keep(4, 10, Arc::new(4));
+        assert!(!kept.has(&1) && kept.has(&2) && kept.has(&3));
+        kept.keep(5, 3 * MOST_LABELS, Arc::new(5));
+        assert!(!kept.has(&2) && kept.has(&3) && kept.has(&4) && kept.has(&5));
+        kept.keep(5, 10, Arc::new(5));
+        assert_eq!((kept.labels, sum(&kept)), (20, 20));
     }
 
     #[test]
