@@ -354,7 +354,7 @@ impl Desk {
         Presence(Arc::clone(self))
     }
 
-    /// Ends the worker: the question that runs is answered, the others are refused.
+    /// Ends the worker: the batch that runs is computed, and what needs more is refused.
     pub fn close(&self) {
         self.worker.stop();
     }

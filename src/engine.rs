@@ -51,6 +51,13 @@ const GPU_BATCH_TOKENS: usize = 16_384;
 /// Labels that are kept as they were read alone: 80 MB where the glossary has words for each.
 const READ_LABELS: usize = 2_000;
 
+/// Labels that are read one part after the other, so that what is made of them on the way takes
+/// little memory.
+const READ_TOGETHER: usize = 1_024;
+
+/// Asked between two batches of long work: whether to go on.
+type Pause<'a> = &'a mut dyn FnMut() -> bool;
+
 /// How the engine runs a model.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
@@ -97,6 +104,9 @@ pub enum EngineError {
         "the model gave a score that is not a number; its weights are broken, use another model"
     )]
     NotFinite,
+    /// A pause said so.
+    #[error("the work was given up before its end, for nobody waits for it any more")]
+    GivenUp,
 }
 
 /// What the model says of one passage.
@@ -176,9 +186,18 @@ impl Engine {
     /// # Errors
     /// Of the tokenizer and the tensor library.
     pub fn vocabulary(&self, set: Arc<LabelSet>) -> Result<Vocabulary, EngineError> {
-        let mut vocabulary = Vocabulary::tokenize(&self.model, set)?;
+        self.vocabulary_in_parts(set, &mut || true)
+    }
+
+    /// The same, with pauses.
+    fn vocabulary_in_parts(
+        &self,
+        set: Arc<LabelSet>,
+        pause: Pause,
+    ) -> Result<Vocabulary, EngineError> {
+        let mut vocabulary = Vocabulary::tokenize(&self.model, set, pause)?;
         if self.calibration.needs_alone() {
-            self.read_alone(&mut vocabulary)?;
+            self.read_in_parts(&mut vocabulary, pause)?;
         }
         if !self.options.compat {
             vocabulary.give_heads(self.model.label_heads());
@@ -192,6 +211,10 @@ impl Engine {
     /// # Errors
     /// Of the tensor library.
     pub fn read_alone(&self, vocabulary: &mut Vocabulary) -> Result<(), EngineError> {
+        self.read_in_parts(vocabulary, &mut || true)
+    }
+
+    fn read_in_parts(&self, vocabulary: &mut Vocabulary, pause: Pause) -> Result<(), EngineError> {
         let mut kept = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         for label in &mut vocabulary.labels {
             let read = kept.get(&label.readings);
@@ -199,19 +222,30 @@ impl Engine {
         }
         drop(kept); // Nobody waits for it while the model runs.
         let unread = vocabulary.labels.iter_mut();
-        let unread: Vec<_> = unread.filter(|label| label.alone.is_none()).collect();
-        let texts = unread.iter().flat_map(|label| label.readings.texts());
-        let texts: Vec<Sequence> = texts.map(|ids| self.model.sequence(ids, &[])).collect();
-        let mut read: Vec<Option<Output>> = texts.iter().map(|_| None).collect();
-        self.run(&texts.iter().collect::<Vec<_>>(), true, |i, output| {
-            read[i] = Some(output);
-        })?;
-        let mut outputs = read.into_iter().flatten();
-        let mut kept = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        for label in unread {
-            label.alone = label.readings.read(&mut outputs);
-            if let Some(alone) = &label.alone {
-                kept.keep(label.readings.clone(), 1, Arc::new(alone.clone()));
+        let mut unread: Vec<_> = unread.filter(|label| label.alone.is_none()).collect();
+        for (n, part) in unread.chunks_mut(READ_TOGETHER).enumerate() {
+            if n > 0 && !pause() {
+                return Err(EngineError::GivenUp);
+            }
+            let texts = part.iter().flat_map(|label| label.readings.texts());
+            let texts: Vec<Sequence> = texts.map(|ids| self.model.sequence(ids, &[])).collect();
+            let mut read: Vec<Option<Output>> = texts.iter().map(|_| None).collect();
+            self.run(
+                &texts.iter().collect::<Vec<_>>(),
+                true,
+                pause,
+                |i, output| {
+                    read[i] = Some(output);
+                },
+            )?;
+            let mut outputs = read.into_iter().flatten();
+            // Never during a pause: who is served then may read labels too.
+            let mut kept = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+            for label in part {
+                label.alone = label.readings.read(&mut outputs);
+                if let Some(alone) = &label.alone {
+                    kept.keep(label.readings.clone(), 1, Arc::new(alone.clone()));
+                }
             }
         }
         Ok(())
@@ -222,7 +256,16 @@ impl Engine {
     /// # Errors
     /// Of the tokenizer and the tensor library, and scores that are not numbers.
     pub fn score(&self, requests: &[Request]) -> Result<Vec<Prediction>, EngineError> {
-        let views = self.views(requests)?;
+        self.score_in_parts(requests, &mut || true)
+    }
+
+    /// The same, with pauses.
+    fn score_in_parts(
+        &self,
+        requests: &[Request],
+        pause: Pause,
+    ) -> Result<Vec<Prediction>, EngineError> {
+        let views = self.views_in_parts(requests, pause)?;
         requests
             .iter()
             .zip(views)
@@ -257,17 +300,22 @@ impl Engine {
         )
     }
 
-    /// Runs sequences in batches of like lengths; `done` hears of each by its index, with the states of
-    /// its text's `tokens` where they are wanted.
+    /// Runs sequences in batches of like lengths, with a pause between two; `done` hears of each by its
+    /// index, with the states of its text's `tokens` where they are wanted.
     fn run(
         &self,
         sequences: &[&Sequence],
         tokens: bool,
+        pause: Pause,
         mut done: impl FnMut(usize, Output),
     ) -> Result<(), EngineError> {
         let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.len()).collect();
         let shape = Shape::of(&self.model);
-        for batch in batcher::batches(&lengths, self.batch_tokens(), shape) {
+        let batches = batcher::batches(&lengths, self.batch_tokens(), shape);
+        for (n, batch) in batches.into_iter().enumerate() {
+            if n > 0 && !pause() {
+                return Err(EngineError::GivenUp);
+            }
             let rows: Vec<&Sequence> = batch.iter().map(|i| sequences[*i]).collect();
             let too_much = |error: &candle_core::Error| {
                 let full = is_out_of_memory(error);

@@ -2,7 +2,7 @@
 //!
 //! Interactive jobs overtake bulk ones and run alone; bulk ones run in batches, in the order they
 //! came; equal jobs are one job with several askers; a full queue refuses; a job that nobody waits
-//! for any more is never run.
+//! for any more is never run. A job that takes long lets short ones run between its parts.
 //! Invariant: every asker that was admitted is handed back exactly once, by `finish`, or was gone;
 //! an interactive job waits for one bounded batch at most, and for one more after every eight of its
 //! like that were before it. Knows nothing of models, channels, threads or clocks.
@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 
 /// After so many interactive jobs in a row, one batch runs, so that bulk work ends some day.
-const IN_A_ROW: usize = 8;
+pub(super) const IN_A_ROW: usize = 8;
 
 /// How urgent a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +51,9 @@ pub struct Scheduler<K, J, A> {
     interactive: VecDeque<Entry<K, J, A>>,
     bulk: VecDeque<Entry<K, J, A>>,
     running: Vec<(Entry<K, (), A>, Priority)>,
+    /// Where in `running` the jobs begin that were begun together; the last began between two parts
+    /// of the one before it.
+    turns: Vec<usize>,
     /// Interactive jobs begun since the last batch.
     streak: usize,
 }
@@ -63,6 +66,7 @@ impl<K: Clone + Eq, J, A> Scheduler<K, J, A> {
             interactive: VecDeque::new(),
             bulk: VecDeque::new(),
             running: Vec::new(),
+            turns: Vec::new(),
             streak: 0,
         }
     }
@@ -138,6 +142,29 @@ impl<K: Clone + Eq, J, A> Scheduler<K, J, A> {
             let first = self.interactive.pop_front();
             (first.into_iter().collect(), Priority::Interactive)
         };
+        self.begin(entries, priority)
+    }
+
+    /// The first job of a priority that `may` run between two parts of the jobs that run; `finish`
+    /// ends it alone. Whoever calls this without an end keeps those from theirs.
+    pub fn between(
+        &mut self,
+        priority: Priority,
+        may: impl Fn(&J) -> bool,
+        is_gone: impl Fn(&A) -> bool,
+    ) -> Option<(K, J)> {
+        self.drop_gone(priority, &is_gone);
+        let line = self.line(priority);
+        let at = line.iter().position(|entry| may(&entry.job))?;
+        let entry = line.remove(at)?;
+        self.begin(vec![entry], priority).pop()
+    }
+
+    fn begin(&mut self, entries: Vec<Entry<K, J, A>>, priority: Priority) -> Vec<(K, J)> {
+        if entries.is_empty() {
+            return Vec::new();
+        }
+        self.turns.push(self.running.len());
         let begin = |Entry { key, job, askers }: Entry<K, J, A>| {
             let running = Entry {
                 key: key.clone(),
@@ -150,10 +177,25 @@ impl<K: Clone + Eq, J, A> Scheduler<K, J, A> {
         entries.into_iter().map(begin).collect()
     }
 
-    /// Ends the jobs that run and hands back, for each in turn, all who wait for it, those who
-    /// joined late too.
+    /// Whether nobody waits any more for any of the jobs that were begun last. Then nobody joins
+    /// them either: an equal one is another job, and `finish` hands back nobody.
+    pub fn abandon(&mut self, is_gone: impl Fn(&A) -> bool) -> bool {
+        let first = self.turns.last().copied().unwrap_or(0);
+        let mut askers = self.running[first..]
+            .iter()
+            .flat_map(|(entry, _)| &entry.askers);
+        let is_abandoned = askers.all(is_gone);
+        if is_abandoned {
+            self.running.truncate(first);
+        }
+        is_abandoned
+    }
+
+    /// Ends the jobs that were begun last and hands back, for each in turn, all who wait for it,
+    /// those who joined late too.
     pub fn finish(&mut self) -> Vec<Vec<A>> {
-        let running = self.running.drain(..);
+        let first = self.turns.pop().unwrap_or(0);
+        let running = self.running.drain(first..);
         running.map(|(running, _)| running.askers).collect()
     }
 
@@ -361,6 +403,48 @@ mod tests {
         assert_eq!(queue.open(Priority::Bulk), 2);
         assert_eq!(queue.finish(), [vec![1], vec![2, 4]]);
         assert_eq!(begun(&mut queue, 0, NOBODY), ["3"], "one runs in any case");
+    }
+
+    #[test]
+    fn what_may_runs_between_two_parts_of_a_long_job_and_ends_before_it() {
+        let mut queue = queue(9, 9);
+        let looks_at = Priority::Interactive;
+        queue.admit("large", (), 1, Priority::Bulk, NOBODY).unwrap();
+        assert_eq!(begun(&mut queue, 1, NOBODY), ["large"]);
+        assert!(queue.between(looks_at, |()| true, NOBODY).is_none());
+        queue.admit("note", (), 2, looks_at, NOBODY).unwrap();
+        queue
+            .admit("folder", (), 3, Priority::Bulk, NOBODY)
+            .unwrap();
+        assert!(queue.between(looks_at, |()| false, NOBODY).is_none());
+        let note = queue.between(looks_at, |()| true, NOBODY);
+        assert_eq!(note, Some(("note", ())));
+        assert!(queue.between(looks_at, |()| true, NOBODY).is_none());
+        // Whoever asks meanwhile for one that runs joins it, whichever of them it is.
+        queue.admit("note", (), 4, looks_at, NOBODY).unwrap();
+        queue.admit("large", (), 5, looks_at, NOBODY).unwrap();
+        assert_eq!(queue.finish(), [[2, 4]]);
+        let folder = queue.between(Priority::Bulk, |()| true, NOBODY);
+        assert_eq!(folder, Some(("folder", ())));
+        assert_eq!(queue.finish(), [[3]]);
+        assert_eq!(queue.finish(), [[1, 5]]);
+        assert!(begun(&mut queue, 1, NOBODY).is_empty());
+    }
+
+    #[test]
+    fn a_long_job_that_nobody_waits_for_any_more_is_given_up_and_begun_anew_for_the_next() {
+        let mut queue = queue(9, 9);
+        let looks_at = Priority::Interactive;
+        queue.admit("large", (), 1, looks_at, NOBODY).unwrap();
+        assert_eq!(begun(&mut queue, 1, NOBODY), ["large"]);
+        assert!(!queue.abandon(NOBODY));
+        queue.admit("large", (), 2, looks_at, NOBODY).unwrap();
+        assert!(!queue.abandon(|asker| *asker == 1));
+        assert!(queue.abandon(|asker| *asker <= 2));
+        queue.admit("large", (), 3, looks_at, NOBODY).unwrap();
+        assert!(queue.finish().is_empty());
+        assert_eq!(begun(&mut queue, 1, NOBODY), ["large"]);
+        assert_eq!(queue.finish(), [[3]]);
     }
 
     #[derive(Clone, Debug)]

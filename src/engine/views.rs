@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::aggregate::{View, whole};
 use super::pass::{Pass, Plan};
-use super::{Engine, EngineError, Request};
+use super::{Engine, EngineError, Pause, Request};
 use crate::model::calibration::Cosines;
 use crate::model::sequence::Sequence;
 use crate::model::{LabelStates, token_cosines};
@@ -48,6 +48,15 @@ impl Engine {
     /// # Errors
     /// Of the tokenizer and the tensor library.
     pub fn views(&self, requests: &[Request]) -> Result<Vec<PassageViews>, EngineError> {
+        self.views_in_parts(requests, &mut || true)
+    }
+
+    /// The same, with pauses.
+    pub(super) fn views_in_parts(
+        &self,
+        requests: &[Request],
+        pause: Pause,
+    ) -> Result<Vec<PassageViews>, EngineError> {
         let isolated = self.model.config().layout.is_isolated();
         // Tokenising takes longer than a GPU does for the rest.
         let plans = requests.par_iter().map(|request| self.plan(request));
@@ -73,7 +82,7 @@ impl Engine {
         let hidden = self.model.config().backbone.hidden_size();
         let sequences: Vec<&Sequence> = passes.iter().map(|(_, pass)| &pass.sequence).collect();
         let tokens = labels.iter().any(Option::is_some);
-        self.run(&sequences, tokens, |at, output| {
+        self.run(&sequences, tokens, pause, |at, output| {
             let (request, pass) = passes[at];
             let row = &mut views[request].windows[pass.window];
             for (label, logit) in pass.labels.clone().zip(output.logits) {

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::EngineError;
 use super::alone::{Alone, Readings};
+use super::{EngineError, Pause};
 use crate::label::{LabelId, LabelSet};
 use crate::model::label_head::{LabelHead, LabelHeads};
 use crate::model::{LabelStates, Model};
+
+/// So many labels are tokenised from one pause to the next.
+const FROM_PAUSE_TO_PAUSE: usize = 256;
 
 /// A label set as one model reads it.
 #[derive(Clone, Debug)]
@@ -40,13 +43,20 @@ pub struct Unscored {
 }
 
 impl Vocabulary {
-    /// Tokenises the labels of `set`.
-    pub(super) fn tokenize(model: &Model, set: Arc<LabelSet>) -> Result<Vocabulary, EngineError> {
+    /// Tokenises the labels of `set`, with pauses.
+    pub(super) fn tokenize(
+        model: &Model,
+        set: Arc<LabelSet>,
+        pause: Pause,
+    ) -> Result<Vocabulary, EngineError> {
         let names: Vec<&str> = set.labels().iter().map(|l| l.name.as_str()).collect();
         let names = model.tokenizer().ids_of_all(&names)?;
         let longest = longest_label(model);
         let (mut labels, mut unscored) = (Vec::new(), Vec::new());
         for (i, tokens) in names.into_iter().enumerate() {
+            if i > 0 && i % FROM_PAUSE_TO_PAUSE == 0 && !pause() {
+                return Err(EngineError::GivenUp);
+            }
             let id = LabelId(i as u32);
             let reason = match tokens.len() {
                 0 => "it has no character that the model knows; give it another name".to_owned(),

@@ -4,7 +4,9 @@
 //! whose answer is in the cache never waits behind others; bulk questions are answered together,
 //! as many as make one batch of the engine.
 //! Invariant: every question gets one answer, an error included, of one model; one that nobody
-//! waits for any more is not computed. Another model takes over between two questions.
+//! waits for any more is not computed. Another model takes over between two questions. A question
+//! that takes long, such as the first with a large label set, is put aside between two batches for
+//! short ones, and is given up where nobody waits for it any more.
 //! Knows nothing of documents, editors or files.
 //!
 //! Length: one thread and those who talk to it, which would say less apart.
@@ -19,11 +21,11 @@ use tokio::sync::{oneshot, watch};
 
 use super::cache::{Cache, Key};
 use super::explain::Evidence;
-use super::scheduler::{Limits, Priority, Scheduler};
+use super::scheduler::{IN_A_ROW, Limits, Priority, Scheduler};
 use super::{Engine, EngineOptions, Passage};
 use crate::model::Model;
 
-use bench::Bench;
+use bench::{Bench, Meanwhile};
 pub use question::{Answer, Explanation, Loading, ModelFacts, Question, WorkerError};
 
 /// What the model's thread does.
@@ -205,7 +207,7 @@ impl Worker {
         self.shared.cache.as_ref()
     }
 
-    /// Lets the running question end, refuses those that wait, and ends the thread.
+    /// Lets the running batch end, refuses all questions that need more, and ends the thread.
     pub fn stop(&self) {
         self.shared.refuse(&WorkerError::Stopping);
         let thread = self.thread.lock().map(|mut thread| thread.take());
@@ -285,14 +287,64 @@ fn run(
             }
             Turn::End => return,
         };
-        let replies = replies(shared, &mut bench, &facts, &jobs);
-        let askers = shared.lock().queue.finish();
-        for (askers, reply) in askers.into_iter().zip(replies) {
-            for asker in askers {
-                let _ = asker.send(reply.clone()); // It may have left.
-            }
+        let mut pauses = 0;
+        serve(shared, &mut bench, &facts, &jobs, &mut |bench| {
+            pauses += 1;
+            between(shared, bench, &facts, pauses)
+        });
+    }
+}
+
+/// Does jobs that were begun together, and tells all who wait for them.
+fn serve(
+    shared: &Shared,
+    bench: &mut Bench,
+    facts: &ModelFacts,
+    jobs: &[(Key, Job)],
+    meanwhile: Meanwhile,
+) {
+    let replies = replies(shared, bench, facts, jobs, meanwhile);
+    let (askers, refusal) = {
+        let mut state = shared.lock();
+        (state.queue.finish(), state.refusal.clone())
+    };
+    for (askers, reply) in askers.into_iter().zip(replies) {
+        // What was given up because the thread ends has no fault of its own.
+        let reply = match &refusal {
+            Some(refusal) => reply.map_err(|_| refusal.clone()),
+            None => reply,
+        };
+        for asker in askers {
+            let _ = asker.send(reply.clone()); // It may have left.
         }
     }
+}
+
+/// Answers short questions between two parts of a long one: those of people who look at the screen,
+/// and one of the others, among them the editors' suggestions, where this is not one of its first
+/// pauses: what has few parts is over soon, and notes are read faster together. Says whether to go on
+/// with the long one.
+fn between(shared: &Shared, bench: &mut Bench, facts: &ModelFacts, pauses: usize) -> bool {
+    let people = std::iter::repeat_n(Priority::Interactive, IN_A_ROW);
+    let others = (pauses >= IN_A_ROW).then_some(Priority::Bulk);
+    for priority in people.chain(others) {
+        let short = {
+            let mut state = shared.lock();
+            if state.refusal.is_some() || state.queue.abandon(oneshot::Sender::is_closed) {
+                return false;
+            }
+            let is_short = |job: &Job| match job {
+                Job::Score(question) => bench.is_short(question),
+                Job::Explain(asked) => bench.has_ready(&asked.labels),
+            };
+            let is_gone = oneshot::Sender::is_closed;
+            state.queue.between(priority, is_short, is_gone)
+        };
+        let Some(short) = short else { continue };
+        // Short ones are not put aside in their turn.
+        serve(shared, bench, facts, &[short], &mut |_| true);
+    }
+    true
 }
 
 /// The engine of a model, and what everybody is told of it.
@@ -342,6 +394,7 @@ fn replies(
     bench: &mut Bench,
     facts: &ModelFacts,
     jobs: &[(Key, Job)],
+    meanwhile: Meanwhile,
 ) -> Vec<Reply> {
     let mut open = Vec::new();
     let known: Vec<Option<Reply>> = jobs
@@ -356,12 +409,12 @@ fn replies(
                 known.map(|answer| Ok(Outcome::Scored(answer)))
             }
             Job::Explain(asked) => {
-                let evidence = bench.explain(asked).map_err(broken);
+                let evidence = bench.explain(asked, meanwhile).map_err(broken);
                 Some(evidence.map(|evidence| Outcome::Explained(Arc::new(evidence))))
             }
         })
         .collect();
-    let mut scored = bench.score(&open).into_iter();
+    let mut scored = bench.score(&open, meanwhile).into_iter();
     let reply = |((key, _), known): (&(Key, Job), Option<Reply>)| {
         if let Some(known) = known {
             return known;

@@ -1,6 +1,7 @@
 //! A worker with a tiny model: questions, batches, swaps and refusals.
 
 use super::*;
+use crate::engine::Vocabulary;
 use crate::label::LabelSet;
 use crate::model::LoadOptions;
 use crate::model::delta::Delta;
@@ -135,6 +136,80 @@ async fn questions_wait_for_the_model_and_a_full_queue_refuses() {
     assert!(first.await.unwrap().is_ok());
     assert!(third.await.unwrap().is_ok());
     worker.stop();
+}
+
+/// A question with so many labels that the model stops to look up while it reads them.
+fn with_many_labels(kind: &str, text: &str) -> Question {
+    let names = (0..4_000).map(|n| format!("{kind} {n}"));
+    Question {
+        labels: Arc::new(LabelSet::from_names(names.collect::<Vec<_>>()).unwrap()),
+        ..question(text)
+    }
+}
+
+#[tokio::test]
+async fn a_short_question_is_answered_while_the_labels_of_a_large_set_are_read() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let load = move || {
+        let _ = wait.recv();
+        tiny()
+    };
+    let worker = Arc::new(Worker::start(options(None, 4), load).unwrap());
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let ask = |name: &'static str, question: Question| {
+        let (worker, order) = (Arc::clone(&worker), Arc::clone(&order));
+        tokio::spawn(async move {
+            let answer = worker.ask(question).await.unwrap();
+            order.lock().unwrap().push(name);
+            answer
+        })
+    };
+    let large = ask("large", with_many_labels("topic", "Roses need pruning."));
+    while worker.open(Priority::Interactive) < 1 {
+        tokio::task::yield_now().await;
+    }
+    let others = [
+        ask("short", question("Roses.")),
+        ask("as large", with_many_labels("matter", "Tulips.")),
+        ask("in bulk", in_bulk("Tulips.")),
+    ];
+    while worker.open(Priority::Interactive) < 3 || worker.open(Priority::Bulk) < 1 {
+        tokio::task::yield_now().await;
+    }
+    go.send(()).unwrap();
+    let large = large.await.unwrap();
+    for other in others {
+        other.await.unwrap();
+    }
+    assert_eq!(
+        *order.lock().unwrap(),
+        ["short", "in bulk", "large", "as large"]
+    );
+    assert_eq!(large.prediction.scores.len(), 4_000);
+    worker.stop();
+    // What was done meanwhile changes nothing of it.
+    let alone = Worker::start(options(None, 4), tiny).unwrap();
+    let asked = alone
+        .ask(with_many_labels("topic", "Roses need pruning."))
+        .await;
+    assert_eq!(asked.unwrap().prediction, large.prediction);
+    alone.stop();
+}
+
+#[test]
+fn long_work_is_given_up_at_a_pause() {
+    let engine = Engine::new(tiny().unwrap().0, EngineOptions::default());
+    let many = with_many_labels("topic", "Roses.").labels;
+    let mut pauses = 0;
+    let given_up = engine.vocabulary_in_parts(Arc::clone(&many), &mut || {
+        pauses += 1;
+        pauses < 3
+    });
+    assert!(matches!(given_up, Err(crate::engine::EngineError::GivenUp)));
+    assert_eq!(pauses, 3);
+    let mut vocabulary = Vocabulary::tokenize(engine.model(), many, &mut || true).unwrap();
+    let read = engine.read_in_parts(&mut vocabulary, &mut || false);
+    assert!(matches!(read, Err(crate::engine::EngineError::GivenUp)));
 }
 
 /// The tiny model with another bias, as a version of it would be.
