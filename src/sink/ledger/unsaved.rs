@@ -71,13 +71,12 @@ impl Ledger {
         let path = canonical(path);
         if let Some(unsaved) = self.unsaved().get_mut(&path)
             && let Ok((standing, _)) = Held::of_text(&path, text).standing()
+            && (unsaved.is_in(&standing) || (is_last && !unsaved.was_closed))
         {
-            if unsaved.is_in(&standing) || (is_last && !unsaved.was_closed) {
-                let stands = |tag: &String| stands(&standing, tag);
-                unsaved.added.retain(stands);
-                unsaved.removed.retain(|tag| !stands(tag));
-                unsaved.was_closed = true;
-            }
+            let stands = |tag: &String| stands(&standing, tag);
+            unsaved.added.retain(stands);
+            unsaved.removed.retain(|tag| !stands(tag));
+            unsaved.was_closed = true;
         }
     }
 
