@@ -11,7 +11,7 @@ use crate::correction::{Verdict, Verdicts};
 use crate::desk::name::uri_of;
 use crate::label::LabelSet;
 use crate::learn::journal;
-use crate::sink::{self, ContentHash, Ledger, Sink, is_same_tag, known_path};
+use crate::sink::{self, ContentHash, Ledger, Sink, is_among, known_path};
 
 /// What is known of whose tags are.
 #[derive(Debug, Default)]
@@ -69,7 +69,7 @@ impl Whose {
         };
         let said = self.verdicts.of(&uri_of(&path));
         let fits = |tag: &String| said.is_some_and(|said| verdict_on(said, tag, set) == Some(true));
-        let is_ours = |tag: &&String| written.iter().any(|ours| is_same_tag(ours, tag));
+        let is_ours = |tag: &&String| is_among(tag, written);
         let ours = tags.iter().filter(is_ours);
         ours.filter(|tag| !fits(tag)).cloned().collect()
     }

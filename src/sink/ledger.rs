@@ -16,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::error::shown;
 use super::past::{Past, Provenance, RunSummary};
-use super::plan::key;
+use super::plan::is_among;
 use super::record::Record;
 use super::store::Held;
 use super::{ContentHash, Run, Sink, SinkError, Wish, replace};
@@ -250,24 +250,22 @@ impl Ledger {
             for sink in open.past.sinks_of(&path) {
                 let held = Held::read(&path, sink)?;
                 let (standing, _) = held.standing()?;
-                let stands = |tag: &String| standing.iter().any(|other| key(other) == key(tag));
                 let machine = open.past.provenance(&path, Some(sink)).machine;
+                let stands = |tag: &String| is_among(tag, &standing);
                 let (stands, gone): (Vec<_>, Vec<_>) = machine.into_iter().partition(stands);
                 all.machine.extend(stands);
                 if !held.is_bare()? {
                     all.withdrawn.extend(gone);
                 }
             }
-            let withdrawn = all.withdrawn.iter().map(|tag| key(tag));
-            let withdrawn: Vec<String> = withdrawn.collect();
-            let mut seen = Vec::new(); // One tag may stand in several places.
-            all.machine.retain(|tag| {
-                let key = key(tag);
-                let is_new = !seen.contains(&key);
-                seen.push(key.clone());
-                is_new && !withdrawn.contains(&key)
-            });
-            Ok(all)
+            let mut machine: Vec<String> = Vec::new();
+            for tag in all.machine {
+                // One tag may stand in several places.
+                if !is_among(&tag, &machine) && !is_among(&tag, &all.withdrawn) {
+                    machine.push(tag);
+                }
+            }
+            Ok(Provenance { machine, ..all })
         })
     }
 

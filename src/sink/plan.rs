@@ -61,7 +61,12 @@ pub(super) fn key(tag: &str) -> String {
 
 /// Whether two spellings are of one tag.
 pub fn is_same_tag(a: &str, b: &str) -> bool {
-    key(a) == key(b)
+    a == b || key(a) == key(b)
+}
+
+/// Whether a tag is one of these, however they are spelled.
+pub fn is_among(tag: &str, tags: &[String]) -> bool {
+    tags.iter().any(|other| is_same_tag(other, tag))
 }
 
 /// The same as `key`, with an alias taken for the label that it is of.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::place::{Place, applied, as_lines};
-use super::plan::key;
+use super::plan::is_among;
 use super::record::Lossless;
 
 /// The sidecar's name in each folder.
@@ -93,10 +93,9 @@ pub(super) fn edited(
 ) -> Option<Place> {
     let mut tags = standing(content, name);
     let before = tags.clone();
-    let goes = |tag: &String| remove.iter().any(|other| key(other) == key(tag));
-    tags.retain(|tag| !goes(tag));
+    tags.retain(|tag| !is_among(tag, remove));
     for tag in add {
-        if tags.iter().all(|other| key(other) != key(tag)) {
+        if !is_among(tag, &tags) {
             tags.push(tag.clone());
         }
     }

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::place::{Place, applied, exchanged, taken_back};
-use super::plan::key;
+use super::plan::is_among;
 use super::{ContentHash, Sink, SinkError};
 use super::{attribute, note, replace, sidecar};
 use crate::frontmatter::Edit;
@@ -137,8 +137,7 @@ impl Held {
             Sink::Frontmatter => note::edited(&self.path, &self.content, remove, add),
             Sink::Xattr => {
                 let mut tags = self.attribute()?;
-                let goes = |tag: &String| remove.iter().any(|other| key(other) == key(tag));
-                tags.retain(|tag| !goes(&uncoloured(tag.clone())));
+                tags.retain(|tag| !is_among(&uncoloured(tag.clone()), remove));
                 tags.extend_from_slice(add);
                 let (after, unwritable) = attribute::bytes(&tags);
                 let changed = after != self.content;

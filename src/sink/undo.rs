@@ -11,7 +11,7 @@ use super::error::shown;
 use super::ledger::{Ledger, Open, Preview, Wanted, canonical};
 use super::past::{RunId, Write};
 use super::place::Place;
-use super::plan::key;
+use super::plan::{is_among, key};
 use super::record::{Added, Cause, WriteRecord};
 use super::store::{Edited, Held};
 use super::{Run, Sink, SinkError};
@@ -197,13 +197,12 @@ fn take_back(
             Some(back) => content = back,
             None => return hindered(open, taker, &held, file, id, &before, mode),
         }
-        let is_back = |tag: &String| record.removed.iter().any(|other| key(other) == key(tag));
-        removed.retain(|tag| !is_back(tag));
+        removed.retain(|tag| !is_among(tag, &record.removed));
         added.extend(record.removed);
     }
     let after = held.with(content);
     let (standing, _) = after.standing()?;
-    let stands = |tag: &String| standing.iter().any(|other| key(other) == key(tag));
+    let stands = |tag: &String| is_among(tag, &standing);
     if removed.iter().any(stands) {
         let newest = file.writes[0];
         return hindered(open, taker, &held, file, newest, &before, mode);

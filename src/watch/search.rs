@@ -91,11 +91,7 @@ fn suggested<'a>(note: &'a Note, spellings: &mut Spellings<'_>) -> Vec<&'a Arc<s
         .collect()
 }
 
-/// Two spellings of one tag: neither case nor separators count.
-pub(super) fn is_same(a: &str, b: &str) -> bool {
-    a == b || folded(a) == folded(b)
-}
-
+/// What all spellings of one tag have in common: neither case nor separators count.
 pub(super) fn folded(name: &str) -> String {
     let fold = |c: char| match c {
         '-' | ' ' => '_',

@@ -34,7 +34,7 @@ use crate::desk::{Desk, DeskError, Tagged};
 use crate::engine::scheduler::Priority;
 use crate::engine::worker::{Loading, WorkerError};
 use crate::sink::{
-    Cause, ContentHash, Ledger, Provenance, Run, Sink, SinkError, TagWish, is_same_tag,
+    Cause, ContentHash, Ledger, Provenance, Run, Sink, SinkError, TagWish, is_among,
 };
 
 /// When to ask again after the queue was full.
@@ -413,8 +413,7 @@ impl Tagger {
                         stamp = Stamp::default(); // Its echo tells the rest.
                     }
                     let beside = run.sink() != Sink::Frontmatter;
-                    let stands =
-                        |tag: &String| opened.text.tags.iter().any(|t| is_same_tag(t, tag));
+                    let stands = |tag: &String| is_among(tag, &opened.text.tags);
                     let removed = written.removed.iter();
                     // What is gone from beside the note may stand in it still.
                     let gone: Vec<String> = removed

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::super::plan::key;
+use super::super::plan::is_among;
 use super::super::store::Held;
 use super::super::{Sink, SinkError, sidecar};
 use super::{Ledger, canonical};
@@ -60,7 +60,7 @@ fn missing(
     tags: Vec<String>,
     standing: &[String],
 ) {
-    let is_gone = |tag: &String| standing.iter().all(|other| key(other) != key(tag));
+    let is_gone = |tag: &String| !is_among(tag, standing);
     let missing: Vec<String> = tags.into_iter().filter(is_gone).collect();
     if !missing.is_empty() {
         gone.entry(path).or_default().extend(missing);

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::super::past::{Past, RunId};
-use super::super::plan::{Known, Plan, key, plan};
+use super::super::plan::{Known, Plan, is_among, plan};
 use super::super::record::{Added, Cause, Lossless, Record, RunRecord, WriteRecord, parse};
 use super::super::store::{Edited, Held, draft};
 use super::super::{ContentHash, Run, Sink, SinkError, Wish, replace, writer};
@@ -118,8 +118,7 @@ impl Open<'_> {
             // Whoever is not the daemon does not know what editors have: what one was given and did
             // not save yet, nobody took out.
             let given = self.past.given_to(&held.path, held.hash());
-            let is_given = |tag: &String| given.iter().any(|other| key(other) == key(tag));
-            provenance.machine.retain(|tag| !is_given(tag));
+            provenance.machine.retain(|tag| !is_among(tag, &given));
         }
         let known = Known {
             standing,
@@ -138,7 +137,7 @@ impl Open<'_> {
         } = plan(&known, wish, run.cause);
         let names: Vec<String> = add.iter().map(|wish| wish.name.clone()).collect();
         let edited = held.edited(&remove, &names)?;
-        let is_written = |tag: &str| edited.unwritable.iter().all(|other| key(other) != key(tag));
+        let is_written = |tag: &str| !is_among(tag, &edited.unwritable);
         let added = add.into_iter().filter(|wish| is_written(&wish.name));
         Ok(Wanted {
             added: added
@@ -315,7 +314,7 @@ fn was_done(path: &Path, record: &WriteRecord) -> Option<bool> {
         // Somebody has changed it since. What stands there now was written.
         _ => {
             let (standing, _) = held.standing().ok()?;
-            let stands = |tag: &String| standing.iter().any(|other| key(other) == key(tag));
+            let stands = |tag: &String| is_among(tag, &standing);
             let is_in = record.added.iter().all(|added| stands(&added.tag));
             Some(is_in && !record.removed.iter().any(stands))
         }

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use super::super::plan::key;
+use super::super::plan::{is_among, is_same_tag};
 use super::super::record::{Lossless, Record};
 use super::super::store::Held;
 use super::super::{ContentHash, Sink, SinkError};
@@ -73,9 +73,8 @@ impl Ledger {
             && let Ok((standing, _)) = Held::of_text(&path, text).standing()
             && (unsaved.is_in(&standing) || (is_last && !unsaved.was_closed))
         {
-            let stands = |tag: &String| stands(&standing, tag);
-            unsaved.added.retain(stands);
-            unsaved.removed.retain(|tag| !stands(tag));
+            unsaved.added.retain(|tag| is_among(tag, &standing));
+            unsaved.removed.retain(|tag| !is_among(tag, &standing));
             unsaved.was_closed = true;
         }
     }
@@ -151,18 +150,14 @@ impl Unsaved {
 
     /// Whether a text with these tags has any of what was given.
     fn is_in(&self, standing: &[String]) -> bool {
-        self.added.iter().any(|tag| stands(standing, tag))
-            || self.removed.iter().any(|tag| !stands(standing, tag))
+        self.added.iter().any(|tag| is_among(tag, standing))
+            || self.removed.iter().any(|tag| !is_among(tag, standing))
     }
-}
-
-fn stands(standing: &[String], tag: &str) -> bool {
-    standing.iter().any(|other| key(other) == key(tag))
 }
 
 /// A tag comes to one list, or leaves the other, where it stood before.
 fn pass(tag: &str, from: &mut Vec<String>, to: &mut Vec<String>) {
-    match from.iter().position(|other| key(other) == key(tag)) {
+    match from.iter().position(|other| is_same_tag(other, tag)) {
         Some(at) => drop(from.remove(at)),
         None => to.push(tag.to_owned()),
     }

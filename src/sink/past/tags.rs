@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::Past;
-use crate::sink::plan::key;
+use crate::sink::plan::{is_among, is_same_tag, key};
 use crate::sink::record::{FileRecord, Lossless, WriteRecord};
 use crate::sink::{ContentHash, Sink};
 
@@ -109,18 +109,17 @@ impl Tags {
             // Within one second it is not the clock that tells what was said later.
             let after_it = added.said.map_or(0, |said| said.saturating_add(1));
             self.hear(&added.tag, begun.max(after_it));
-            let key = key(&added.tag);
-            self.withdrawn.retain(|tag| self::key(tag) != key);
-            self.undone.retain(|tag| self::key(tag) != key);
+            let is_other = |tag: &String| !is_same_tag(tag, &added.tag);
+            self.withdrawn.retain(is_other);
+            self.undone.retain(is_other);
             self.machine.push((record.sink, added.tag.clone()));
         }
     }
 
     /// A tag of the machine is not there any more.
     pub(super) fn forget(&mut self, tag: &str, sink: Sink) {
-        let key = key(tag);
-        let is_it = |other: &(Sink, String)| other.0 == sink && self::key(&other.1) == key;
-        self.machine.retain(|other| !is_it(other));
+        let machine = &mut self.machine;
+        machine.retain(|(place, other)| *place != sink || !is_same_tag(other, tag));
     }
 
     /// The tags that editors may not have saved yet, if these are the bytes of the file.
@@ -154,8 +153,7 @@ impl Tags {
         self.given.clear(); // It was looked at since.
         self.hear(&tag, begun);
         self.forget(&tag, sink);
-        let key = key(&tag);
-        if self.withdrawn.iter().all(|other| self::key(other) != key) {
+        if !is_among(&tag, &self.withdrawn) {
             self.withdrawn.push(tag);
         }
     }

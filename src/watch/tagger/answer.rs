@@ -9,13 +9,12 @@ use std::sync::Arc;
 use crate::desk;
 use crate::desk::name::uri_of;
 use crate::desk::protocol::TagRecord;
-use crate::sink::{Provenance, Sink, TagWish, Wish};
+use crate::sink::{Provenance, Sink, TagWish, Wish, is_among, is_same_tag};
 use crate::watch::corrections::{Change, Verdict, verdict};
 use crate::watch::index::Index;
 use crate::watch::note::{Basis, Fit, Held, Note, Stamp};
 use crate::watch::read::Text;
 use crate::watch::rules::InForce;
-use crate::watch::search::is_same;
 
 /// A note that was read, with what is known of it.
 pub(super) struct Opened {
@@ -59,13 +58,12 @@ impl Opened {
 
     pub(super) fn note(&self, index: &Index, stamp: Stamp, answer: &Answer) -> Note {
         let ours = &self.provenance.machine;
-        let is_ours = |tag: &str| ours.iter().any(|ours| is_same(ours, tag));
         let mut tags: Vec<Held> = Vec::new();
         for tag in self.text.tags.iter().chain(ours) {
-            if !tags.iter().any(|held| is_same(&held.name, tag)) {
+            if !tags.iter().any(|held| is_same_tag(&held.name, tag)) {
                 tags.push(Held {
                     name: index.name(tag),
-                    is_ours: is_ours(tag),
+                    is_ours: is_among(tag, ours),
                 });
             }
         }
@@ -96,7 +94,7 @@ pub(super) fn fit(tag: &TagRecord, said: Option<u64>) -> TagWish {
 /// The note after some tags were added and others taken out.
 pub(super) fn changed(index: &Index, note: Note, added: &[String], removed: &[String]) -> Note {
     let mut tags = note.tags.into_vec();
-    tags.retain(|tag| !removed.iter().any(|removed| is_same(removed, &tag.name)));
+    tags.retain(|tag| !is_among(&tag.name, removed));
     tags.extend(added.iter().map(|tag| Held {
         name: index.name(tag),
         is_ours: true,
@@ -109,11 +107,8 @@ pub(super) fn changed(index: &Index, note: Note, added: &[String], removed: &[St
 
 /// Whether a tag of ours was taken out that the file does not show: it stood beside it.
 pub(super) fn is_taken_out_beside(known: &Note, provenance: &Provenance) -> bool {
-    let is_out = |tag: &Held| {
-        let mut out = provenance.withdrawn.iter();
-        tag.is_ours && out.any(|withdrawn| is_same(withdrawn, &tag.name))
-    };
-    known.tags.iter().any(is_out)
+    let mut ours = known.tags.iter().filter(|tag| tag.is_ours);
+    ours.any(|tag| is_among(&tag.name, &provenance.withdrawn))
 }
 
 /// What a person said by changing a note.

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Tagger;
+use crate::sink::is_among;
 use crate::watch::index::below;
 use crate::watch::note::{Basis, Note};
 use crate::watch::roots::Folder;
-use crate::watch::search::is_same;
 
 /// So many reasons are told at once.
 const MOST_REASONS: usize = 20;
@@ -50,9 +50,7 @@ impl Tagger {
                 return false;
             };
             let known = machine.get(path);
-            let stands = |tag: &str| {
-                known.is_some_and(|known| known.iter().any(|other| is_same(other, tag)))
-            };
+            let stands = |tag: &str| known.is_some_and(|known| is_among(tag, known));
             let mut ours = note.tags.iter().filter(|tag| tag.is_ours);
             ours.any(|tag| !stands(&tag.name))
         };
@@ -92,7 +90,7 @@ impl Tagger {
         let is_news = |(path, gone): &(PathBuf, Vec<String>)| {
             let note = notes.get(path);
             let mut ours = note.into_iter().flat_map(|note| note.tags.iter());
-            ours.any(|tag| tag.is_ours && gone.iter().any(|gone| is_same(gone, &tag.name)))
+            ours.any(|tag| tag.is_ours && is_among(&tag.name, gone))
         };
         let news = gone.into_iter().filter(is_news);
         news.map(|(path, _)| path).collect()
