@@ -95,6 +95,14 @@ pub fn known_path(path: &Path) -> PathBuf {
     ledger::canonical(path)
 }
 
+/// The path of what is called `from`, or lies below it, once that is called `to`.
+pub fn moved_path(path: &Path, from: &Path, to: &Path) -> PathBuf {
+    match path.strip_prefix(from) {
+        Ok(rest) if !rest.as_os_str().is_empty() => to.join(rest),
+        _ => to.to_path_buf(), // Joining an empty path would add a slash.
+    }
+}
+
 /// The hash and the bytes of a file, where it is small enough to be written.
 ///
 /// # Errors

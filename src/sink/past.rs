@@ -13,7 +13,7 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use super::record::{Cause, Lossless, Record, RunRecord, WriteRecord};
-use super::{ContentHash, Sink};
+use super::{ContentHash, Sink, moved_path};
 use tags::Tags;
 
 /// The number of a run, from 1.
@@ -189,7 +189,7 @@ impl Past {
                     }
                 }
             }
-            Record::Moved { from, to } => self.moved(&from.into_path(), to.into_path()),
+            Record::Moved { from, to } => self.moved(&from.into_path(), &to.into_path()),
             Record::Pruned { run, write } => {
                 self.last_run = self.last_run.max(run);
                 self.last_write = self.last_write.max(write);
@@ -254,18 +254,14 @@ impl Past {
 
     /// A file, or all files of a folder, are known by another path from now on. What had that path
     /// before was replaced, and nothing of it can be taken back.
-    fn moved(&mut self, from: &Path, to: PathBuf) {
+    fn moved(&mut self, from: &Path, to: &Path) {
         let moved = self.below(from).map(|(path, file)| (path.clone(), file));
         let moved: Vec<(PathBuf, usize)> = moved.collect();
         for (old, _) in &moved {
             self.by_path.remove(old);
         }
         for (old, file) in moved {
-            let rest = old.strip_prefix(from).unwrap_or(Path::new(""));
-            let new = match rest.as_os_str().is_empty() {
-                true => to.clone(), // Joining an empty path would add a slash.
-                false => to.join(rest),
-            };
+            let new = moved_path(&old, from, to);
             self.files[file].path = new.clone();
             let Some(replaced) = self.by_path.insert(new, file) else {
                 continue;

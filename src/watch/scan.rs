@@ -17,6 +17,7 @@ use super::note::Stamp;
 use super::notifier::{Deaf, Notifier};
 use super::roots::Folder;
 use crate::desk::ignored::{Entry, Ignored};
+use crate::sink::moved_path;
 
 /// What is looked at, and how.
 pub(super) struct Look {
@@ -157,12 +158,8 @@ pub(super) fn renamed(
 fn followed(path: &Path, told: &[(PathBuf, PathBuf)]) -> Option<PathBuf> {
     let mut now = path.to_path_buf();
     for (from, to) in told {
-        if let Ok(rest) = now.strip_prefix(from) {
-            now = if rest.as_os_str().is_empty() {
-                to.clone()
-            } else {
-                to.join(rest)
-            };
+        if now.starts_with(from) {
+            now = moved_path(&now, from, to);
         }
     }
     (now != path).then_some(now)

@@ -34,7 +34,7 @@ use crate::desk::{Desk, DeskError, Tagged};
 use crate::engine::scheduler::Priority;
 use crate::engine::worker::{Loading, WorkerError};
 use crate::sink::{
-    Cause, ContentHash, Ledger, Provenance, Run, Sink, SinkError, TagWish, is_among,
+    Cause, ContentHash, Ledger, Provenance, Run, Sink, SinkError, TagWish, is_among, moved_path,
 };
 
 /// When to ask again after the queue was full.
@@ -538,14 +538,8 @@ impl Tagger {
     /// A path has another name, and so have the notes `below` it: what was said of them holds
     /// under the new ones.
     pub(super) fn moved(&self, from: &Path, to: &Path, below: &[PathBuf]) {
-        let names = below.iter().map(|old| {
-            let rest = old.strip_prefix(from).unwrap_or(Path::new(""));
-            let new = match rest.as_os_str().is_empty() {
-                true => to.to_path_buf(),
-                false => to.join(rest),
-            };
-            (uri_of(old), uri_of(&new))
-        });
+        let names = below.iter();
+        let names = names.map(|old| (uri_of(old), uri_of(&moved_path(old, from, to))));
         self.desk.moved(&names.collect::<Vec<_>>());
         if let Ok(ledger) = &self.ledger
             && let Err(error) = ledger.moved(from, to)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{GRACE, Supervisor};
 use crate::desk::ignored::RULE_FILES;
-use crate::sink::SIDECAR_NAME;
+use crate::sink::{SIDECAR_NAME, moved_path};
 use crate::watch::coalesce::{Moment, Ready};
 use crate::watch::corrections::CROWD;
 use crate::watch::index::below;
@@ -231,11 +231,7 @@ impl Supervisor {
         let below = self.index.below(from);
         let mut replaced = Vec::new();
         for old in &below {
-            let rest = old.strip_prefix(from).unwrap_or(Path::new(""));
-            let new = match rest.as_os_str().is_empty() {
-                true => to.to_path_buf(),
-                false => to.join(rest),
-            };
+            let new = moved_path(old, from, to);
             self.missing.remove(old);
             self.missing.remove(&new);
             if let Some(root) = self.root_of(old) {
