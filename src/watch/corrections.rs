@@ -8,11 +8,11 @@ use crate::label::LabelSet;
 /// More notes that change at once are not changed by hand.
 pub(super) const CROWD: usize = 16;
 
-/// What is known when a note was changed.
+/// What is known when a note was changed that was read before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Change<'a> {
-    /// The tags that it had when it was last read; none where it was never read.
-    pub(super) before: Option<&'a [String]>,
+    /// The tags that it had when it was last read.
+    pub(super) before: &'a [String],
     /// The tags that it has.
     pub(super) now: &'a [String],
     /// The tags that we ever wrote there, but for those that were taken back by an undo.
@@ -45,10 +45,7 @@ pub(super) fn verdict(change: &Change<'_>, set: &LabelSet) -> Verdict {
     }
     let label = |tag: &String| set.find(tag).map(|id| set.label(id).name.clone());
     let labels = |tags: &[String]| -> Vec<String> { tags.iter().filter_map(label).collect() };
-    let Some(before) = change.before else {
-        return Verdict::default(); // Nobody knows since when it is so.
-    };
-    let [before, now] = [before, change.now].map(labels);
+    let [before, now] = [change.before, change.now].map(labels);
     let [ours, expected] = [change.ours, change.expected].map(labels);
     let is_new = |label: &String| {
         // What we would have written, another machine may have.
@@ -74,16 +71,16 @@ mod tests {
     }
 
     struct Case {
-        before: Option<Vec<String>>,
+        before: Vec<String>,
         now: Vec<String>,
         ours: Vec<String>,
         expected: Vec<String>,
         crowd: usize,
     }
 
-    fn case(before: Option<&[&str]>, now: &[&str], ours: &[&str]) -> Case {
+    fn case(before: &[&str], now: &[&str], ours: &[&str]) -> Case {
         Case {
-            before: before.map(strings),
+            before: strings(before),
             now: strings(now),
             ours: strings(ours),
             expected: Vec::new(),
@@ -95,7 +92,7 @@ mod tests {
     fn check(case: &Case, accepted: &[&str], rejected: &[&str]) {
         let set = LabelSet::from_names(["garden", "tax", "machine-learning"]).unwrap();
         let change = Change {
-            before: case.before.as_deref(),
+            before: &case.before,
             now: &case.now,
             ours: &case.ours,
             expected: &case.expected,
@@ -111,43 +108,38 @@ mod tests {
     #[test]
     fn what_we_wrote_and_a_person_took_out_does_not_fit() {
         check(
-            &case(Some(&["garden", "tax"]), &["tax"], &["garden"]),
+            &case(&["garden", "tax"], &["tax"], &["garden"]),
             &[],
             &["garden"],
         );
         // It may have been taken out long ago, in a checkout for instance.
-        check(&case(Some(&["tax"]), &["tax"], &["garden"]), &[], &[]);
+        check(&case(&["tax"], &["tax"], &["garden"]), &[], &[]);
     }
 
     #[test]
     fn what_a_person_adds_fits_if_it_is_a_label() {
         let written = ["Machine Learning", "home", "tax"];
-        check(
-            &case(Some(&["tax"]), &written, &[]),
-            &["machine-learning"],
-            &[],
-        );
+        check(&case(&["tax"], &written, &[]), &["machine-learning"], &[]);
     }
 
     #[test]
     fn what_was_there_before_us_is_no_verdict() {
-        check(&case(None, &["garden"], &[]), &[], &[]);
-        check(&case(Some(&["garden"]), &["garden"], &[]), &[], &[]);
+        check(&case(&["garden"], &["garden"], &[]), &[], &[]);
         // A person takes out what a person wrote: it may have been a slip of theirs.
-        check(&case(Some(&["garden"]), &[], &[]), &[], &[]);
+        check(&case(&["garden"], &[], &[]), &[], &[]);
     }
 
     #[test]
     fn what_we_wrote_ourselves_is_no_verdict() {
-        check(&case(Some(&[]), &["garden"], &["garden"]), &[], &[]);
-        let mut by_another_machine = case(Some(&[]), &["garden"], &[]);
+        check(&case(&[], &["garden"], &["garden"]), &[], &[]);
+        let mut by_another_machine = case(&[], &["garden"], &[]);
         by_another_machine.expected = strings(&["garden"]);
         check(&by_another_machine, &[], &[]);
     }
 
     #[test]
     fn a_checkout_is_no_verdict() {
-        let mut checkout = case(Some(&["garden"]), &["tax"], &["garden"]);
+        let mut checkout = case(&["garden"], &["tax"], &["garden"]);
         check(&checkout, &["tax"], &["garden"]);
         checkout.crowd = CROWD + 1;
         check(&checkout, &[], &[]);

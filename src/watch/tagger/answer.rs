@@ -111,7 +111,7 @@ pub(super) fn is_taken_out_beside(known: &Note, provenance: &Provenance) -> bool
     ours.any(|tag| is_among(&tag.name, &provenance.withdrawn))
 }
 
-/// What a person said by changing a note.
+/// What a person said by changing a note that is `known`.
 pub(super) fn said(
     sink: Sink,
     known: &Note,
@@ -134,7 +134,7 @@ pub(super) fn said(
         false => Vec::new(),
     };
     let change = Change {
-        before: Some(&before),
+        before: &before,
         now: &now,
         ours: &ours,
         expected: &expected,
