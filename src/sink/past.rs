@@ -307,9 +307,9 @@ impl Past {
     }
 
     /// The tags of a file that editors may not have saved yet, if it holds these bytes.
-    pub(super) fn given_to(&self, path: &Path, now: ContentHash) -> Vec<String> {
-        let tags = self.tags(path).into_iter();
-        tags.flat_map(|tags| tags.given_to(now)).cloned().collect()
+    pub(super) fn given_to(&self, path: &Path, now: ContentHash) -> &[String] {
+        let given = self.tags(path).map(|tags| tags.given_to(now));
+        given.unwrap_or_default()
     }
 
     fn tags(&self, path: &Path) -> Option<&Tags> {

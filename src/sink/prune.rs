@@ -202,7 +202,7 @@ mod tests {
             let known = |past: &Past| past.provenance(&path, None);
             assert_eq!(known(&after), known(&before), "{}", path.display());
             // What an editor has not saved yet, it may not save for long.
-            let given = |past: &Past| past.given_to(&path, ContentHash::of(b""));
+            let given = |past: &Past| past.given_to(&path, ContentHash::of(b"")).to_vec();
             assert_eq!(given(&after), given(&before), "{}", path.display());
         }
         assert_eq!(after.by_content(), before.by_content());

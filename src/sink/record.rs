@@ -111,7 +111,7 @@ pub(super) struct FileRecord {
     /// Of its bytes after its front matter was written last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) content: Option<ContentHash>,
-    /// What editors may not have saved yet: the file's bytes before, and tags.
+    /// What editors may not have saved yet: the file's bytes before, and tags. One of them at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) given: Vec<(ContentHash, Vec<String>)>,
 }

@@ -118,7 +118,7 @@ impl Open<'_> {
             // Whoever is not the daemon does not know what editors have: what one was given and did
             // not save yet, nobody took out.
             let given = self.past.given_to(&held.path, held.hash());
-            provenance.machine.retain(|tag| !is_among(tag, &given));
+            provenance.machine.retain(|tag| !is_among(tag, given));
         }
         let known = Known {
             standing,

@@ -1,5 +1,7 @@
 //! Whose the tags of one file are, record after record.
 //!
+//! Input: what the records of the file say, in order. Output: the machine's tags with their places,
+//! and what of them does not come back.
 //! Invariant: a tag of the machine that was written is neither withdrawn nor undone; what a person
 //! said of a tag before it was written, taken out or taken back has had its effect. Pure.
 
@@ -22,8 +24,8 @@ pub(super) struct Tags {
     pub(super) heard: BTreeMap<String, u64>,
     /// The file's bytes after its front matter was written last.
     content: Option<ContentHash>,
-    /// What editors were given since the file was written otherwise: the bytes before, and tags.
-    given: Vec<(ContentHash, Vec<String>)>,
+    /// What editors were given while the file has these bytes, which it has until one saves it.
+    given: Option<(ContentHash, Vec<String>)>,
 }
 
 impl Past {
@@ -45,14 +47,14 @@ impl Past {
 }
 
 impl Tags {
-    pub(super) fn of_record(record: FileRecord) -> Tags {
+    pub(super) fn of_record(mut record: FileRecord) -> Tags {
         Tags {
             machine: record.machine,
             withdrawn: record.withdrawn,
             undone: record.undone,
             heard: record.heard,
             content: record.content,
-            given: record.given,
+            given: record.given.pop(),
         }
     }
 
@@ -64,7 +66,7 @@ impl Tags {
             undone: self.undone.clone(),
             heard: self.heard.clone(),
             content: self.content,
-            given: self.given.clone(),
+            given: self.given.iter().cloned().collect(),
         }
     }
 
@@ -86,17 +88,16 @@ impl Tags {
             self.content = Some(record.after);
         }
         // What an editor does itself needs no temporary file.
-        match record.temporary.is_empty() && record.undoes.is_empty() {
-            true => {
-                let tags = record.added.iter().map(|added| added.tag.clone());
-                let before = record.file.unwrap_or(record.before);
+        if record.temporary.is_empty() && record.undoes.is_empty() {
+            let tags = record.added.iter().map(|added| added.tag.clone());
+            let before = record.file.unwrap_or(record.before);
+            match &mut self.given {
+                Some((known, given)) if *known == before => given.extend(tags),
                 // What was given for other bytes is saved.
-                let mut given = self.given.iter();
-                let first = given.position(|(known, _)| *known == before);
-                self.given.drain(..first.unwrap_or(self.given.len()));
-                self.given.push((before, tags.collect()));
+                _ => self.given = Some((before, tags.collect())),
             }
-            false => self.given.clear(),
+        } else {
+            self.given = None;
         }
         for tag in &record.removed {
             self.forget(tag, record.sink);
@@ -123,17 +124,16 @@ impl Tags {
     }
 
     /// The tags that editors may not have saved yet, if these are the bytes of the file.
-    pub(super) fn given_to(&self, now: ContentHash) -> impl Iterator<Item = &String> {
-        let begun = self
-            .given
-            .iter()
-            .skip_while(move |(before, _)| *before != now);
-        begun.flat_map(|(_, tags)| tags)
+    pub(super) fn given_to(&self, now: ContentHash) -> &[String] {
+        match &self.given {
+            Some((before, tags)) if *before == now => tags,
+            _ => &[],
+        }
     }
 
     /// What an editor was given came to nothing: the file's own text was never changed.
     pub(super) fn unsaved(&mut self, added: &[String], removed: Vec<String>) {
-        self.given.clear();
+        self.given = None;
         for tag in added {
             self.forget(tag, Sink::Frontmatter);
         }
@@ -150,7 +150,7 @@ impl Tags {
 
     /// A person has taken a tag out, as a run found that began at `begun`.
     pub(super) fn withdraw(&mut self, tag: String, sink: Sink, begun: u64) {
-        self.given.clear(); // It was looked at since.
+        self.given = None; // It was looked at since.
         self.hear(&tag, begun);
         self.forget(&tag, sink);
         if !is_among(&tag, &self.withdrawn) {
