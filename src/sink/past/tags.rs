@@ -150,7 +150,10 @@ impl Tags {
 
     /// A person has taken a tag out, as a run found that began at `begun`.
     pub(super) fn withdraw(&mut self, tag: String, sink: Sink, begun: u64) {
-        self.given = None; // It was looked at since.
+        // What else an editor was given and has not saved yet, nobody has taken out.
+        if let Some((_, given)) = &mut self.given {
+            given.retain(|given| !is_same_tag(given, &tag));
+        }
         self.hear(&tag, begun);
         self.forget(&tag, sink);
         if !is_among(&tag, &self.withdrawn) {
@@ -161,5 +164,47 @@ impl Tags {
     fn hear(&mut self, tag: &str, from: u64) {
         let known = self.heard.entry(key(tag)).or_insert(0);
         *known = from.max(*known);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::record::Added;
+
+    /// An editor is given a tag for a file with these bytes, which it does not save yet.
+    fn given(bytes: &[u8], tag: &str) -> WriteRecord {
+        WriteRecord {
+            write: 1,
+            run: 1,
+            path: Lossless::of_path(Path::new("/a.md")),
+            sink: Sink::Frontmatter,
+            before: ContentHash::of(b"what is typed"),
+            after: ContentHash::of(b"what is typed, and the tag"),
+            file: Some(ContentHash::of(bytes)),
+            places: Vec::new(),
+            added: vec![Added {
+                tag: tag.to_owned(),
+                score: None,
+                said: None,
+            }],
+            removed: Vec::new(),
+            undoes: Vec::new(),
+            temporary: String::new(),
+        }
+    }
+
+    #[test]
+    fn who_takes_one_tag_out_of_an_open_text_has_not_taken_out_the_others() {
+        let (saved, other) = (ContentHash::of(b"saved"), ContentHash::of(b"other"));
+        let mut tags = Tags::default();
+        for tag in ["a", "b", "c"] {
+            tags.written(&given(b"saved", tag), 1);
+        }
+        tags.withdraw("B".to_owned(), Sink::Frontmatter, 2);
+        let tags = Tags::of_record(tags.record(Path::new("/a.md")));
+        assert_eq!(tags.given_to(saved), ["a", "c"]);
+        assert_eq!(tags.given_to(other), [""; 0]);
+        assert_eq!(tags.withdrawn, ["B"]);
     }
 }
