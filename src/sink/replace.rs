@@ -95,16 +95,14 @@ pub(super) fn replace(
     }
     std::fs::rename(&draft.0, &target)
         .map_err(|cause| SinkError::io(path, "cannot be replaced", cause))?;
-    sync(folder).map_err(|cause| SinkError::io(path, "may not be on disk yet", cause))
+    sync(folder, path)
 }
 
 /// Takes a file away that nothing is left in.
 pub(super) fn remove(path: &Path) -> Result<(), SinkError> {
-    let removed = std::fs::remove_file(path).and_then(|()| match path.parent() {
-        Some(folder) => sync(folder),
-        None => Ok(()),
-    });
-    removed.map_err(|cause| SinkError::io(path, "cannot be removed", cause))
+    let removed = std::fs::remove_file(path);
+    removed.map_err(|cause| SinkError::io(path, "cannot be removed", cause))?;
+    sync(path.parent().unwrap_or(Path::new(".")), path)
 }
 
 /// The old file, if its owner wants it written.
@@ -200,14 +198,20 @@ fn keep_attributes(draft: &Path, old: &Path) {
 #[cfg(not(unix))]
 fn keep_attributes(_draft: &Path, _old: &Path) {}
 
-/// Makes a rename in a folder durable.
+/// Makes durable what was done to a file of a folder.
 #[cfg(unix)]
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+fn sync(folder: &Path, path: &Path) -> Result<(), SinkError> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|cause| SinkError::Io {
+        path: shown(path),
+        what: "was changed, and may not be on disk yet",
+        cause,
+        cure: "check the disk, or let its folder be read",
+    })
 }
 
 #[cfg(not(unix))]
-fn sync(_folder: &Path) -> io::Result<()> {
+fn sync(_folder: &Path, _path: &Path) -> Result<(), SinkError> {
     Ok(()) // Here the system does so by itself.
 }
 

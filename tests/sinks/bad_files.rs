@@ -112,6 +112,30 @@ fn a_read_only_file_and_one_of_two_names_are_left_alone() {
 
 #[cfg(unix)]
 #[test]
+fn what_was_written_in_a_folder_that_cannot_be_synced_is_known_and_undone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let vault = Vault::new();
+    let path = vault.put("closed/a.md", "Text");
+    let permit = |mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(vault.path("closed"), permissions).unwrap();
+    };
+    permit(0o300);
+    let written = vault.write(Sink::Frontmatter, "closed/a.md", &["a"]);
+    permit(0o700);
+    // The superuser may read every folder.
+    if let Err(error) = written {
+        let error = error.to_string();
+        assert!(error.contains("a.md: was changed, and may"), "{error}");
+    }
+    assert!(vault.get("closed/a.md").contains("- a"));
+    assert_eq!(vault.ledger.provenance(&path).unwrap().machine, ["a"]);
+    assert_eq!(vault.undo(&everything()), [""; 0]);
+    assert_eq!(vault.get("closed/a.md"), "Text");
+}
+
+#[cfg(unix)]
+#[test]
 fn permissions_attributes_and_odd_names_survive() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
