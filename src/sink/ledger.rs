@@ -17,11 +17,10 @@ use std::sync::{Mutex, PoisonError};
 use super::error::shown;
 use super::past::{Past, Provenance, RunSummary};
 use super::plan::is_among;
-use super::record::Record;
 use super::store::Held;
 use super::{ContentHash, Run, Sink, SinkError, Wish, replace};
 use crate::frontmatter::Edit;
-use crate::lines::{Durability, Lines};
+use crate::lines::Lines;
 
 use unsaved::AllUnsaved;
 
@@ -221,12 +220,7 @@ impl Ledger {
             // It may hold what was typed since, and has no byte order mark.
             let file = Some(wish.seen).filter(|file| *file != held.hash());
             let wanted = &change.wanted;
-            let write = open.begin(run, &held, wanted, Vec::new(), String::new(), file)?;
-            open.append(
-                vec![Record::Outcome { write, done: true }],
-                Durability::Synced,
-            )?;
-            Ok(write)
+            open.begin(run, &held, wanted, Vec::new(), String::new(), file)
         })?;
         self.given(&held.path, wish.seen, Some((write, &change.wanted)));
         Ok(Applied {

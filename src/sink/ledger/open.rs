@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use super::super::past::{Past, RunId};
+use super::super::place::Place;
 use super::super::plan::{Known, Plan, is_among, plan};
 use super::super::record::{Added, Cause, Lossless, Record, RunRecord, WriteRecord, parse};
 use super::super::store::{Edited, Held, draft};
@@ -178,6 +179,8 @@ impl Open<'_> {
         put.and(outcome)
     }
 
+    /// Records a write before it is done. One without a temporary file an editor has done already:
+    /// its outcome is recorded with it, or a crash in between would leave its tags to nobody.
     pub(super) fn begin(
         &mut self,
         run: &Run,
@@ -200,15 +203,8 @@ impl Open<'_> {
                 model: run.model.clone(),
             }));
         }
-        let places = match undoes.is_empty() {
-            true => wanted
-                .edited
-                .places
-                .iter()
-                .map(|place| place.record())
-                .collect(),
-            false => Vec::new(),
-        };
+        let is_done = temporary.is_empty();
+        let places = wanted.edited.places.iter();
         records.push(Record::Write(Box::new(WriteRecord {
             write,
             run: id,
@@ -217,12 +213,13 @@ impl Open<'_> {
             before: held.hash(),
             after: ContentHash::of(&wanted.edited.after),
             file,
-            places,
+            places: places.map(Place::record).collect(),
             added: wanted.added.clone(),
             removed: wanted.removed.clone(),
             undoes,
             temporary,
         })));
+        records.extend(is_done.then_some(Record::Outcome { write, done: true }));
         self.append(records, Durability::Synced)?;
         let _ = run.id.set(RunId(id)); // It is the same where it was set.
         Ok(write)
