@@ -135,19 +135,18 @@ impl Ledger {
     pub fn write(&self, run: &Run, wish: &Wish<'_>) -> Result<Written, SinkError> {
         let path = canonical(wish.path);
         self.locked(|open| {
-            let mut after = check_seen(&path, wish)?;
-            open.welcome(&path, after)?;
-            let held = Held::read(&path, run.sink)?;
+            let held = seen(&path, run.sink, wish)?;
+            open.welcome(&path, wish.seen)?;
             let wanted = open.wanted(&held, run, wish)?;
             let changed = !wanted.edited.places.is_empty();
-            if changed {
-                open.put(run, &held, &wanted, Vec::new())?;
-                if run.sink == Sink::Frontmatter {
-                    after = ContentHash::of(&wanted.edited.after);
-                }
-            } else {
-                open.settle(&path, run, &wanted)?;
+            match changed {
+                true => open.put(run, &held, &wanted, Vec::new())?,
+                false => open.settle(&path, run, &wanted)?,
             }
+            let after = match run.sink {
+                Sink::Frontmatter if changed => ContentHash::of(&wanted.edited.after),
+                _ => wish.seen, // What is put beside a file leaves its bytes.
+            };
             Ok(Written {
                 added: wanted.added.into_iter().map(|added| added.tag).collect(),
                 removed: wanted.removed,
@@ -166,9 +165,8 @@ impl Ledger {
     pub fn preview(&self, run: &Run, wish: &Wish<'_>) -> Result<Preview, SinkError> {
         let path = canonical(wish.path);
         self.locked(|open| {
-            let now = check_seen(&path, wish)?;
-            open.welcome(&path, now)?;
-            let held = Held::read(&path, run.sink)?;
+            let held = seen(&path, run.sink, wish)?;
+            open.welcome(&path, wish.seen)?;
             let wanted = open.wanted(&held, run, wish)?;
             let changed = !wanted.edited.places.is_empty();
             Ok(Preview {
@@ -336,11 +334,16 @@ impl Ledger {
     }
 }
 
-/// Whether the file is still the one that its tags were found for.
-fn check_seen(path: &Path, wish: &Wish<'_>) -> Result<ContentHash, SinkError> {
-    match ContentHash::of(&replace::read(path)?) {
-        now if now == wish.seen => Ok(now),
-        _ => Err(SinkError::Changed(shown(path))),
+/// What holds the tags of a file, if that is still the one that they were found for.
+fn seen(path: &Path, sink: Sink, wish: &Wish<'_>) -> Result<Held, SinkError> {
+    let content = replace::read(path)?;
+    if ContentHash::of(&content) != wish.seen {
+        return Err(SinkError::Changed(shown(path)));
+    }
+    match sink {
+        // The very bytes that were compared: somebody may write the file in this moment.
+        Sink::Frontmatter => Ok(Held::of_text(path, content)),
+        beside => Held::read(path, beside),
     }
 }
 

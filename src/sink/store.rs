@@ -69,12 +69,12 @@ impl Held {
         }
     }
 
-    /// The same place with other bytes: a text that is open in an editor.
-    pub(super) fn of_text(path: &Path, text: &str) -> Held {
+    /// A text that was read already, or is open in an editor.
+    pub(super) fn of_text(path: &Path, text: impl Into<Vec<u8>>) -> Held {
         Held {
             path: path.to_path_buf(),
             sink: Sink::Frontmatter,
-            content: text.as_bytes().to_vec(),
+            content: text.into(),
             exists: true,
         }
     }
