@@ -97,14 +97,11 @@ impl Ledger {
         };
         let unsaved = {
             let mut all = self.unsaved();
-            let is_held = |unsaved: &mut Unsaved| {
-                unsaved.was_closed &= !open.iter().any(|text| has_it(unsaved, text));
-                !open.is_empty() && !unsaved.was_closed
-            };
             let Some(unsaved) = all.get_mut(&path) else {
                 return Ok(false);
             };
-            let is_held = is_held(unsaved);
+            unsaved.was_closed &= !open.iter().any(|text| has_it(unsaved, text));
+            let is_held = !open.is_empty() && !unsaved.was_closed;
             if unsaved.before != now {
                 // Of two editors the one may save what only the other was given.
                 let may_be_unsaved = !open.is_empty() || unsaved.was_closed;
