@@ -226,13 +226,12 @@ impl Tagger {
         let dir = path.parent().unwrap_or(Path::new("/"));
         let rules = self.rules.of(folder, dir);
         let open = self.desk.editors.texts(path);
-        let is_left_unsaved = self.ledger.as_ref().is_ok_and(|ledger| {
-            let is_left = ledger.is_left_unsaved(path, text.content, &open);
-            is_left.unwrap_or_else(|error| {
-                tracing::warn!(%error, "that an editor did not save its tags was not recorded");
-                true
-            })
-        });
+        let is_left_unsaved = match &self.ledger {
+            Ok(ledger) => ledger.is_left_unsaved(path, text.content, &open),
+            Err(_) => Ok(false),
+        };
+        let is_left_unsaved =
+            is_left_unsaved.map_err(|error| Outcome::Later(LATER, error.to_string()))?;
         let provenance = match &self.ledger {
             Ok(ledger) => ledger.provenance(path),
             Err(_) => Ok(Provenance::default()),

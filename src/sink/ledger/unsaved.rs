@@ -83,7 +83,7 @@ impl Ledger {
     /// tags anew, because the editor that was given them is gone and has not saved them.
     ///
     /// # Errors
-    /// It cannot be recorded.
+    /// It cannot be recorded; ask again, for until then its tags would count as taken out.
     pub fn is_left_unsaved(
         &self,
         path: &Path,
@@ -121,12 +121,15 @@ impl Ledger {
         };
         let record = Record::Unsaved {
             path: Lossless::of_path(&path),
-            writes: unsaved.writes,
-            added: unsaved.added,
-            removed: unsaved.removed,
+            writes: unsaved.writes.clone(),
+            added: unsaved.added.clone(),
+            removed: unsaved.removed.clone(),
         };
-        self.locked(|open| open.append(vec![record], Durability::Synced))?;
-        Ok(true)
+        let recorded = self.locked(|open| open.append(vec![record], Durability::Synced));
+        if recorded.is_err() {
+            self.unsaved().insert(path, unsaved);
+        }
+        recorded.map(|()| true)
     }
 
     /// A file has another name, and its editor has the text still.
@@ -246,6 +249,24 @@ mod tests {
         assert!(!is_left(&[]).unwrap());
         let runs = case.ledger.runs().unwrap();
         assert_eq!(runs.iter().map(|run| run.standing).sum::<usize>(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_recorded_yet_is_known_until_it_is() {
+        let case = case();
+        let is_left = || case.ledger.is_left_unsaved(&case.path, case.seen, &[]);
+        case.ledger
+            .closed(&case.path, "---\ntags: [mine, new]\n---\n", true);
+        let runs = case.dir.path().join(crate::sink::LEDGER_NAME);
+        let aside = case.dir.path().join("aside");
+        std::fs::rename(&runs, &aside).unwrap();
+        std::fs::create_dir(&runs).unwrap(); // Nothing can be written there.
+        is_left().unwrap_err();
+        std::fs::remove_dir(&runs).unwrap();
+        std::fs::rename(&aside, &runs).unwrap();
+        assert!(is_left().unwrap());
+        assert_eq!(known(&case), (vec!["old".to_owned()], Vec::new()));
     }
 
     #[test]
