@@ -100,6 +100,15 @@ impl Lines {
     /// The file cannot be locked.
     pub fn lock(&mut self) -> io::Result<()> {
         self.file.lock()?;
+        let followed = self.follow();
+        if followed.is_err() {
+            let _ = self.unlock(); // Or others would wait for as long as this process lives.
+        }
+        followed
+    }
+
+    /// Opens and locks the file that stands in the place of the locked one, if one does.
+    fn follow(&mut self) -> io::Result<()> {
         // What is written to a file that is not there any more is lost.
         while self.is_replaceable && !self.is_in_place()? {
             let file = begun(&self.path)?;
@@ -447,6 +456,24 @@ mod tests {
         assert_eq!(append(&mut three, b"c\n").0, "head\nkept\na\nb\n");
         assert_eq!(std::fs::read(&path).unwrap(), b"head\nkept\na\nb\nc\n");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn who_cannot_go_on_in_another_file_keeps_nobody_waiting_at_the_old_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.jsonl");
+        let mut lines = Lines::open_replaceable(&path).unwrap();
+        let aside = dir.path().join("aside");
+        std::fs::rename(&path, &aside).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        lines.locked(|_| {}).unwrap_err();
+        let other = File::open(&aside).unwrap();
+        other.try_lock().unwrap();
+        drop(other);
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::rename(&aside, &path).unwrap();
+        lines.locked(|_| {}).unwrap();
     }
 
     #[test]
