@@ -13,7 +13,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use super::super::plan::{is_among, is_same_tag};
 use super::super::record::{Lossless, Record};
 use super::super::store::Held;
-use super::super::{ContentHash, Sink, SinkError};
+use super::super::{ContentHash, Sink, SinkError, moved_path};
 use super::{Ledger, Wanted, canonical};
 use crate::lines::Durability;
 
@@ -132,12 +132,14 @@ impl Ledger {
         recorded.map(|()| true)
     }
 
-    /// A file has another name, and its editor has the text still.
+    /// A file or a folder has another name, and editors have the texts still.
     pub(super) fn carry_unsaved(&self, from: &Path, to: &Path) {
         let mut all = self.unsaved();
-        if let Some(unsaved) = all.remove(from) {
-            all.insert(to.to_path_buf(), unsaved);
-        }
+        let carried = all.extract_if(|path, _| path.starts_with(from));
+        let carried: Vec<(PathBuf, Unsaved)> = carried
+            .map(|(path, unsaved)| (moved_path(&path, from, to), unsaved))
+            .collect();
+        all.extend(carried);
     }
 }
 
@@ -204,7 +206,9 @@ mod tests {
     /// The same where the editor's text is another one than the file's.
     fn case_of(editors: impl Fn(&str) -> String) -> Case {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().canonicalize().unwrap().join("a.md");
+        let notes = dir.path().canonicalize().unwrap().join("notes");
+        std::fs::create_dir(&notes).unwrap();
+        let path = notes.join("a.md");
         std::fs::write(&path, "---\ntags: [mine]\n---\n").unwrap();
         let (ledger, _) = Ledger::open(dir.path()).unwrap();
         let run = || Run::new(Cause::Watch, Sink::Frontmatter, String::new(), 1);
@@ -266,6 +270,20 @@ mod tests {
         std::fs::remove_dir(&runs).unwrap();
         std::fs::rename(&aside, &runs).unwrap();
         assert!(is_left().unwrap());
+        assert_eq!(known(&case), (vec!["old".to_owned()], Vec::new()));
+    }
+
+    #[test]
+    fn what_an_editor_did_not_save_follows_the_folder_of_its_note() {
+        let case = case();
+        let (notes, kept) = (case.path.parent().unwrap(), case.dir.path().join("kept"));
+        std::fs::rename(notes, &kept).unwrap();
+        case.ledger.moved(notes, &kept).unwrap();
+        let path = kept.join("a.md");
+        let given = "---\ntags: [mine, new]\n---\n";
+        case.ledger.closed(&path, given, true);
+        assert!(case.ledger.is_left_unsaved(&path, case.seen, &[]).unwrap());
+        let case = Case { path, ..case };
         assert_eq!(known(&case), (vec!["old".to_owned()], Vec::new()));
     }
 
