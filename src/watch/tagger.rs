@@ -250,7 +250,7 @@ impl Tagger {
             if has_changed {
                 verdict = said(rules.sink, known, &text, &provenance, rules, job.crowd);
             }
-            self.without_denied(path, &text, rules, &mut verdict);
+            self.without_denied(path, &text, &open, rules, &mut verdict);
         }
         let is_up_to_date = |note: &Note| match &rules {
             Ok(rules) => note.basis.is_some() && note.basis == self.basis(path, rules),
@@ -290,7 +290,14 @@ impl Tagger {
     }
 
     /// Leaves out what a person said no to while it stood in the text that is saved only now.
-    fn without_denied(&self, path: &Path, text: &Text, rules: &InForce, verdict: &mut Verdict) {
+    fn without_denied(
+        &self,
+        path: &Path,
+        text: &Text,
+        open: &[Arc<str>],
+        rules: &InForce,
+        verdict: &mut Verdict,
+    ) {
         let (name, denied) = (uri_of(path), &self.desk.editors.denied);
         if !denied.has(&name) {
             return;
@@ -298,9 +305,7 @@ impl Tagger {
         let standing = |source: &str| standing(source, text.format, &rules.rules.labels);
         let mut all = standing(&text.source);
         // What was saved before it was accepted says nothing of what is open.
-        let open = self.desk.editors.of(path);
-        let open = open.and_then(|editor| editor.text(path));
-        all.extend(open.map_or_else(Vec::new, |open| standing(&open.text)));
+        all.extend(open.iter().flat_map(|open| standing(open)));
         denied.seen(&name, &all);
         let is_denied = |label: &String| denied.holds(&name, label);
         verdict.accepted.retain(|label| !is_denied(label));

@@ -133,6 +133,30 @@ fn what_was_accepted_and_then_rejected_before_it_was_saved_is_rejected() {
 }
 
 #[test]
+fn what_was_rejected_in_one_of_two_editors_is_not_accepted_when_that_one_saves() {
+    let user = User::new();
+    let text = "Roses want pruning.\n";
+    let tagged = "---\ntags: [tax]\n---\nRoses want pruning.\n";
+    user.write("a.md", text);
+    user.watch(&[]);
+    user.settled();
+    let uri = uri(&user, "a.md");
+    let (mut one, mut other) = (editor(&user), editor(&user));
+    one.open(&uri, text);
+    one.replace(&uri, 2, tagged);
+    one.request("gliznet/watch", json!({})).unwrap();
+    other.open(&uri, text);
+    other.request("gliznet/watch", json!({})).unwrap(); // It is open there now.
+    let argument = json!({ "uri": uri, "labels": ["tax"] });
+    let params = json!({ "command": "gliznet.reject", "arguments": [argument] });
+    one.request("workspace/executeCommand", params).unwrap();
+    user.settled();
+    user.write("a.md", tagged);
+    user.settled();
+    assert_eq!(user.home.status()["journal"]["corrections"], 1);
+}
+
+#[test]
 fn an_editor_that_takes_no_edit_keeps_its_note_and_is_not_written_under() {
     let user = User::new();
     let text = "Roses want pruning.\n";
