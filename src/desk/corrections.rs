@@ -209,6 +209,7 @@ impl Desk {
         let mut memory = self.memory_mut();
         for moved in &judged {
             follow(&mut verdicts, &mut memory, moved);
+            self.editors.denied.follow(&moved.from, moved.to.as_deref());
         }
     }
 }

@@ -5,7 +5,7 @@
 //! there no more: who adds it after that means it. Of verdicts before the daemon began nothing is
 //! known. Knows no files.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::correction::{Correction, Source};
@@ -14,7 +14,7 @@ use crate::label::LabelSet;
 
 /// Labels that were denied where they stood, by the names of documents.
 #[derive(Debug, Default)]
-pub struct Denied(Mutex<HashMap<String, Vec<String>>>);
+pub struct Denied(Mutex<HashMap<String, BTreeSet<String>>>);
 
 impl Denied {
     /// Takes note of a verdict, given the labels that stood in its text.
@@ -23,24 +23,31 @@ impl Denied {
             return;
         };
         let mut all = self.lock();
-        if let Some(denied) = all.get_mut(document) {
-            denied.retain(|label| !correction.accepted.contains(label));
-        }
+        let denied = all.entry(document.clone()).or_default();
+        denied.retain(|label| !correction.accepted.contains(label));
         // What is gone from a file does not stand in what is open of it for long.
         if correction.source != Source::Folder {
-            let stands = |label: &&String| standing.contains(label);
-            let new: Vec<String> = correction.rejected.iter().filter(stands).cloned().collect();
-            if !new.is_empty() {
-                all.entry(document.clone()).or_default().extend(new);
-            }
+            let rejected = correction.rejected.iter();
+            denied.extend(rejected.filter(|label| standing.contains(label)).cloned());
+        }
+        if denied.is_empty() {
+            all.remove(document);
+        }
+    }
+
+    /// A document has another name, or is no more.
+    pub(in crate::desk) fn follow(&self, from: &str, to: Option<&str>) {
+        let mut all = self.lock();
+        if let (Some(denied), Some(to)) = (all.remove(from), to) {
+            all.insert(to.to_owned(), denied);
         }
     }
 
     /// Whether a label was denied although it stood in the document's text.
     pub fn holds(&self, document: &str, label: &str) -> bool {
         let all = self.lock();
-        let denied = all.get(document).into_iter().flatten();
-        denied.into_iter().any(|known| known == label)
+        all.get(document)
+            .is_some_and(|denied| denied.contains(label))
     }
 
     /// Whether anything is denied of a document.
@@ -59,7 +66,7 @@ impl Denied {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<String>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, BTreeSet<String>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -119,12 +126,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_denied_follows_its_document_and_ends_with_it() {
+        let denied = Denied::default();
+        let tax = ["tax".to_owned()];
+        denied.heard(&verdict(&[], &["tax"], Source::Editor), &tax);
+        denied.follow("a.md", Some("b.md"));
+        assert!(denied.holds("b.md", "tax") && !denied.has("a.md"));
+        denied.follow("b.md", None);
+        assert!(!denied.has("b.md"));
+    }
+
+    #[test]
     fn who_accepts_it_after_that_has_said_so() {
         let denied = Denied::default();
         let tax = ["tax".to_owned()];
         denied.heard(&verdict(&[], &["tax"], Source::Editor), &tax);
         denied.heard(&verdict(&["tax"], &[], Source::Editor), &tax);
-        assert!(!denied.holds("a.md", "tax"));
+        assert!(!denied.holds("a.md", "tax") && !denied.has("a.md"));
         denied.heard(&verdict(&[], &["tax"], Source::Folder), &tax);
         assert!(!denied.holds("a.md", "tax"));
     }
