@@ -135,7 +135,11 @@ impl Supervisor {
                     Err(RecvError::Lagged(_)) => self.check_behind(),
                     Err(RecvError::Closed) => break, // There is no desk any more.
                 },
-                Ok(closed) = closings.recv() => self.closed(&closed),
+                closed = closings.recv() => match closed {
+                    Ok(closed) => self.closed(&closed),
+                    Err(RecvError::Lagged(_)) => self.closed_unheard(),
+                    Err(RecvError::Closed) => break, // There is no desk any more.
+                },
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -446,8 +450,21 @@ impl Supervisor {
 
     /// An editor has closed a note. What it was given may not be in the file.
     fn closed(&mut self, closed: &Closed) {
-        let (now, path) = (self.now(), &*closed.path);
         self.tagger.closed(closed);
+        self.look_when_saved(&closed.path);
+    }
+
+    /// More notes were closed at once than are told of one by one, as where an editor ends. Those that
+    /// are open still are left alone when they are looked at.
+    fn closed_unheard(&mut self) {
+        let ledger = self.tagger.ledger.as_ref();
+        for path in ledger.map_or_else(|_| Vec::new(), |ledger| ledger.in_editors()) {
+            self.look_when_saved(&path);
+        }
+    }
+
+    fn look_when_saved(&mut self, path: &Path) {
+        let now = self.now();
         let is_known = self.index.notes().contains_key(path);
         if let Some(root) = self.root_of(path).filter(|_| is_known) {
             // It may just be saved.

@@ -62,6 +62,11 @@ impl Ledger {
         }
     }
 
+    /// The files that were open in an editor when they were to get tags, and may be so still.
+    pub fn in_editors(&self) -> Vec<PathBuf> {
+        self.unsaved().keys().cloned().collect()
+    }
+
     /// An editor has closed a file, with this text; the last one that has it, or not. Which of the tags
     /// that it was given do not stand there, a person has taken out.
     ///
@@ -271,6 +276,16 @@ mod tests {
         std::fs::rename(&aside, &runs).unwrap();
         assert!(is_left().unwrap());
         assert_eq!(known(&case), (vec!["old".to_owned()], Vec::new()));
+    }
+
+    #[test]
+    fn what_an_editor_had_that_nobody_heard_close_it_is_left_too() {
+        let case = case();
+        assert_eq!(case.ledger.in_editors(), [case.path.clone()]);
+        let is_left = case.ledger.is_left_unsaved(&case.path, case.seen, &[]);
+        assert!(is_left.unwrap());
+        assert_eq!(known(&case), (vec!["old".to_owned()], Vec::new()));
+        assert!(case.ledger.in_editors().is_empty());
     }
 
     #[test]
