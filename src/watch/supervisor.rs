@@ -208,8 +208,8 @@ impl Supervisor {
     fn take_in(&mut self, first: Happened) {
         let now = self.now();
         let mut next = Some(first);
-        for _ in 0..GULP {
-            let Some(happened) = next.take() else { break };
+        let mut room = GULP;
+        while let Some(happened) = next {
             match happened {
                 Happened::Touched(path) => {
                     if let Some(root) = self.root_of(&path) {
@@ -228,17 +228,11 @@ impl Supervisor {
                     }
                 }
             }
-            next = self.events.try_recv().ok();
-        }
-        if let Some(rest) = next {
-            // What was taken out may not be lost.
-            match rest {
-                Happened::Touched(path) | Happened::Renamed(_, path) => {
-                    if let Some(root) = self.root_of(&path) {
-                        root.touch(&path, now);
-                    }
-                }
-            }
+            room -= 1;
+            next = match room {
+                0 => None, // What else is due comes first.
+                _ => self.events.try_recv().ok(),
+            };
         }
     }
 
