@@ -1,6 +1,7 @@
 //! What editors have open, so that nobody writes a file under a text that is being edited.
 //!
-//! Input: sessions say what they open and close. Output: for a path, an editor that can change it.
+//! Input: sessions say what they open and close. Output: for a path, its texts and an editor that can
+//! change it; and what is closed from now on.
 //! Invariant: a path is open as long as one session has it open. Knows no protocol.
 
 pub mod denied;

@@ -314,7 +314,7 @@ impl Tagger {
     fn unreadable(&self, path: &Path, stamp: Stamp, fact: &str) {
         let known = self.index.get(path);
         let fault = Some(self.index.name(fact));
-        let note = match known {
+        let note = match known.clone() {
             Some(known) => Note {
                 stamp,
                 fault,
@@ -322,14 +322,14 @@ impl Tagger {
             },
             None => Note {
                 stamp,
-                content: crate::sink::ContentHash::of(b""),
+                content: ContentHash::of(b""),
                 tags: [].into(),
                 fits: [].into(),
                 basis: None,
                 fault,
             },
         };
-        if self.index.get(path).as_ref() != Some(&note) {
+        if known.as_ref() != Some(&note) {
             tracing::info!(path = %path.display(), fact, "a note is left out");
             self.index.put(path, note);
         }

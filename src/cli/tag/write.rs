@@ -1,6 +1,6 @@
 //! `gliznet tag --write`: the tags of each document go into its file, as one run.
 //!
-//! Invariant: what is written is recorded first and can be undone; a dry run records nothing. Tags
+//! Invariant: what is written is recorded first and can be undone; a dry run changes no file. Tags
 //! that a person has rejected for a file are not written into it.
 
 use std::collections::BTreeSet;
