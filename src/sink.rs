@@ -30,7 +30,7 @@ use crate::label::LabelSet;
 pub use crate::config::Sink;
 pub use error::SinkError;
 pub use hash::ContentHash;
-pub use ledger::{Applied, Change, FILE_NAME as LEDGER_NAME, Ledger, Preview, Written};
+pub use ledger::{Change, FILE_NAME as LEDGER_NAME, Ledger, Preview, Written};
 pub use past::{Provenance, RunId, RunSummary};
 pub use plan::{TagWish, is_among, is_same_tag};
 pub use prune::Pruned;

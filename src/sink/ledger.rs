@@ -92,13 +92,6 @@ pub struct Change {
     wanted: Wanted,
 }
 
-/// That an editor made a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Applied {
-    /// The hash of the text after it.
-    pub after: ContentHash,
-}
-
 impl Ledger {
     /// Opens the ledger in folder `dir`, or begins it there, and settles what a crash has left.
     /// The second value names what could not be read.
@@ -212,7 +205,7 @@ impl Ledger {
         wish: &Wish<'_>,
         text: &str,
         change: &Change,
-    ) -> Result<Applied, SinkError> {
+    ) -> Result<(), SinkError> {
         let held = Held::of_text(&canonical(wish.path), text);
         let write = self.locked(|open| {
             // It may hold what was typed since, and has no byte order mark.
@@ -221,9 +214,7 @@ impl Ledger {
             open.begin(run, &held, wanted, Vec::new(), String::new(), file)
         })?;
         self.given(&held.path, wish.seen, Some((write, &change.wanted)));
-        Ok(Applied {
-            after: ContentHash::of(&change.wanted.edited.after),
-        })
+        Ok(())
     }
 
     /// Whose the tags of a file are. Reads the file, to tell what a person has taken out since.

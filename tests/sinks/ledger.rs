@@ -272,8 +272,7 @@ fn an_editor_may_make_the_change_and_it_is_known_and_undone() {
         None,
         "nothing is recorded before the editor has done it"
     );
-    let applied = vault.ledger.applied(&run, &wish, text, &change).unwrap();
-    assert_eq!(applied.after, hash(&edited));
+    vault.ledger.applied(&run, &wish, text, &change).unwrap();
     vault.put("a.md", edited + "and more\n");
     assert_eq!(vault.ledger.provenance(&path).unwrap().machine, ["a"]);
     assert_eq!(vault.undo(&everything()), [""; 0]);
