@@ -178,7 +178,7 @@ fn take_back(
     };
     let mut records = Vec::new();
     for id in &file.writes {
-        records.push((*id, record(open, *id)?));
+        records.push((*id, record(open, &file.path, *id)?));
     }
     let before = before(records.iter().map(|(_, record)| record));
     let mut content = held.content.clone();
@@ -281,10 +281,15 @@ fn conclude(
     Ok(back)
 }
 
-/// The full record of a write, if it still stands.
-fn record(open: &mut Open<'_>, id: u64) -> Result<WriteRecord, SinkError> {
-    let line = open.past.line_of(id);
-    let line = line.ok_or_else(|| SinkError::Undone("another undo".to_owned()))?;
+/// The full record of a write of a file, if it still stands.
+fn record(open: &mut Open<'_>, path: &Path, id: u64) -> Result<WriteRecord, SinkError> {
+    let over = || {
+        SinkError::Undone(format!(
+            "{}: it was taken back meanwhile, and was left alone; `gliznet log` shows what stands",
+            shown(path)
+        ))
+    };
+    let line = open.past.line_of(id).ok_or_else(over)?;
     open.record_at(line)
 }
 
@@ -340,4 +345,21 @@ fn hindered(
     Err(SinkError::Undone(format!(
         "{path}: its tags have been changed since, and it was left alone; {cure}"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_second_is_told_of_which_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ledger, _) = Ledger::open(dir.path()).unwrap();
+        let second = ledger.locked(|open| record(open, Path::new("/n/a.md"), 7));
+        let fault = second.unwrap_err().to_string();
+        assert!(
+            fault.starts_with("/n/a.md: it was taken back meanwhile"),
+            "{fault}"
+        );
+    }
 }
