@@ -540,14 +540,17 @@ impl Tagger {
     }
 
     /// A path has another name, and so have the notes `below` it: what was said of them holds
-    /// under the new ones.
-    pub(super) fn moved(&self, from: &Path, to: &Path, below: &[PathBuf]) {
+    /// under the new ones. Some of them may have tags of ours.
+    pub(super) fn moved(&self, from: &Path, to: &Path, below: &[PathBuf], have_ours: bool) {
         let names = below.iter();
         let names = names.map(|old| (uri_of(old), uri_of(&moved_path(old, from, to))));
         self.desk.moved(&names.collect::<Vec<_>>());
-        if let Ok(ledger) = &self.ledger
-            && let Err(error) = ledger.moved(from, to)
-        {
+        let Ok(ledger) = &self.ledger else { return };
+        let moved = match have_ours {
+            true => ledger.moved_with_tags(from, to),
+            false => ledger.moved(from, to),
+        };
+        if let Err(error) = moved {
             tracing::warn!(%error, "a note has another name, and not all that is known followed");
         }
     }

@@ -2,7 +2,7 @@
 
 use gliznet::sink::{Cause, Ledger, Run, Sink, Wish};
 
-use crate::{Vault, hash, wishes};
+use crate::{Vault, everything, hash, wishes};
 
 #[test]
 fn what_is_gone_with_all_that_held_it_was_taken_out_by_nobody() {
@@ -202,6 +202,22 @@ fn a_file_that_takes_the_place_of_another_has_nothing_of_its_past() {
         // A person wrote that one.
         assert_eq!(vault.get("a.md"), "---\ntags: [a, b]\n---\nAnother text");
     }
+}
+
+#[test]
+fn what_has_followed_a_file_stays_where_a_daemon_was_ended_before_its_index_was_kept() {
+    let vault = Vault::new();
+    vault.put("in/a.md", "Text");
+    vault.write(Sink::Frontmatter, "in/a.md", &["a"]).unwrap();
+    let (old, new) = (vault.path("in"), vault.path("out"));
+    std::fs::rename(&old, &new).unwrap();
+    for _ in 0..2 {
+        vault.ledger.moved_with_tags(&old, &new).unwrap();
+    }
+    let provenance = vault.ledger.provenance(&vault.path("out/a.md")).unwrap();
+    assert_eq!(provenance.machine, ["a"]);
+    assert_eq!(vault.undo(&everything()), [""; 0]);
+    assert_eq!(vault.get("out/a.md"), "Text");
 }
 
 #[test]

@@ -47,6 +47,20 @@ impl Ledger {
         })
     }
 
+    /// As `moved`, of what had tags of ours under its old name as far as the caller knows. Where the
+    /// ledger knows nothing by that name, all has followed already: a daemon that was ended then had
+    /// recorded it, and not kept that it had. To end what has the new name would end the same file.
+    ///
+    /// # Errors
+    /// As of `moved`.
+    pub fn moved_with_tags(&self, from: &Path, to: &Path) -> Result<(), SinkError> {
+        let old = canonical(from);
+        match self.locked(|open| Ok(open.past.below(&old).next().is_some()))? {
+            true => self.moved(from, to),
+            false => Ok(()),
+        }
+    }
+
     /// These files are no more: what comes under their names is not what they were, unless it has
     /// their last bytes, where those are known. What was written into them can be taken back all the
     /// same, should they be there again.

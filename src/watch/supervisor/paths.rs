@@ -229,6 +229,7 @@ impl Supervisor {
     /// A path, and all that is known below it, has another name.
     fn rename_all(&mut self, from: &Path, to: &Path) {
         let below = self.index.below(from);
+        let have_ours = below.iter().any(|path| self.has_our_tags(path));
         let mut replaced = Vec::new();
         for old in &below {
             let new = moved_path(old, from, to);
@@ -252,7 +253,7 @@ impl Supervisor {
             if !replaced.is_empty() {
                 self.tagger.gone(&replaced);
             }
-            self.tagger.moved(from, to, &below);
+            self.tagger.moved(from, to, &below, have_ours);
         }
     }
 
