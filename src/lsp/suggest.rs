@@ -4,6 +4,7 @@
 //! kept for all handlers; `gliznet/tagsChanged`, hints, and the wish to ask for lenses again.
 //! Invariant: what is kept and told is of the version that is open; a document has one task at most.
 
+mod ahead;
 mod kept;
 
 use std::sync::Arc;
@@ -23,7 +24,6 @@ use super::settings::Sources;
 use super::spelling::PublishDiagnostics;
 use crate::desk::protocol::TagsChangedParams;
 use crate::desk::{DeskError, Rules, RulesError};
-use crate::engine::scheduler::Priority;
 use crate::engine::worker::WorkerError;
 
 use kept::Failure;
@@ -31,8 +31,6 @@ pub(super) use kept::Suggestions;
 
 /// How long a writer pauses before we read along.
 pub(super) const PAUSE: Duration = Duration::from_millis(200);
-/// When to ask again after the queue was full.
-const RETRY: Duration = Duration::from_secs(1);
 /// How long a client may take what it is told.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -122,24 +120,18 @@ impl Shared {
             return;
         };
         self.mark(&open, Some(&rules)).await;
-        let tagged = loop {
-            let asked = self.desk.tag(text_of(&open), rules.clone(), Priority::Bulk);
-            match asked.await {
-                Ok(tagged) => break tagged,
-                Err(DeskError::Worker(WorkerError::Overloaded(_))) => {
-                    tokio::time::sleep(RETRY).await;
+        let tagged = match self.tagged(&open, &rules).await {
+            Ok(tagged) => tagged,
+            Err(error) => {
+                let failure = Failure {
+                    message: error.to_string(),
+                    is_of_rules: false,
+                };
+                self.suggestions.fail(uri, failure);
+                if let DeskError::Worker(WorkerError::NoModel(_)) = &error {
+                    self.say_once(MessageType::ERROR, &error.to_string()).await;
                 }
-                Err(error) => {
-                    let failure = Failure {
-                        message: error.to_string(),
-                        is_of_rules: false,
-                    };
-                    self.suggestions.fail(uri, failure);
-                    if let DeskError::Worker(WorkerError::NoModel(_)) = &error {
-                        self.say_once(MessageType::ERROR, &error.to_string()).await;
-                    }
-                    return tracing::debug!(uri = uri.as_str(), %error, "no suggestions");
-                }
+                return tracing::debug!(uri = uri.as_str(), %error, "no suggestions");
             }
         };
         let reading = Arc::new(Reading {

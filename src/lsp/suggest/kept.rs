@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tower_lsp::ls_types::Uri;
 
+use super::ahead::Ahead;
 use crate::lsp::reading::Reading;
 use crate::lsp::settings::Sources;
 
@@ -27,6 +28,8 @@ pub(in crate::lsp) struct Suggestions {
     pub(super) publishing: tokio::sync::Mutex<()>,
     /// The client is being asked to ask again.
     pub(super) refreshing: AtomicBool,
+    /// What the client asks about is read before the rest.
+    pub(super) ahead: Ahead,
 }
 
 #[derive(Default)]
@@ -74,21 +77,28 @@ impl Suggestions {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The last reading of a document, of this version or an older one.
+    /// The last reading of a document that the client asks about, of this version or an older one.
     pub(in crate::lsp) fn of(&self, uri: &Uri) -> Option<Arc<Reading>> {
+        self.ahead.ask_about(uri);
+        self.last(uri)
+    }
+
+    fn last(&self, uri: &Uri) -> Option<Arc<Reading>> {
         self.lock().readings.get(uri).cloned()
     }
 
-    /// The last reading of a document, or the first to come; none where it cannot be read.
+    /// The last reading of a document that the client asks about, or the first to come; none where
+    /// it cannot be read.
     pub(in crate::lsp) async fn wait_for(
         &self,
         uri: &Uri,
         patience: Duration,
     ) -> Option<Arc<Reading>> {
+        self.ahead.ask_about(uri);
         let come = async {
             loop {
                 let arrived = self.arrived.notified();
-                let reading = self.of(uri);
+                let reading = self.last(uri);
                 if reading.is_some() || self.why_not(uri).is_some() || !self.is_read(uri) {
                     return reading;
                 }
