@@ -193,6 +193,10 @@ fn where_the_journal_or_the_cache_cannot_be_read_the_model_answers_and_says_so()
     assert_eq!(code, 0);
     assert!(shown.contains("no tag fits"), "{shown}");
     assert!(shown.contains("corrections are not remembered"), "{shown}");
+    // Where there is no text to tag, nobody asks what is remembered.
+    let (shown, code) = home.run(&["tag", "missing.txt"]);
+    assert_eq!(code, 1, "{shown}");
+    assert!(!shown.contains("not remembered"), "{shown}");
     std::fs::remove_file(home.path("cache/impressions")).unwrap();
     assert_eq!(tags_of_file(&home, &["rose.txt"]), remembered("garden"));
     // And a journal that is no file.

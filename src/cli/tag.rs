@@ -189,7 +189,7 @@ impl Tagger {
         };
         let mut remembered = Remembered::of_documents(&entries);
         if has_memory {
-            remembered = remembered.with_memory(&entries, &engine, &folders.cache);
+            remembered = remembered.with_memory(entries, &folders.cache);
         }
         Ok(Tagger {
             engine,
@@ -226,13 +226,14 @@ impl Tagger {
 
     fn outline(&self, raw: Prediction, item: &Item) -> Outline {
         let set = item.vocabulary.set();
-        let recall = self.remembered.recall(item.source, &raw, set);
+        let remembered = &self.remembered;
+        let recall = remembered.recall(item.source, &raw, set, &self.engine);
         let prediction = recall.applied_to(&raw);
         let facts = Facts {
             raw: &raw.scores,
             adjusted: &prediction.scores,
             recall: &recall,
-            said: self.remembered.said(item.document),
+            said: remembered.said(item.document),
         };
         let tags = decide(set, &self.selection, facts);
         Outline { prediction, tags }

@@ -1,9 +1,11 @@
 //! What corrections mean for the documents of one run: the journal in, decisions out.
 //!
-//! Invariant: nothing of it is asked for where nobody has corrected anything; where the journal
-//! cannot be read, the model alone answers, and a warning says so.
+//! Invariant: nothing of it is asked for where nobody has corrected anything, and the model reads no
+//! corrected text before there is one to tag; where the journal cannot be read, the model alone
+//! answers, and a warning says so.
 
-use std::path::Path;
+use std::cell::{Cell, OnceCell};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::correction::{Verdict, Verdicts};
@@ -18,8 +20,11 @@ const MANY: usize = 200;
 /// What is remembered.
 #[derive(Default)]
 pub(super) struct Remembered {
-    memory: Option<(Memory, String)>,
     verdicts: Verdicts,
+    /// What the memory is made of when it is asked first.
+    entries: Cell<Vec<Entry>>,
+    cache: PathBuf,
+    memory: OnceCell<Option<Memory>>,
 }
 
 /// All that was ever said; nothing where that cannot be read, for that is no reason to stop.
@@ -43,38 +48,45 @@ impl Remembered {
         remembered
     }
 
-    /// Also what they mean for other texts, as the engine's model sees it.
-    pub(super) fn with_memory(
-        mut self,
-        entries: &[Entry],
+    /// Also what they mean for other texts. What the model makes of corrected texts is kept in the
+    /// folder `cache`.
+    pub(super) fn with_memory(self, entries: Vec<Entry>, cache: &Path) -> Remembered {
+        Remembered {
+            entries: Cell::new(entries),
+            cache: cache.to_owned(),
+            ..self
+        }
+    }
+
+    /// What is remembered that bears on a text, as the engine's model sees it.
+    pub(super) fn recall(
+        &self,
+        source: &str,
+        prediction: &Prediction,
+        set: &LabelSet,
         engine: &Engine,
-        cache: &Path,
-    ) -> Remembered {
+    ) -> Recall {
+        let memory = self.memory.get_or_init(|| self.recollected(engine));
+        let Some(memory) = memory else {
+            return Recall::default();
+        };
+        let seen = prediction.embedding.as_ref();
+        let model = engine.model().fingerprint();
+        memory.recall(source, seen.map(|seen| (seen, model)), set)
+    }
+
+    fn recollected(&self, engine: &Engine) -> Option<Memory> {
+        let entries = self.entries.take();
         if entries.is_empty() {
-            return self;
+            return None;
         }
         let tell = |texts| {
             if texts >= MANY {
                 super::super::remark(format!("this model reads {texts} corrected texts, once"));
             }
         };
-        match recollect(entries, engine, cache, tell) {
-            Ok(memory) => {
-                let fingerprint = engine.model().fingerprint().to_owned();
-                self.memory = Some((memory, fingerprint));
-            }
-            Err(error) => tracing::warn!("{error}"),
-        }
-        self
-    }
-
-    /// What is remembered that bears on a text.
-    pub(super) fn recall(&self, source: &str, prediction: &Prediction, set: &LabelSet) -> Recall {
-        let Some((memory, model)) = &self.memory else {
-            return Recall::default();
-        };
-        let seen = prediction.embedding.as_ref();
-        memory.recall(source, seen.map(|seen| (seen, model.as_str())), set)
+        let memory = recollect(&entries, engine, &self.cache, tell);
+        memory.inspect_err(|error| tracing::warn!("{error}")).ok()
     }
 
     /// What a person said of a document.
