@@ -20,7 +20,7 @@ mod sink;
 mod small;
 mod syntax;
 
-pub use edit::{replace, set_model};
+pub use edit::{may_write, replace, set_model};
 pub use env::{
     DEFAULT_ENDPOINT, Instructions, Token, hub_endpoint, hub_token, instruction_limit,
     limit_threads, log_filter, offline, search_path,

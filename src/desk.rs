@@ -55,7 +55,9 @@ use protocol::{Origin, ScoreRecord, TagRecord, TagResult};
 use shelf::Shelf;
 use watching::Watching;
 
-pub use labelsets::{Choice, Listed, Rules, RulesError, Shown, read_rules};
+pub use labelsets::{
+    Choice, Listed, Rules, RulesError, SetChangeError, Shown, change_set, read_rules,
+};
 pub use new_label::NewLabelError;
 pub use written::{Unsaid, Written};
 

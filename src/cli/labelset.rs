@@ -45,25 +45,28 @@ enum Command {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     // Without a home folder there are no sets of one's own; the bundled ones are still there.
-    let user_dir = match Folders::of_this_user() {
-        Ok(folders) => Some(folders.config.join("labelsets")),
+    let folders = match Folders::of_this_user() {
+        Ok(folders) => Some(folders),
         Err(ConfigError::NoHome) => None,
         Err(error) => return Err(error.into()),
     };
-    run_with(args, user_dir.as_deref(), &mut anstream::stdout().lock())
-}
-
-/// `user_dir` holds the user's own sets, one `.toml` each; it need not exist.
-fn run_with(args: &Args, user_dir: Option<&Path>, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    // One `.toml` a set; it need not exist.
+    let user_dir = folders.as_ref().map(|of| of.config.join("labelsets"));
+    let user_dir = user_dir.as_deref();
+    let place = change::Place {
+        user_dir,
+        data: folders.as_ref().map(|of| of.data.as_path()),
+    };
+    let out: &mut dyn Write = &mut anstream::stdout().lock();
     match &args.command {
         Command::List(args) => list::run(args, user_dir, out),
         Command::Show(args) => show::run(args, user_dir, out),
         Command::Check(args) => check::run(args, user_dir, out),
         Command::FromVault(args) => vault::run(args, out),
-        Command::Add(args) => change::add(args, user_dir),
-        Command::Rename(args) => change::rename(args, user_dir),
-        Command::Merge(args) => change::merge(args, user_dir),
-        Command::Drop(args) => change::remove(args, user_dir),
+        Command::Add(args) => change::add(args, place),
+        Command::Rename(args) => change::rename(args, place),
+        Command::Merge(args) => change::merge(args, place),
+        Command::Drop(args) => change::remove(args, place),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Input: a key's new value. Output: the file, replaced as a whole or not at all.
 //! Invariant: comments, order and unknown lines survive; a file with faults is not touched.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -56,8 +56,8 @@ fn with_model(text: &str, value: &str) -> Result<String, toml_edit::TomlError> {
 }
 
 /// Replaces the content of `path`, durably, as a whole or not at all; makes its folder if needed.
-/// A symbolic link stays a link, and the file keeps its permissions. A pipe or a device is written
-/// to: a rename would put a file in its place.
+/// A symbolic link stays a link, and the file keeps its permissions, which may forbid it. A pipe or a
+/// device is written to: a rename would put a file in its place.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let target = path
         .canonicalize()
@@ -71,6 +71,10 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
             .write(true)
             .open(&target)?
             .write_all(content);
+    }
+    if old.as_ref().is_ok_and(|old| !may_write(&target, old)) {
+        let fact = "its permissions forbid it; change them";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, fact));
     }
     let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -87,6 +91,22 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(&target)?;
     sync_folder(folder)
+}
+
+/// Whether a file's owner wants it written. A rename over it asks its folder only, and root may
+/// write everything, so the file itself is asked before.
+pub fn may_write(path: &Path, metadata: &Metadata) -> bool {
+    !metadata.permissions().readonly() && has_access(path)
+}
+
+#[cfg(unix)]
+fn has_access(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn has_access(_path: &Path) -> bool {
+    true // The read-only bit, which was looked at, is all there is.
 }
 
 /// A temporary file that others may read, as they may a file that was simply created.
@@ -237,6 +257,21 @@ mod tests {
         assert_eq!(std::fs::read(&target).unwrap(), b"new");
         let mode = target.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o640);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_its_owner_wants_left_alone_is_left_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("gliznet.toml");
+        std::fs::write(&path, "old").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).unwrap();
+        let refused = replace(&path, b"new").unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        let left = std::fs::read_dir(root.path()).unwrap().count();
+        assert_eq!(left, 1, "no temporary file stays behind");
     }
 
     #[cfg(unix)]

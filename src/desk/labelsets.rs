@@ -4,6 +4,7 @@
 //! in, then the user's. All files are read anew for each question, so that a saved file holds at
 //! once.
 
+mod change;
 mod found;
 
 use std::path::{Path, PathBuf};
@@ -14,8 +15,9 @@ use crate::config::{FILE_NAME, Folders, Settings};
 use crate::label::{self, LabelSet};
 use crate::score::Score;
 
-pub(super) use found::{Found, chosen, toml_of};
-use found::{find, has_toml_extension, user_files};
+pub use change::{SetChangeError, change_set};
+pub(super) use found::{Found, chosen};
+use found::{find, has_toml_extension, toml_of, user_files};
 
 /// Who chooses, from the most to the least specific.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -5,15 +5,11 @@
 //! the bundled one by its name. Invariant: nothing of a set's file changes but the label at its end.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
-use super::labelsets::{self, Found};
-use super::{Choice, Desk, RulesError};
-use crate::config::{Folders, replace};
-use crate::label::{Change, ChangeError, changed};
-
-/// Of two labels at a time neither may be lost.
-static TURN: Mutex<()> = Mutex::new(());
+use super::labelsets::{self, Found, change_set};
+use super::{Choice, Desk, RulesError, SetChangeError};
+use crate::config::Folders;
+use crate::label::Change;
 
 /// Why a label could not be added.
 #[derive(Debug, thiserror::Error)]
@@ -24,22 +20,9 @@ pub enum NewLabelError {
     /// The labels are names that the editor's settings list.
     #[error("the labels are listed in the editor's settings (`gliznet.labels`); add it there")]
     Listed,
-    /// The set would be none with it.
-    #[error("{}: {error}", .path.display())]
-    Change {
-        /// The set's file.
-        path: PathBuf,
-        /// What is wrong with it.
-        error: ChangeError,
-    },
-    /// The file cannot be written.
-    #[error("{}: cannot be written ({error}); it is as it was", .path.display())]
-    Write {
-        /// The set's file.
-        path: PathBuf,
-        /// What the system says.
-        error: std::io::Error,
-    },
+    /// The set cannot be changed.
+    #[error(transparent)]
+    Set(#[from] SetChangeError),
 }
 
 impl Desk {
@@ -77,26 +60,17 @@ fn add_label(
     choice: &Choice,
     label: &str,
 ) -> Result<PathBuf, NewLabelError> {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let found = labelsets::chosen(folders, dir, choice)?.ok_or(NewLabelError::Listed)?;
-    let (path, toml) = match found {
-        Found::File(path) => {
-            let toml = labelsets::toml_of(&path)?;
-            (path, toml)
-        }
+    let (path, base) = match found {
+        Found::File(path) => (path, None),
         Found::Bundled(name, toml) => {
             let own = folders.config.join("labelsets");
-            (own.join(format!("{name}.toml")), toml.to_owned())
+            (own.join(format!("{name}.toml")), Some(toml))
         }
     };
-    let toml = match changed(&toml, &Change::Add(label.to_owned())) {
-        Ok(toml) => toml,
-        Err(error) => return Err(NewLabelError::Change { path, error }),
-    };
-    match replace(&path, toml.as_bytes()) {
-        Ok(()) => Ok(path),
-        Err(error) => Err(NewLabelError::Write { path, error }),
-    }
+    let change = [Change::Add(label.to_owned())];
+    change_set(Some(&folders.data), &path, base, &change)?;
+    Ok(path)
 }
 
 #[cfg(test)]

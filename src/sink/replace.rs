@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::SinkError;
 use super::error::shown;
-use crate::config::private_options;
+use crate::config::{may_write, private_options};
 
 /// The largest file that is rewritten: longer than any note, and a moment's work.
 pub const MOST_BYTES: u64 = 16 << 20;
@@ -110,7 +110,7 @@ fn writable(path: &Path) -> Result<Metadata, SinkError> {
     let metadata = std::fs::metadata(path);
     let metadata = metadata.map_err(|cause| SinkError::io(path, "cannot be read", cause))?;
     check_kind(path, &metadata)?;
-    if metadata.permissions().readonly() || !may_write(path) {
+    if !may_write(path, &metadata) {
         return Err(SinkError::ReadOnly(shown(path)));
     }
     #[cfg(unix)]
@@ -124,17 +124,6 @@ fn writable(path: &Path) -> Result<Metadata, SinkError> {
         }
     }
     Ok(metadata)
-}
-
-/// A rename asks the folder only, so the file itself is asked before.
-#[cfg(unix)]
-fn may_write(path: &Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
-}
-
-#[cfg(not(unix))]
-fn may_write(_path: &Path) -> bool {
-    true // The read-only bit, which was looked at, is all there is.
 }
 
 /// The new content before it has its name; taken away where that never comes.

@@ -2,13 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
-use super::{Source, find};
+use super::find;
 use crate::cli::setup::tag;
 use crate::cli::{Outcome, UsageError, remark};
-use crate::config::replace;
-use crate::label::{Change, changed};
+use crate::desk::{SetChangeError, change_set};
+use crate::label::Change;
 
 /// Add labels to a set
 #[derive(Debug, clap::Args)]
@@ -60,33 +58,41 @@ pub(super) struct Drop {
     label: String,
 }
 
-pub(super) fn add(args: &Add, user_dir: Option<&Path>) -> anyhow::Result<Outcome> {
-    let changes: Vec<Change> = args.labels.iter().cloned().map(Change::Add).collect();
-    apply(&args.set, user_dir, &changes)
+/// Where sets are, and where it is held who changes one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    /// The user's own sets.
+    pub(super) user_dir: Option<&'a Path>,
+    pub(super) data: Option<&'a Path>,
 }
 
-pub(super) fn rename(args: &Rename, user_dir: Option<&Path>) -> anyhow::Result<Outcome> {
+pub(super) fn add(args: &Add, place: Place) -> anyhow::Result<Outcome> {
+    let changes: Vec<Change> = args.labels.iter().cloned().map(Change::Add).collect();
+    apply(&args.set, place, &changes)
+}
+
+pub(super) fn rename(args: &Rename, place: Place) -> anyhow::Result<Outcome> {
     let change = Change::Rename {
         old: args.old.clone(),
         new: args.new.clone(),
     };
-    apply(&args.set, user_dir, &[change])
+    apply(&args.set, place, &[change])
 }
 
-pub(super) fn merge(args: &Merge, user_dir: Option<&Path>) -> anyhow::Result<Outcome> {
+pub(super) fn merge(args: &Merge, place: Place) -> anyhow::Result<Outcome> {
     let change = Change::Merge {
         from: args.from.clone(),
         into: args.into.clone(),
     };
-    apply(&args.set, user_dir, &[change])
+    apply(&args.set, place, &[change])
 }
 
-pub(super) fn remove(args: &Drop, user_dir: Option<&Path>) -> anyhow::Result<Outcome> {
-    apply(&args.set, user_dir, &[Change::Drop(args.label.clone())])
+pub(super) fn remove(args: &Drop, place: Place) -> anyhow::Result<Outcome> {
+    apply(&args.set, place, &[Change::Drop(args.label.clone())])
 }
 
-fn apply(set: &str, user_dir: Option<&Path>, changes: &[Change]) -> anyhow::Result<Outcome> {
-    let path = change_file(set, user_dir, changes)?;
+fn apply(set: &str, place: Place, changes: &[Change]) -> anyhow::Result<Outcome> {
+    let path = change_file(set, place, changes)?;
     let path = path.display();
     remark(format!("{path}: {}; it holds at once", done(changes)));
     Ok(Outcome::Done)
@@ -104,33 +110,36 @@ fn done(changes: &[Change]) -> String {
 }
 
 /// Makes all changes in the file of a set, or none; and says which file it is.
-fn change_file(set: &str, user_dir: Option<&Path>, changes: &[Change]) -> anyhow::Result<PathBuf> {
-    let source: Source = find(set, user_dir)?;
-    let Some(path) = &source.path else {
-        let name = &source.name;
+fn change_file(set: &str, place: Place, changes: &[Change]) -> anyhow::Result<PathBuf> {
+    let source = find(set, place.user_dir)?;
+    let Some(path) = source.path else {
+        let name = source.name;
         let message = format!(
             "`{name}` comes with the program and cannot be changed; `gliznet labelset show {name} --toml > {name}.toml` makes a set of your own of it, which is changed by the name of that file"
         );
         return Err(UsageError(message).into());
     };
-    let mut toml = source.toml.clone();
-    for change in changes {
-        let next = changed(&toml, change);
-        toml = next.map_err(|error| UsageError(format!("{}: {error}", path.display())))?;
+    match change_set(place.data, &path, None, changes) {
+        Ok(()) => Ok(path),
+        Err(error @ SetChangeError::Change { .. }) => Err(UsageError(error.to_string()).into()),
+        Err(error) => Err(error.into()),
     }
-    let cannot = || format!("{}: cannot be written; it is as it was", path.display());
-    replace(path, toml.as_bytes()).with_context(cannot)?;
-    Ok(path.clone())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::replace;
+
+    const NOWHERE: Place = Place {
+        user_dir: None,
+        data: None,
+    };
 
     #[test]
     fn who_would_change_a_bundled_set_is_told_what_to_change_instead() {
         let add = [Change::Add("x".to_owned())];
-        let error = change_file("gtd", None, &add).unwrap_err().to_string();
+        let error = change_file("gtd", NOWHERE, &add).unwrap_err().to_string();
         assert!(
             error.contains("`gliznet labelset show gtd --toml > gtd.toml`"),
             "{error}"
@@ -149,9 +158,9 @@ mod tests {
             let labels = labels.iter().map(|label| (*label).to_owned());
             labels.map(Change::Add).collect()
         };
-        assert!(change_file(set, None, &add(&["b", "a"])).is_err());
+        assert!(change_file(set, NOWHERE, &add(&["b", "a"])).is_err());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
-        change_file(set, None, &add(&["b", "c"])).unwrap();
+        change_file(set, NOWHERE, &add(&["b", "c"])).unwrap();
         let after = std::fs::read_to_string(&path).unwrap();
         let set = crate::label::LabelSet::parse(&after).unwrap();
         assert_eq!(set.labels().len(), 3);

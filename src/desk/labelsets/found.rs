@@ -69,7 +69,7 @@ pub(super) fn find(folders: &Folders, name_or_file: &str) -> Result<Found, Rules
 }
 
 /// What a set's file says.
-pub(in crate::desk) fn toml_of(path: &Path) -> Result<String, RulesError> {
+pub(super) fn toml_of(path: &Path) -> Result<String, RulesError> {
     let refuse = |fact: &str| RulesError::LabelSet(format!("{}: {fact}", path.display()));
     let mut toml = String::new();
     // Nobody knows the folder in which the daemon runs.
