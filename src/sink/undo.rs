@@ -188,7 +188,7 @@ fn take_back(
         let is_back = now.hash() == record.before;
         let places: Vec<Place> = record.places.into_iter().map(Place::of_record).collect();
         let tags = record.added.into_iter().map(|added| added.tag);
-        removed.extend(tags);
+        extend(&mut removed, tags);
         let back = match is_back {
             true => Some(now.content), // A person has done it already.
             false => now.taken_back(&places, record.after),
@@ -198,7 +198,7 @@ fn take_back(
             None => return hindered(open, taker, &held, file, id, &before, mode),
         }
         removed.retain(|tag| !is_among(tag, &record.removed));
-        added.extend(record.removed);
+        extend(&mut added, record.removed);
     }
     let after = held.with(content);
     let (standing, _) = after.standing()?;
@@ -224,6 +224,16 @@ fn take_back(
         put(open, taker, &held, file, &back)?;
     }
     Ok(back)
+}
+
+/// Adds tags that are not among those that are there: two writes may have put in the same one, where
+/// it was lost between them.
+fn extend(tags: &mut Vec<String>, more: impl IntoIterator<Item = String>) {
+    for tag in more {
+        if !is_among(&tag, tags) {
+            tags.push(tag);
+        }
+    }
 }
 
 fn put(

@@ -143,6 +143,20 @@ fn conditions_add_up() {
 }
 
 #[test]
+fn a_tag_that_two_runs_have_put_in_is_named_once() {
+    let vault = Vault::new();
+    vault.put("a.txt", "Text");
+    vault.write(Sink::Sidecar, "a.txt", &["x"]).unwrap();
+    std::fs::remove_file(vault.path(".gliznet-tags.jsonl")).unwrap();
+    vault.write(Sink::Sidecar, "a.txt", &["x", "y"]).unwrap();
+    let undone = vault.ledger.undo(&everything(), 9, Mode::Do).unwrap();
+    assert_eq!(undone.runs, [RunId(1), RunId(2)]);
+    let back = undone.files[0].outcome.as_ref().unwrap();
+    assert_eq!(back.removed, ["x", "y"]);
+    assert_eq!(vault.files(), ["a.txt"]);
+}
+
+#[test]
 fn a_line_of_a_sidecar_is_taken_back_among_others() {
     let vault = Vault::new();
     for name in ["a.txt", "b.txt", "c.txt"] {
