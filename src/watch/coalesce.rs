@@ -136,6 +136,11 @@ impl Coalescer {
         self.touched.len()
     }
 
+    /// The paths that are held.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.touched.keys().map(PathBuf::as_path)
+    }
+
     fn end(&self, storm: Storm) -> Moment {
         let quiet = storm.last + self.window;
         quiet.min(storm.began + self.window * LONGEST_STORM)

@@ -261,10 +261,18 @@ impl Root {
         View {
             folder: Arc::clone(&self.folder),
             state: self.state(minute_of_day),
-            waiting: self.queue.waiting() + self.queue.running() + self.events.held(),
+            waiting: self.waiting(),
             is_busy: !self.is_idle() && (self.is_working(minute_of_day) || self.is_looking()),
             faults: self.faults(),
         }
+    }
+
+    /// How many notes wait. What happened to a folder, such as one that was removed, is looked into
+    /// as well, but is no note.
+    fn waiting(&self) -> usize {
+        let touched = self.events.paths();
+        let touched = touched.filter(|path| self.folder.is_note(path)).count();
+        self.queue.waiting() + self.queue.running() + touched
     }
 
     /// Whether its notes may be worked at.
@@ -441,6 +449,19 @@ mod tests {
         assert!(!root.is_idle() && root.queue.pop(at(1)).is_some());
         root.clear(&note);
         assert!(root.faults().is_empty());
+    }
+
+    #[test]
+    fn only_notes_are_said_to_wait_though_folders_are_looked_into_too() {
+        let mut root = root();
+        for name in ["removed", "removed/too", "a.md"] {
+            root.touch(&path(name), at(0));
+        }
+        root.push(&path("b.md"), Urgency::Behind, at(0), 1);
+        assert_eq!(root.view(0).waiting, 2);
+        assert_eq!(root.events.ready(at(9)).paths.len(), 3);
+        root.queue.forget(&path("b.md"));
+        assert_eq!(root.view(0).waiting, 0);
     }
 
     #[test]
