@@ -158,6 +158,10 @@ fn what_gliznet_wrote_teaches_nothing_until_a_person_agrees() {
     note(&home, "b.md", "Invoices.\n");
     let (shown, code) = home.run(&["tag", ".", "--write"]);
     assert_eq!(code, 0, "{shown}");
+    // Where nothing else stands, nobody is asked what would be suggested.
+    let (shown, code) = home.run(&["correct", "b.md", "--from-frontmatter", "--dry-run"]);
+    assert!(shown.contains("1 left out") && code == 0, "{shown}");
+    assert!(home.status().is_null(), "no daemon was needed");
     let args = ["correct", ".", "--from-frontmatter", "--format", "jsonl"];
     let (shown, code) = home.run(&args);
     assert_eq!(code, 0, "{shown}");

@@ -184,9 +184,13 @@ impl Said<'_> {
         let mut fronts = Fronts::new(&self.surroundings, &self.args.labels)?;
         let mut asked: Vec<(Record, Option<Note>)> = Vec::new();
         for input in expand(&self.args.paths()) {
-            asked.push(match note(input) {
+            let note = match note(input) {
                 // There is nothing to say of it, as of one without tags.
-                Err(reason) => (reason.of_front_matter().record(), None),
+                Err(reason) => Err(reason.of_front_matter().record()),
+                Ok(note) => fronts.of_machine(&note).map_or(Ok(note), Err),
+            };
+            asked.push(match note {
+                Err(record) => (record, None),
                 Ok(note) => {
                     let params = CorrectParams {
                         front_matter: true,

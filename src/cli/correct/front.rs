@@ -32,23 +32,29 @@ impl<'a> Fronts<'a> {
         })
     }
 
+    /// What is left of a note in which nothing stands but what GliZNet wrote: nothing, so that nobody
+    /// need be asked what would be suggested for it.
+    pub(super) fn of_machine(&mut self, note: &Note) -> Option<Record> {
+        let file = note.file.as_deref()?;
+        let set = set_of(&mut self.sets, self.labels, file);
+        let machine = self.whose.machines(file, &note.tags, set);
+        let is_all = !machine.is_empty() && machine.len() == note.tags.len();
+        is_all.then(|| persons(note.unasked(), &note.tags, machine, set))
+    }
+
     /// What the front matter of a note says but for what GliZNet wrote there.
     pub(super) fn without_machine(&mut self, record: Record, note: &Note) -> Record {
         let Some(file) = note.file.as_deref().filter(|_| record.error.is_none()) else {
             return record;
         };
-        let labels = self.labels;
-        let folder = file.parent().unwrap_or(Path::new("/"));
-        let set = self.sets.entry(folder.to_owned());
-        // Where it cannot be read the daemon has said so, and names are compared as they stand.
-        let set = set.or_insert_with(|| labels.resolve(&Surroundings::of(folder).ok()?).ok()?);
-        let machine = self.whose.machines(file, &note.tags, set.as_ref());
-        let record = persons(record, &note.tags, machine, set.as_ref());
+        let set = set_of(&mut self.sets, self.labels, file);
+        let machine = self.whose.machines(file, &note.tags, set);
+        let record = persons(record, &note.tags, machine, set);
         let said = self.whose.said(file);
         let is_known = said.is_some_and(|said| {
             let is_said = |labels: &[String], fits| {
                 let mut labels = labels.iter();
-                labels.all(|label| verdict_on(said, label, set.as_ref()) == Some(fits))
+                labels.all(|label| verdict_on(said, label, set) == Some(fits))
             };
             is_said(&record.accepted, true) && is_said(&record.rejected, false)
         });
@@ -57,6 +63,19 @@ impl<'a> Fronts<'a> {
             false => record,
         }
     }
+}
+
+/// The labels of a file's folder. Where they cannot be read the daemon says so, and names are compared
+/// as they stand.
+fn set_of<'s>(
+    sets: &'s mut HashMap<PathBuf, Option<LabelSet>>,
+    labels: &LabelArgs,
+    file: &Path,
+) -> Option<&'s LabelSet> {
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let set = sets.entry(folder.to_owned());
+    let set = set.or_insert_with(|| labels.resolve(&Surroundings::of(folder).ok()?).ok()?);
+    set.as_ref()
 }
 
 /// The verdict of a note with `tags`, without what stands there by `machine` alone.

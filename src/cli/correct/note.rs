@@ -149,12 +149,19 @@ impl Note {
         }
     }
 
+    /// Of which nobody was asked.
+    pub(super) fn unasked(&self) -> Record {
+        Record {
+            path: self.path.clone(),
+            ..Record::default()
+        }
+    }
+
     pub(super) fn failed(&self, reason: &str) -> Record {
         let place = self.path.as_deref().unwrap_or("standard input");
         Record {
-            path: self.path.clone(),
             error: Some(format!("{place}: {reason}")),
-            ..Record::default()
+            ..self.unasked()
         }
     }
 
@@ -163,13 +170,12 @@ impl Note {
         let odd = |error: serde_json::Error| DaemonError::Odd(error.to_string());
         let result: CorrectResult = serde_json::from_value(answer).map_err(odd)?;
         Ok(Record {
-            path: self.path.clone(),
             sequence: (result.sequence > 0).then_some(result.sequence),
             accepted: result.accepted,
             rejected: result.rejected,
             ignored: result.ignored,
             unsaid: result.unsaid,
-            ..Record::default()
+            ..self.unasked()
         })
     }
 }
