@@ -191,6 +191,13 @@ fn what_is_learnt_for_good_is_known_without_the_memory_until_it_is_taken_back() 
 fn nothing_new_is_said_and_a_second_job_is_refused() {
     let pupil = Pupil::new("manual");
     pupil.begin();
+    let (shown, code) = pupil.home.run(&["train", "now"]);
+    assert_eq!(code, 0, "{shown}");
+    assert!(
+        shown.contains("`gliznet correct FILE --add LABEL`"),
+        "{shown}"
+    );
+    assert_eq!(learning(&pupil)["last"], Value::Null, "nothing was begun");
     let (shown, code) = pupil.home.run(&["train", "now", "--wait"]);
     assert_eq!(code, 0, "{shown}");
     assert!(shown.contains("there are no corrections"), "{shown}");

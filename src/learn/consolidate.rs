@@ -62,6 +62,7 @@ use vault::Vault;
 
 pub use error::ConsolidateError;
 pub use pins::{Pin, Pins, pinned};
+pub use split::NO_CORRECTIONS;
 
 /// The library walks a graph of operations by recursion.
 const STACK: usize = 64 << 20;

@@ -12,7 +12,8 @@ use crate::cli::columns::paragraph;
 use crate::cli::{Outcome, complain};
 use crate::config::Folders;
 use crate::desk::protocol::{LearningRecord, TrainAction, TrainParams};
-use crate::learn::consolidate::{ConsolidateError, Stage, learn};
+use crate::learn::consolidate::{ConsolidateError, NO_CORRECTIONS, Stage, learn};
+use crate::learn::journal;
 use crate::learn::versions::Versions;
 use crate::learn::versions::manifest::{Manifest, Outcome as Verdict};
 
@@ -46,6 +47,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     if args.child {
         return super::child::run(args.encoder);
     }
+    if !args.wait && has_no_corrections()? {
+        // The daemon would find out in the background, and tell nobody.
+        let fact = NO_CORRECTIONS.to_owned();
+        return told(Err(ConsolidateError::Nothing { fact }));
+    }
     let bar = bar();
     let params = TrainParams {
         action: TrainAction::Start,
@@ -77,6 +83,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Done);
     }
     told_by_daemon(&record)
+}
+
+/// Whether nothing was ever corrected. What cannot be read may hold something.
+fn has_no_corrections() -> anyhow::Result<bool> {
+    let replay = journal::read(&Folders::of_this_user()?.data);
+    Ok(replay.is_ok_and(|replay| replay.entries.is_empty() && replay.faults.is_empty()))
 }
 
 /// Learns in this process.

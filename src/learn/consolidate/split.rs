@@ -11,6 +11,10 @@ const MOST_NEW: usize = 256;
 /// Most texts that were learnt before and are learnt again.
 const MOST_OLD: usize = 256;
 
+/// Why there is nothing to learn from in an empty journal, with the cure.
+pub const NO_CORRECTIONS: &str = "there are no corrections; \
+     `gliznet correct FILE --add LABEL` and editors record what you say of a note";
+
 /// What is to be learnt from what, and what it is measured by.
 pub(super) struct Split<'a> {
     /// Of a vault.
@@ -71,7 +75,7 @@ impl<'a> Split<'a> {
             return None;
         }
         Some(match self.corrected {
-            0 => "there are no corrections".to_owned(),
+            0 => NO_CORRECTIONS.to_owned(),
             n => format!(
                 "of {n} corrected texts, none has a verdict that is not learnt yet and not kept for measuring"
             ),
