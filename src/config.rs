@@ -19,6 +19,7 @@ mod runtime;
 mod sink;
 mod small;
 mod syntax;
+mod words;
 
 pub use edit::{may_write, replace, set_model};
 pub use env::{
@@ -35,6 +36,7 @@ pub use runtime::{
 pub use sink::{Sink, UnknownSink};
 pub use small::read_small;
 pub use syntax::toml_fault;
+pub use words::{json_fact, json_fault};
 
 /// The name of the settings file, in the user's folder and in workspaces.
 pub const FILE_NAME: &str = "gliznet.toml";

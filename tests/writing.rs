@@ -233,7 +233,7 @@ fn the_settings_choose_the_sink_and_the_command_line_another() {
     assert!(
         write(&user, &["notes"])
             .err
-            .contains("`sink`: unknown variant `paper`")
+            .contains("`sink`: `paper` is none of")
     );
 }
 

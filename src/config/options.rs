@@ -12,7 +12,8 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::syntax::{line_of, plain, toml_fault};
+use super::syntax::{line_of, toml_fault};
+use super::words::toml_fact;
 use super::{Fault, Sink, nearest};
 
 /// What one `gliznet.toml` says. An absent key leaves the choice to the user's file or the default.
@@ -117,7 +118,7 @@ impl std::str::FromStr for Device {
     /// Reads it as the file does, for `--device`.
     fn from_str(text: &str) -> Result<Device, String> {
         let plain = de::value::StrDeserializer::<de::value::Error>::new(text);
-        Device::deserialize(plain).map_err(|error| error.to_string())
+        Device::deserialize(plain).map_err(|error| toml_fact(&error.to_string()))
     }
 }
 
@@ -297,7 +298,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Options, Vec<Fault>> {
                 good.insert(key, value);
             }
             Err(error) => {
-                let fact = plain(error.message());
+                let fact = toml_fact(error.message());
                 let message = format!("`{name}`: {fact}; write for example `{example}`");
                 faults.push(fault(place, message));
             }
@@ -394,7 +395,7 @@ mod tests {
             expect![[r#"
                 gliznet.toml:2: no option `modle`; did you mean `model`?
                 gliznet.toml:3: `threshold`: 1.5 is not from 0 to 1; write for example `threshold = 0.4`
-                gliznet.toml:4: `device`: unknown variant `gpu`, expected one of `auto`, `cpu`, `cuda`, `metal`; write for example `device = "cpu"`
+                gliznet.toml:4: `device`: `gpu` is none of `auto`, `cpu`, `cuda`, `metal`; write for example `device = "cpu"`
                 gliznet.toml:5: `threads`: 0 is not 1 or more; write for example `threads = 4`
                 gliznet.toml:6: `labelset`: is empty; write for example `labelset = "personal-notes"`
                 gliznet.toml:7: no option `server`; there are labelset, threshold, sink, tag_keys, tag_spaces, code_lens, inlay_hints, diagnostics, model, device, precision, threads, idle_minutes, cache_megabytes, learn"#]],
@@ -429,7 +430,7 @@ mod tests {
     fn a_device_is_read_alike_from_file_and_argument() {
         assert_eq!("cuda".parse(), Ok(Device::Cuda));
         let error = "gpu".parse::<Device>().unwrap_err();
-        assert!(error.contains("expected one of `auto`, `cpu`"), "{error}");
+        assert!(error.contains("none of `auto`, `cpu`"), "{error}");
     }
 
     #[test]

@@ -4,12 +4,13 @@
 use std::path::Path;
 
 use super::Fault;
+use super::words::toml_fact;
 
 /// What the parser says of `text`, the content of the file `path`; `cure` is for values that are
 /// TOML and still wrong.
 pub fn toml_fault(path: &Path, text: &str, error: &toml::de::Error, cure: &str) -> Fault {
     let offset = error.span().map_or(0, |span| span.start).min(text.len());
-    let fact = plain(error.message());
+    let fact = toml_fact(error.message());
     let message = match syntax_cure(error.message()) {
         None => format!("{fact}; {cure}"),
         Some(cure) => match key_of_line(text, offset) {
@@ -71,35 +72,6 @@ fn syntax_cure(message: &str) -> Option<&'static str> {
     cure.map(|(_, cure)| *cure)
 }
 
-/// serde's message in words of somebody who has not read its source.
-pub(super) fn plain(message: &str) -> String {
-    let message = message.trim().replace('\n', " ");
-    let typed = ["invalid type: ", "invalid value: "];
-    let rest = typed.iter().find_map(|start| message.strip_prefix(start));
-    let Some((found, wanted)) = rest.and_then(|rest| rest.split_once(", expected ")) else {
-        return message;
-    };
-    let found = match found {
-        "sequence" => "a list",
-        "map" => "a table",
-        // "integer `7`", "string \"x\"": what was written is enough.
-        _ => found
-            .split_once(['`', '"'])
-            .map_or(found, |(kind, _)| found[kind.len()..].trim_matches('`')),
-    };
-    let wanted = match wanted {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of 0 or more",
-        "i8" | "i16" | "i32" | "i64" => "a whole number",
-        "f32" | "f64" => "a number",
-        "a boolean" => "true or false",
-        "a string" | "path string" => "a text in quotes",
-        "a sequence" => "a list",
-        "a map" => "a table",
-        other => other,
-    };
-    format!("{found} is not {wanted}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,7 +106,7 @@ mod tests {
                 "name = ['x']\n",
                 "x.toml:1: a list is not a text in quotes; mend it",
             ),
-            ("hours = 1\n", "x.toml:1: missing field `name`; mend it"),
+            ("hours = 1\n", "x.toml:1: `name` is missing; mend it"),
         ] {
             assert_eq!(shown(text), fault);
         }

@@ -24,7 +24,7 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
-use crate::config::{Folders, make_private};
+use crate::config::{Folders, json_fault, make_private};
 use crate::model::delta::{Delta, FILE_NAME as DELTA};
 
 pub use load::{LoadError, Loaded};
@@ -152,7 +152,7 @@ impl Versions {
         let path = self.of(number).join(MANIFEST);
         let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let read = serde_json::from_slice::<Manifest>(&bytes);
-        read.map_err(|error| format!("{}: no manifest ({error})", path.display()))
+        read.map_err(|error| format!("{}: no manifest ({})", path.display(), json_fault(&error)))
     }
 
     /// Stores a version and gives it the next number. When this returns, it is on the disk.

@@ -25,6 +25,7 @@ use super::label_head::LabelHeads;
 use super::store::ModelSource;
 use super::tokenizer::Tokenizer;
 use super::weights::{Weights, WeightsError};
+use crate::config::json_fault;
 use crate::label::Glossary;
 
 pub(crate) use bytes::Bytes;
@@ -296,7 +297,7 @@ fn weights(dir: &Path) -> Result<Vec<(String, Bytes)>, CheckpointError> {
             path: path.clone(),
             fact,
         };
-        let index: Index = serde_json::from_slice(&index).map_err(|e| fault(e.to_string()))?;
+        let index: Index = serde_json::from_slice(&index).map_err(|e| fault(json_fault(&e)))?;
         let names: std::collections::BTreeSet<String> = index.weight_map.into_values().collect();
         return names
             .into_iter()

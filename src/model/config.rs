@@ -20,6 +20,8 @@ pub use backbone::{
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::config::json_fault;
+
 /// How text and labels are laid out in one sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
@@ -155,7 +157,8 @@ impl ModelConfig {
             let key = value.and_then(|value| record::culprit::<Record>(&value));
             let key = key.map_or_else(String::new, |key| format!("`{key}`: "));
             let fault = format!(
-                "not a readable config: {key}{e}; is it the config.json of a GliZNet checkpoint?"
+                "not a readable config: {key}{}; is it the config.json of a GliZNet checkpoint?",
+                json_fault(&e)
             );
             ConfigError {
                 faults: vec![fault],
@@ -407,6 +410,9 @@ mod tests {
         let keyed = with(json!({"projected_dim": "24"}))
             .unwrap_err()
             .to_string();
-        assert!(keyed.contains("`projected_dim`: invalid type"), "{keyed}");
+        assert!(
+            keyed.contains("`projected_dim`: \"24\" is not a whole number"),
+            "{keyed}"
+        );
     }
 }

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::AddedToken;
 
+use crate::config::json_fault;
+
 /// Ids of the tokens that frame a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpecialTokens {
@@ -102,9 +104,8 @@ impl Tokenizer {
         let mut inner = tokenizers::Tokenizer::from_bytes(json)
             .map_err(|e| TokenizerError::Unreadable(e.to_string()))?;
         let record: Record = match config {
-            Some(config) => {
-                serde_json::from_slice(config).map_err(|e| TokenizerError::Config(e.to_string()))?
-            }
+            Some(config) => serde_json::from_slice(config)
+                .map_err(|e| TokenizerError::Config(json_fault(&e)))?,
             None => Record::default(),
         };
         // Files may carry the truncation and padding of their training; windows are ours to cut.

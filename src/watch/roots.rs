@@ -329,10 +329,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join(FILE_NAME);
         for (text, said) in [
-            ("[[folder]]\n", ":1: missing field `path`; mend the line"),
+            ("[[folder]]\n", ":1: `path` is missing; mend the line"),
             (
                 "[[folder]]\npath = '/a'\nsinc = 'x'\n",
-                ":3: unknown field `sinc`, expected one of ",
+                ":3: no key `sinc` is known; there are `path`, ",
             ),
             (
                 "[[folder]]\npath = \"/a\n",

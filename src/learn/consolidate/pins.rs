@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::lesson::Lesson;
+use crate::config::json_fact;
 
 /// Its name in the data folder.
 const FILE_NAME: &str = "pinned.jsonl";
@@ -70,7 +71,7 @@ pub fn pinned(dir: &Path) -> Pins {
         if line.trim().is_empty() {
             continue;
         }
-        let read = serde_json::from_str::<Line>(line).map_err(|error| error.to_string());
+        let read = serde_json::from_str::<Line>(line).map_err(|error| json_fact(&error));
         match read.and_then(lesson) {
             Ok(lesson) => pins.pins.push(Pin {
                 line: number,

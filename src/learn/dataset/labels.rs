@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::DatasetError;
+use crate::config::json_fact;
 use crate::label::lower;
 
 /// The labels that a data set is scored against.
@@ -118,19 +119,12 @@ pub(super) fn read_json<T: for<'de> Deserialize<'de>>(
         source,
     })?;
     let json = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    serde_json::from_slice(json).map_err(|error| {
-        let message = error.to_string();
-        let fact = match message.rfind(" at line ") {
-            Some(end) => message[..end].to_owned(),
-            None => message,
-        };
-        DatasetError::Malformed {
-            path: path.to_owned(),
-            line: error.line(),
-            column: error.column(),
-            fact,
-            cure,
-        }
+    serde_json::from_slice(json).map_err(|error| DatasetError::Malformed {
+        path: path.to_owned(),
+        line: error.line(),
+        column: error.column(),
+        fact: json_fact(&error),
+        cure,
     })
 }
 
@@ -216,7 +210,7 @@ mod tests {
     fn what_is_no_label_list_is_refused_with_its_place() {
         let message = read("[\n \"a\",\n 3]").unwrap_err();
         assert!(
-            message.starts_with("FILE:3:2: invalid type: integer `3`"),
+            message.starts_with("FILE:3:2: 3 is not a text in quotes"),
             "{message}"
         );
         let message = read("\"a\"").unwrap_err();

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Moved};
+use crate::config::json_fact;
 use crate::correction::{Correction, Shown, Source};
 use crate::document::Format;
 use crate::label::Descriptions;
@@ -201,7 +202,7 @@ pub(super) fn read(line: &[u8]) -> Result<Record, String> {
     let line: Line = match serde_json::from_slice(line) {
         Ok(line) => line,
         Err(error) => {
-            let no_correction = || Err(format!("not a correction ({error})"));
+            let no_correction = || Err(format!("not a correction ({})", json_fact(&error)));
             return note(line).unwrap_or_else(no_correction);
         }
     };

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Calibration, CalibrationError, Coefficients, Origin};
+use crate::config::json_fault;
 use crate::score::Score;
 
 const VERSION: u64 = 1;
@@ -53,7 +54,7 @@ fn is_zero(x: &f32) -> bool {
 
 pub(super) fn parse(text: &str) -> Result<Calibration, CalibrationError> {
     let malformed = |error: serde_json::Error| CalibrationError::Malformed {
-        fact: error.to_string(),
+        fact: json_fault(&error),
     };
     let Versioned { version } = serde_json::from_str(text).map_err(malformed)?;
     if version != VERSION {
@@ -179,13 +180,13 @@ mod tests {
             (
                 "\"bias\": 0.0",
                 "\"bias\": 0.0, \"slope\": 1.0",
-                "unknown field `slope`",
+                "no key `slope` is known",
             ),
-            (", \"bias\": 0.0", "", "missing field `bias`"),
-            ("\"version\": 1, ", "", "missing field `version`"),
+            (", \"bias\": 0.0", "", "`bias` is missing"),
+            ("\"version\": 1, ", "", "`version` is missing"),
             ("0.5}", "1.5}", "`threshold` is 1.5"),
             ("0.5}", "0.5, \"margin\": -1.0}", "`margin` is -1"),
-            ("0.5}", "null}", "invalid type: null"),
+            ("0.5}", "null}", "null is not a number"),
             ("\"joint\": 1.0", "\"joint\": -1.0", "`joint` is -1"),
             ("\"joint\": 1.0", "\"joint\": 1e39", "number out of range"),
             ("0.5}", "0.5} {}", "trailing characters"),

@@ -15,6 +15,7 @@ use super::backbone::{
     Activation, BackboneConfig, BertConfig, BertFamily, DebertaConfig, RelativeAttention,
 };
 use super::sizes;
+use crate::config::json_fact;
 
 /// Reads `backbone_config`; faults are added to `faults` and give `None`.
 pub(super) fn read_backbone(value: &Value, faults: &mut Vec<String>) -> Option<BackboneConfig> {
@@ -65,7 +66,8 @@ fn check_choices(value: &Value, faults: &mut Vec<String>) {
         && let Err(error) = Activation::deserialize(&Value::from(name))
     {
         faults.push(format!(
-            "`backbone_config.{key}`: {error}; use a checkpoint with one of these"
+            "`backbone_config.{key}`: {}; use a checkpoint with one of these",
+            json_fact(&error)
         ));
     }
     if value.get("is_decoder").and_then(Value::as_bool) == Some(true) {
@@ -82,9 +84,10 @@ fn read<T: DeserializeOwned>(value: &Value, faults: &mut Vec<String>) -> Option<
         Ok(record) => return Some(record),
         Err(error) => error,
     };
+    let fact = json_fact(&error);
     faults.push(match culprit::<T>(value) {
-        Some(key) => format!("`backbone_config.{key}`: {error}; give it such a value"),
-        None => format!("`backbone_config`: {error}"),
+        Some(key) => format!("`backbone_config.{key}`: {fact}; give it such a value"),
+        None => format!("`backbone_config`: {fact}; give the checkpoint its own config.json"),
     });
     None
 }
@@ -455,11 +458,11 @@ mod tests {
             ),
             (
                 with(bert("deberta-v2"), json!({"hidden_act": "mish"})),
-                "`backbone_config.hidden_act`: unknown variant `mish`",
+                "`backbone_config.hidden_act`: `mish` is none of `",
             ),
             (
                 with(modernbert(), json!({"hidden_activation": "quick_gelu"})),
-                "`backbone_config.hidden_activation`: unknown variant `quick_gelu`",
+                "`backbone_config.hidden_activation`: `quick_gelu` is none of `",
             ),
         ] {
             let faults = read_one(value).unwrap_err();

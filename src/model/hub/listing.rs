@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::transfer::Client;
 use super::{Checksum, Event, HubError, INDEX, Pull, REQUIRED, WEIGHTS};
+use crate::config::json_fault;
 
 /// The files of a repository at one commit.
 #[derive(Debug)]
@@ -166,7 +167,7 @@ pub(super) fn parts(path: &Path, listing: &Listing) -> Result<Vec<String>, HubEr
         fact,
     };
     let bytes = std::fs::read(path).map_err(super::at(path))?;
-    let index: Index = serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))?;
+    let index: Index = serde_json::from_slice(&bytes).map_err(|e| bad(json_fault(&e)))?;
     let parts: BTreeSet<String> = index.weight_map.into_values().collect();
     for part in &parts {
         // A name with a slash could lead out of the folder; one of another kind is not weights.

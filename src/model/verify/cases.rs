@@ -11,6 +11,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::VerifyError;
+use crate::config::json_fault;
 use crate::model::loss::UNKNOWN;
 
 #[derive(Deserialize)]
@@ -87,7 +88,7 @@ impl Cases {
             fact,
         };
         let text = fs::read_to_string(path).map_err(|e| fault(e.to_string()))?;
-        let cases: Cases = serde_json::from_str(&text).map_err(|e| fault(e.to_string()))?;
+        let cases: Cases = serde_json::from_str(&text).map_err(|e| fault(json_fault(&e)))?;
         if cases.cases.is_empty() && cases.batches.is_empty() {
             return Err(fault("it holds no cases".into()));
         }
