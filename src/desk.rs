@@ -56,7 +56,7 @@ use shelf::Shelf;
 use watching::Watching;
 
 pub use labelsets::{
-    Choice, Listed, Rules, RulesError, SetChangeError, Shown, change_set, read_rules,
+    Choice, Listed, Rules, RulesError, SetChangeError, Shown, called_so, change_set, read_rules,
 };
 pub use new_label::NewLabelError;
 pub use written::{Unsaid, Written};

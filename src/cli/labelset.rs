@@ -12,6 +12,7 @@ use anyhow::Context;
 
 use super::{Outcome, UsageError};
 use crate::config::{ConfigError, Folders};
+use crate::desk::called_so;
 use crate::label::{self, LabelSet, LabelSetFault};
 
 pub(super) mod change;
@@ -205,9 +206,13 @@ fn unknown(name: &str, files: &[PathBuf]) -> anyhow::Error {
         .collect();
     names.sort_unstable();
     names.dedup();
-    let cure = match label::nearest(name, names.iter().copied()) {
-        Some(nearest) => format!("did you mean `{nearest}`?"),
-        None => format!(
+    let cure = match (
+        called_so(name, files),
+        label::nearest(name, names.iter().copied()),
+    ) {
+        (Some(file), _) => file,
+        (None, Some(nearest)) => format!("did you mean `{nearest}`?"),
+        (None, None) => format!(
             "there are {}; or give the path of a .toml file",
             names.join(", ")
         ),
@@ -308,6 +313,21 @@ mod tests {
         );
         let all = load("xyz", None).unwrap_err().to_string();
         assert!(all.contains("emotions, gtd, journal"), "{all}");
+    }
+
+    #[test]
+    fn a_set_that_calls_itself_otherwise_is_named_with_its_file() {
+        let dir = user_dir(&[
+            ("broken.toml", "name = 'Plants'\nlabel = 3\n"),
+            ("garden.toml", "name = 'Plants'\n[[label]]\nname = 'a'\n"),
+        ]);
+        let error = load("plants", Some(dir.path())).unwrap_err();
+        let path = dir.path().join("garden.toml");
+        let said = format!(
+            "no label set is called `plants`; {} calls itself so, and is found by the name of its file: `garden`",
+            path.display()
+        );
+        assert_eq!(error.to_string(), said);
     }
 
     #[test]

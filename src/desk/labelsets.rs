@@ -16,6 +16,7 @@ use crate::label::{self, LabelSet};
 use crate::score::Score;
 
 pub use change::{SetChangeError, change_set};
+pub use found::called_so;
 pub(super) use found::{Found, chosen};
 use found::{find, has_toml_extension, toml_of, user_files};
 

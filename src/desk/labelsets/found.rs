@@ -1,6 +1,7 @@
 //! Where a label set stands, and what it says: a name or file in, text out.
 //!
-//! A file goes before a set of the user, and that before a bundled one. Knows nothing of labels.
+//! A file goes before a set of the user, and that before a bundled one. A set's name is that of its
+//! file, whatever it calls itself.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Choice, RulesError};
 use crate::config::{Folders, Settings};
-use crate::label;
+use crate::label::{self, LabelSet};
 
 /// No label set that somebody wrote is larger.
 const MOST_BYTES: u64 = 16 << 20;
@@ -59,13 +60,31 @@ pub(super) fn find(folders: &Folders, name_or_file: &str) -> Result<Found, Rules
     }
     let stems = files.iter().filter_map(|path| path.file_stem()?.to_str());
     let names = stems.chain(label::bundled().iter().map(|(name, _)| *name));
-    let cure = match label::nearest(name_or_file, names) {
-        Some(nearest) => format!("did you mean `{nearest}`?"),
-        None => "`gliznet labelset list` shows those there are".to_owned(),
+    let cure = match (
+        called_so(name_or_file, &files),
+        label::nearest(name_or_file, names),
+    ) {
+        (Some(file), _) => file,
+        (None, Some(nearest)) => format!("did you mean `{nearest}`?"),
+        (None, None) => "`gliznet labelset list` shows those there are".to_owned(),
     };
     Err(RulesError::LabelSet(format!(
         "no label set is called `{name_or_file}`; {cure}"
     )))
+}
+
+/// How the set is named that calls itself so in one of these files; none where none does.
+pub fn called_so(name: &str, files: &[PathBuf]) -> Option<String> {
+    let calls_itself_so = |path: &&PathBuf| {
+        let set = LabelSet::parse(&toml_of(path).unwrap_or_default());
+        set.is_ok_and(|set| set.name.eq_ignore_ascii_case(name))
+    };
+    let path = files.iter().find(calls_itself_so)?;
+    let stem = path.file_stem()?.to_string_lossy();
+    let path = path.display();
+    Some(format!(
+        "{path} calls itself so, and is found by the name of its file: `{stem}`"
+    ))
 }
 
 /// What a set's file says.
