@@ -140,6 +140,9 @@ fn labels(corpus: &Corpus) -> Vec<String> {
 }
 
 /// Rows with the labels that each is measured against; a label's number runs over all files.
+///
+/// Their order is chance's, always the same: where scores are equal the first label is the best one,
+/// and some layouts read labels one after another, so a place must not tell which labels fit.
 fn with_candidates<'a>(
     corpus: &Corpus,
     rows: impl Iterator<Item = &'a TrainRow>,
@@ -151,12 +154,14 @@ fn with_candidates<'a>(
     }
     let row = |(row, number): (&TrainRow, u64)| {
         let wrong = wrong(row, corpus.spaces[row.space].labels.len(), seed, number);
-        let both = row.labels.iter().chain(&wrong);
-        let candidates: Arc<[u32]> = both.map(|label| starts[row.space] + label).collect();
-        let truth = (0..candidates.len())
-            .map(|at| at < row.labels.len())
+        let fit = row.labels.iter().map(|label| (*label, true));
+        let mut judged: Vec<(u32, bool)> = fit
+            .chain(wrong.into_iter().map(|label| (label, false)))
             .collect();
-        (row.text.clone(), candidates, truth)
+        Random::new(&[seed, 10, number]).shuffle(&mut judged);
+        let candidates = judged.iter().map(|(label, _)| starts[row.space] + label);
+        let truth = judged.iter().map(|(_, fits)| *fits);
+        (row.text.clone(), candidates.collect(), truth.collect())
     };
     rows.zip(0..).map(row).collect()
 }
@@ -177,6 +182,7 @@ fn wrong(row: &TrainRow, n_labels: usize, seed: u64, number: u64) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::learn::train::corpus::Space;
 
     fn row(labels: &[u32], not_labels: &[u32]) -> TrainRow {
         TrainRow {
@@ -212,6 +218,32 @@ mod tests {
         assert!(!of(0).contains(&1));
         assert_eq!(of(0), of(0));
         assert_ne!(of(0), of(1));
+    }
+
+    #[test]
+    fn the_place_of_a_label_does_not_tell_whether_it_fits() {
+        let mut space = Space::default();
+        ["sun", "rain", "snow", "wind", "fog"]
+            .iter()
+            .for_each(|label| _ = space.number(label));
+        let corpus = Corpus {
+            sources: Vec::new(),
+            spaces: vec![space],
+            held_out: (0..200).map(|_| row(&[1, 3], &[])).collect(),
+            faults: Faults::default(),
+        };
+        let set = held_out(&corpus, 7);
+        let mut first_fits = 0;
+        for (_, candidates, truth) in &set.rows {
+            let fit = candidates.iter().zip(truth).filter(|(_, fits)| **fits);
+            let mut fit: Vec<u32> = fit.map(|(label, _)| *label).collect();
+            fit.sort_unstable();
+            assert_eq!((candidates.len(), fit), (5, vec![1, 3]));
+            first_fits += usize::from(truth[0]);
+        }
+        // Two of five fit.
+        assert!((60..100).contains(&first_fits), "{first_fits} of 200");
+        assert_eq!(held_out(&corpus, 7).rows, set.rows);
     }
 
     fn set(name: &str, truths: &[&[bool]]) -> Set {
