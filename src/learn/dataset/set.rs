@@ -80,7 +80,9 @@ impl DataSet {
         Ok((DataSet::gather(data)?, None))
     }
 
-    /// A data set whose labels are all that any of its rows names, in the order they appear.
+    /// A data set whose labels are all that any of its rows names, in the order they appear; those of
+    /// a row that brings its candidates by their names, for what fits stands first there, and a
+    /// label's place must not tell whether it does.
     ///
     /// Reads the file once; rows with faults are passed over here, and told by [`cases`](Self::cases).
     ///
@@ -93,10 +95,12 @@ impl DataSet {
         for row in source.rows()? {
             match row {
                 Ok(row) => {
-                    let new = row
-                        .candidates()
-                        .filter(|(label, _)| seen.insert(key(label)));
-                    labels.extend(new.map(|(label, _)| (label.to_owned(), None)));
+                    let mut named: Vec<&str> = row.candidates().map(|(label, _)| label).collect();
+                    if row.kind != RowKind::Plain {
+                        named.sort_unstable();
+                    }
+                    named.retain(|label| seen.insert(key(label)));
+                    labels.extend(named.into_iter().map(|label| (label.to_owned(), None)));
                 }
                 Err(fault) => {
                     n_faults += 1;
@@ -376,6 +380,19 @@ mod tests {
             error.to_string().contains("no row names a label"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn the_place_of_a_label_that_a_row_brings_does_not_tell_whether_it_fits() {
+        let rows = "{\"text\": \"a\", \"all_labels\": [\"y\", \"z\", \"x\"], \"true_labels\": [\"y\"]}\n\
+            {\"text\": \"b\", \"accepted\": [\"v\"], \"rejected\": [\"w\", \"u\"]}\n\
+            {\"text\": \"c\", \"labels\": [\"t\", \"s\"]}\n";
+        let folder = folder(&[("d.jsonl", rows)]);
+        let set = DataSet::gather(&folder.path().join("d.jsonl")).unwrap();
+        assert_eq!(set.labels.names(), ["x", "y", "z", "u", "v", "w", "t", "s"]);
+        let truths = set.cases().unwrap().map(|case| case.unwrap().truth);
+        let truths: Vec<Vec<bool>> = truths.take(2).collect();
+        assert_eq!(truths, [[false, true, false]; 2]);
     }
 
     #[test]
