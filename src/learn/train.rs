@@ -30,14 +30,14 @@ pub use metrics::StepRecord;
 
 use crate::model::config::Layout;
 use crate::model::trainee::{Trainee, TraineeOptions};
-use claim::{Began, Claim};
+use claim::{BEGAN, Began, Claim, LOCK, METRICS};
 use corpus::Corpus;
 use measure::Measure;
 use metrics::Records;
 use optimizer::AdamW;
 use passes::Passes;
 use recipe::{LabelAttention, Recipe};
-use state::{Progress, Store};
+use state::{CHECKPOINTS, HALF_RESULTS, Progress, RESULT, Store};
 use step::Stepper;
 
 /// Bytes of stack: the library walks a graph of operations by recursion.
@@ -189,7 +189,7 @@ impl Training<'_> {
             .store
             .resume(trainee, &mut optimizer, device)?
             .unwrap_or(start);
-        let mut metrics = Records::open(&self.options.out.join("metrics.jsonl"), progress.step)?;
+        let mut metrics = Records::open(&self.options.out.join(METRICS), progress.step)?;
         let mut ended = self.tell(Event::Started {
             rows: corpus.sources.iter().map(|source| source.rows.len()).sum(),
             held_out: corpus.held_out.len(),
@@ -325,15 +325,9 @@ fn trainee_options(
 
 /// What this training writes, or one before it in the same folder.
 fn written(options: &TrainOptions) -> Vec<PathBuf> {
-    let names = [
-        "checkpoints",
-        "model",
-        "model.part",
-        "metrics.jsonl",
-        "training.json",
-        "training.lock",
-    ];
-    let paths = names.iter().map(|name| options.out.join(name));
+    let names = [CHECKPOINTS, RESULT, METRICS, BEGAN, LOCK];
+    let names = names.iter().chain(&HALF_RESULTS);
+    let paths = names.map(|name| options.out.join(name));
     paths.chain(options.write_batches.clone()).collect()
 }
 

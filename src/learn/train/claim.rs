@@ -11,13 +11,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::TrainError;
-use super::state::steps;
+use super::state::{RESULT, steps};
 
-const LOCK: &str = "training.lock";
-const BEGAN: &str = "training.json";
+pub(super) const LOCK: &str = "training.lock";
+pub(super) const BEGAN: &str = "training.json";
+pub(super) const METRICS: &str = "metrics.jsonl";
 const RECIPE: &str = "recipe.toml";
-const METRICS: &str = "metrics.jsonl";
-const RESULT: &str = "model";
 /// What a training writes beside its checkpoints.
 const RESULTS: [&str; 4] = [RECIPE, METRICS, "report.html", RESULT];
 

@@ -1,7 +1,8 @@
 //! Checkpoints of a training: saved whole or not at all, found again after a crash.
 //!
 //! Invariant: a folder under its final name is complete and on the disk: it is written beside, synced,
-//! and renamed. What a crash leaves behind has another name, and is removed by the next training.
+//! and renamed, and renamed again before it is removed. What a crash leaves behind has another name,
+//! and is removed by the next training.
 //! Knows nothing of who may write to the folder.
 
 use std::collections::BTreeMap;
@@ -38,7 +39,11 @@ pub(super) struct Store {
     out: PathBuf,
 }
 
-const CHECKPOINTS: &str = "checkpoints";
+pub(super) const CHECKPOINTS: &str = "checkpoints";
+/// The result.
+pub(super) const RESULT: &str = "model";
+/// A result that is not whole yet, and one that is being removed.
+pub(super) const HALF_RESULTS: [&str; 2] = ["model.part", ".model.part"];
 const MOMENTS: &str = "trainer.safetensors";
 const PROGRESS: &str = "trainer.json";
 
@@ -56,6 +61,11 @@ impl Store {
         {
             if entry.file_name().to_string_lossy().ends_with(".part") {
                 fs::remove_dir_all(entry.path()).map_err(TrainError::io(entry.path()))?;
+            }
+        }
+        for half in HALF_RESULTS.map(|name| out.join(name)) {
+            if half.exists() {
+                fs::remove_dir_all(&half).map_err(TrainError::io(half))?;
             }
         }
         for entry in fs::read_dir(out).map_err(TrainError::io(out))?.flatten() {
@@ -107,11 +117,17 @@ impl Store {
             .rev()
             .skip(keep)
             .filter(|step| Some(**step) != best);
-        for step in old {
-            let path = self.of_step(*step);
-            fs::remove_dir_all(&path).map_err(TrainError::io(path))?;
-        }
-        Ok(())
+        old.map(|step| self.of_step(*step))
+            .try_for_each(|path| Store::remove(&path))
+    }
+
+    /// Removes a checkpoint or the result. Its name goes first: who is ended meanwhile leaves nothing
+    /// half under it, and the rest to the next training.
+    fn remove(path: &Path) -> Result<(), TrainError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let part = path.with_file_name(format!(".{name}.part"));
+        rename(path, &part)?;
+        fs::remove_dir_all(&part).map_err(TrainError::io(part))
     }
 
     fn fill(
@@ -212,16 +228,13 @@ impl Store {
 
     /// Writes the result.
     pub(super) fn finish(&self, trainee: &Trainee) -> Result<PathBuf, TrainError> {
-        let path = self.out.join("model");
-        let part = self.out.join("model.part");
-        if part.exists() {
-            fs::remove_dir_all(&part).map_err(TrainError::io(&part))?;
-        }
+        let path = self.out.join(RESULT);
+        let part = self.out.join(HALF_RESULTS[0]);
         fs::create_dir_all(&part).map_err(TrainError::io(&part))?;
         trainee.save(&part)?;
         sync(&part)?;
         if path.exists() {
-            fs::remove_dir_all(&path).map_err(TrainError::io(&path))?;
+            Store::remove(&path)?;
         }
         rename(&part, &path)?;
         Ok(path)
@@ -276,4 +289,48 @@ fn sync(folder: &Path) -> Result<(), TrainError> {
         synced.map_err(TrainError::io(folder))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_removed_loses_its_name_before_its_files() {
+        let out = tempfile::tempdir().unwrap();
+        let store = Store::new(out.path()).unwrap();
+        let half_steps = store.checkpoints().join(".step-00000004.part");
+        for (path, part) in [
+            (store.of_step(4), half_steps),
+            (out.path().join(RESULT), out.path().join(HALF_RESULTS[1])),
+        ] {
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("model.safetensors"), "weights").unwrap();
+            // While it cannot have the other name, nothing is removed.
+            fs::write(&part, "a file").unwrap();
+            assert!(Store::remove(&path).is_err());
+            assert!(path.join("model.safetensors").exists());
+            fs::remove_file(&part).unwrap();
+            Store::remove(&path).unwrap();
+            assert!(!path.exists() && !part.exists());
+        }
+    }
+
+    #[test]
+    fn what_a_crash_left_half_written_or_half_removed_goes() {
+        let out = tempfile::tempdir().unwrap();
+        let store = Store::new(out.path()).unwrap();
+        let halves = ["step-00000012.part", ".step-00000004.part"];
+        let halves = halves.map(|name| store.checkpoints().join(name));
+        let results = HALF_RESULTS.map(|name| out.path().join(name));
+        for half in halves.iter().chain(&results) {
+            fs::create_dir(half).unwrap();
+            fs::write(half.join("config.json"), "{}").unwrap();
+        }
+        fs::create_dir(store.of_step(8)).unwrap();
+        let store = Store::new(out.path()).unwrap();
+        assert_eq!(store.steps(), [8]);
+        assert_eq!(fs::read_dir(store.checkpoints()).unwrap().count(), 1);
+        assert!(results.iter().all(|half| !half.exists()));
+    }
 }
