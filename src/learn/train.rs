@@ -268,6 +268,8 @@ impl Training<'_> {
                         step: progress.step,
                     });
                 }
+                metrics.sync()?;
+                batches.as_ref().map_or(Ok(()), Records::sync)?;
                 self.store
                     .save(trainee, &optimizer, &progress, recipe.checkpoint.keep)?;
                 ended |= self.tell(Event::Saved {

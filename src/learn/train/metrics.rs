@@ -1,6 +1,7 @@
 //! What a training tells of itself, and of what it reads: files of JSON lines, each of a step.
 //!
-//! Invariant: a training that is taken up again has the lines of one that was not cut off.
+//! Invariant: a training that is taken up again has the lines of one that was not cut off, also where
+//! the power was.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -65,6 +66,15 @@ impl Records {
         self.file
             .write_all(line.as_bytes())
             .map_err(TrainError::io(&self.path))
+    }
+
+    /// Makes the lines last, which a checkpoint of the same step must not outlive. A pipe or a device
+    /// keeps nothing.
+    pub(super) fn sync(&self) -> Result<(), TrainError> {
+        match self.file.metadata().is_ok_and(|found| found.is_file()) {
+            true => self.file.sync_data().map_err(TrainError::io(&self.path)),
+            false => Ok(()),
+        }
     }
 
     /// All lines so far.
@@ -134,5 +144,16 @@ mod tests {
         fs::write(&path, "a diary\n").unwrap();
         let said = may_write(&path, true).unwrap_err().to_string();
         assert!(said.contains("b.jsonl is there already"), "{said}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_keeps_nothing_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [Path::new("/dev/null"), &folder.path().join("b.jsonl")] {
+            let mut records = Records::open(path, 0).unwrap();
+            records.write(&json!({"step": 1})).unwrap();
+            records.sync().unwrap();
+        }
     }
 }
