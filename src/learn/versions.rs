@@ -24,7 +24,7 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
-use crate::config::{Folders, json_fault, make_private};
+use crate::config::{Folders, json_fault, make_private, replace};
 use crate::model::delta::{Delta, FILE_NAME as DELTA};
 
 pub use load::{LoadError, Loaded};
@@ -224,13 +224,13 @@ impl Versions {
         Ok(manifest)
     }
 
-    /// Puts a page beside a version, for people to read, and says where it is.
+    /// Puts a page beside a version, whole or not at all, for people to read; says where it is.
     ///
     /// # Errors
     /// The system refuses.
     pub fn keep_report(&self, number: u32, html: &str) -> Result<PathBuf, VersionError> {
         let path = self.of(number).join("report.html");
-        match write(&path, html.as_bytes()) {
+        match replace(&path, html.as_bytes()) {
             Ok(()) => Ok(path),
             Err(cause) => Err(VersionError::Io { path, cause }),
         }
@@ -561,6 +561,18 @@ mod tests {
         assert_eq!(versions.complete("aaaa").unwrap(), None);
         versions.add(manifest(9), Some(&delta())).unwrap();
         assert_eq!(versions.complete("aaaa").unwrap(), None, "another's child");
+    }
+
+    #[test]
+    fn a_report_takes_the_place_of_another_and_is_not_written_into_it() {
+        let (dir, versions) = versions();
+        let number = accepted(&versions, "aaaa");
+        let path = versions.keep_report(number, "old").unwrap();
+        let other = dir.path().join("other");
+        std::fs::hard_link(&path, &other).unwrap();
+        assert_eq!(versions.keep_report(number, "new").unwrap(), path);
+        let read = |path| std::fs::read_to_string(path).unwrap();
+        assert_eq!((read(&path), read(&other)), ("new".into(), "old".into()));
     }
 
     #[test]
