@@ -11,7 +11,7 @@ use serde_json::json;
 use super::setup::{ModelArgs, Surroundings, count, unit_interval};
 use super::{Outcome, UsageError, complain, remark, sentence};
 use crate::engine::{Engine, EngineOptions};
-use crate::learn::dataset::{Case, DataSet, Suite};
+use crate::learn::dataset::{DataSet, Suite};
 use crate::learn::evaluation::{Evaluation, Headline, Task, Thresholds, evaluate};
 use crate::learn::scoring::score;
 
@@ -155,19 +155,22 @@ fn data_sets(args: &Args) -> anyhow::Result<(Vec<DataSet>, Vec<anyhow::Error>)> 
 }
 
 fn measure(args: &Args, engine: &Engine, set: DataSet) -> anyhow::Result<Measured> {
-    let (mut cases, mut bad_rows) = (Vec::new(), 0);
-    for case in set.cases()?.take(args.limit.unwrap_or(usize::MAX)) {
+    let limit = args.limit.unwrap_or(usize::MAX);
+    // The rows are read twice, so that no text lies in memory but what is being scored.
+    let (mut rows, mut bad_rows) = (0, 0);
+    for case in set.cases()?.take(limit) {
         match case {
-            Ok(case) => cases.push(case),
+            Ok(_) => rows += 1,
             Err(fault) => {
                 bad_rows += 1;
                 complain(fault);
             }
         }
     }
-    let progress = progress(&set.name, &cases);
+    let progress = progress(&set.name, rows);
     let start = Instant::now();
-    let scores = score(engine, &set, &cases, |n| progress.inc(n as u64))
+    let cases = set.cases()?.take(limit).filter_map(Result::ok);
+    let scores = score(engine, &set, cases, |n| progress.inc(n as u64))
         .with_context(|| set.data.display().to_string())?;
     let seconds = start.elapsed().as_secs_f64();
     progress.finish_and_clear();
@@ -208,13 +211,13 @@ fn measure(args: &Args, engine: &Engine, set: DataSet) -> anyhow::Result<Measure
     })
 }
 
-fn progress(name: &str, cases: &[Case]) -> ProgressBar {
+fn progress(name: &str, rows: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{msg} {bar:24} {pos}/{len} rows, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(cases.len() as u64)
+    ProgressBar::new(rows)
         .with_style(style)
         .with_message(name.to_owned())
 }

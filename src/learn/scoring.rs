@@ -1,6 +1,7 @@
 //! Runs an engine over labelled rows: cases in, scored rows out, in order.
 //!
-//! Rows are taken in groups, so that texts of like length share batches and memory stays flat.
+//! Rows are taken in groups, so that texts of like length share batches; of rows that were scored
+//! their scores are left, and no text.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -106,20 +107,26 @@ impl<'a> CandidateLists<'a> {
     }
 }
 
-/// Scores `cases` of `set`; `done` hears how many rows were scored each time a group is through.
+/// Scores `cases` of `set`, and holds no more of them than are scored together; `done` hears how many
+/// rows were scored each time a group is through.
 ///
 /// # Errors
 /// Labels that make no label set, and what the engine says.
 pub fn score(
     engine: &Engine,
     set: &DataSet,
-    cases: &[Case],
+    cases: impl IntoIterator<Item = Case>,
     mut done: impl FnMut(usize),
 ) -> Result<Scores, ScoringError> {
     let mut lists = CandidateLists::new(engine, &set.labels, false);
     let mut scores = Scores::default();
-    for group in cases.chunks(GROUP) {
-        let (passages, candidates) = ready(&mut lists, group)?;
+    let mut cases = cases.into_iter();
+    loop {
+        let group: Vec<Case> = cases.by_ref().take(GROUP).collect();
+        if group.is_empty() {
+            return Ok(scores);
+        }
+        let (passages, candidates) = ready(&mut lists, &group)?;
         let predictions = engine.score(&requests(&passages, &candidates))?;
         for ((case, candidates), prediction) in group.iter().zip(&candidates).zip(predictions) {
             scores.rows.push(row(case, candidates, &prediction)?);
@@ -129,7 +136,6 @@ pub fn score(
         }
         done(group.len());
     }
-    Ok(scores)
 }
 
 /// The views of every case, before calibration, with the candidates that they are of.
@@ -212,4 +218,38 @@ fn unscored(case: &Case, candidates: &Candidates, prediction: &Prediction) -> Ve
         Some((case.candidates[at], reason))
     });
     candidates.faulty.iter().cloned().chain(unscored).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::path::Path;
+
+    use super::*;
+    use crate::engine::EngineOptions;
+    use crate::model::{LoadOptions, Model};
+
+    #[test]
+    fn no_more_rows_are_read_than_are_scored_together() {
+        const ROWS: usize = 2 * GROUP + 3;
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("d.jsonl");
+        let rows = "{\"text\": \"Bread.\", \"labels\": [\"bread\"]}\n".repeat(ROWS);
+        std::fs::write(&data, rows).unwrap();
+        let set = DataSet::gather(&data).unwrap();
+        let tiny =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity/bert-isolated-proj");
+        let model = Model::load(&tiny, &LoadOptions::default()).unwrap();
+        let engine = Engine::new(Arc::new(model), EngineOptions::default());
+        let (read, scored) = (Cell::new(0), Cell::new(0));
+        let cases = set.cases().unwrap().map(|case| {
+            read.set(read.get() + 1);
+            case.unwrap()
+        });
+        let scores = score(&engine, &set, cases, |n| {
+            scored.set(scored.get() + n);
+            assert_eq!(read.get(), scored.get());
+        });
+        assert_eq!((scores.unwrap().rows.len(), scored.get()), (ROWS, ROWS));
+    }
 }
