@@ -2,6 +2,7 @@
 //!
 //! Invariant: each set has a name of its own; a row that cannot be used is told of.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,11 +18,14 @@ pub(super) const SEEN: &str = "rows it was trained on";
 /// is wrong.
 const OTHERS: usize = 30;
 
+/// A text, its candidate labels, and whether each of them fits.
+type Row = (String, Arc<[u32]>, Vec<bool>);
+
 /// One set of rows with known truth.
 pub(super) struct Set {
     pub(super) name: String,
     pub(super) labels: Vec<String>,
-    pub(super) rows: Vec<(String, Arc<[u32]>, Vec<bool>)>,
+    pub(super) rows: Vec<Row>,
     /// Whether these are rows that are trained on.
     pub(super) is_seen: bool,
 }
@@ -63,22 +67,28 @@ pub(super) fn of_file(
     faults: &mut Faults,
 ) -> Result<Set, DatasetError> {
     let (set, _) = DataSet::find(path)?;
-    let mut cases = Vec::new();
+    let mut n = 0;
     for case in set.cases()? {
         match case {
-            Ok(case) => cases.push(case),
+            Ok(_) => n += 1,
             Err(fault) => faults.add(fault),
         }
     }
-    Random::new(&[seed, 7]).shuffle(&mut cases);
-    cases.truncate(most);
+    // Which rows is drawn before one is kept: the others need not fit into memory.
+    let mut drawn: Vec<usize> = (0..n).collect();
+    Random::new(&[seed, 7]).shuffle(&mut drawn);
+    drawn.truncate(most);
+    let places: HashMap<usize, usize> = drawn.into_iter().zip(0..).collect();
+    let usable = set.cases()?.filter_map(Result::ok).enumerate();
+    let rows = usable.filter_map(|(at, case)| {
+        let row = (case.row.text, case.candidates, case.truth);
+        Some((*places.get(&at)?, row))
+    });
+    let rows: BTreeMap<usize, Row> = rows.collect();
     Ok(Set {
         name: set.name.clone(),
         labels: set.labels.names().to_vec(),
-        rows: cases
-            .into_iter()
-            .map(|case| (case.row.text, case.candidates, case.truth))
-            .collect(),
+        rows: rows.into_values().collect(),
         is_seen: false,
     })
 }
@@ -147,7 +157,7 @@ fn with_candidates<'a>(
     corpus: &Corpus,
     rows: impl Iterator<Item = &'a TrainRow>,
     seed: u64,
-) -> Vec<(String, Arc<[u32]>, Vec<bool>)> {
+) -> Vec<Row> {
     let mut starts = vec![0_u32];
     for space in &corpus.spaces {
         starts.push(starts.last().copied().unwrap_or(0) + space.labels.len() as u32);
@@ -288,6 +298,23 @@ mod tests {
         name_apart(&mut sets);
         let names: Vec<&str> = sets.iter().map(|(_, set)| set.name.as_str()).collect();
         assert_eq!(names, ["x/test", "test", "other", "holdout (file)"]);
+    }
+
+    #[test]
+    fn of_many_rows_chance_draws_some_and_each_time_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("d.jsonl");
+        let row = |n: usize| format!("{{\"text\": \"row {n}\", \"labels\": [\"x\"]}}\n");
+        let rows: Vec<String> = (0..30).map(row).collect();
+        std::fs::write(&path, format!("rubbish\n{}", rows.concat())).unwrap();
+        let mut expected: Vec<String> = (0..30).map(|n| format!("row {n}")).collect();
+        Random::new(&[5, 7]).shuffle(&mut expected);
+        for most in [4, 100] {
+            let set = of_file(&path, most, 5, &mut Faults::default()).unwrap();
+            let texts: Vec<&String> = set.rows.iter().map(|(text, _, _)| text).collect();
+            let expected: Vec<&String> = expected.iter().take(most).collect();
+            assert_eq!(texts, expected);
+        }
     }
 
     #[test]
