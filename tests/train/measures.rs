@@ -212,3 +212,19 @@ fn a_training_goes_on_with_the_labels_that_it_was_measured_against() {
     let said = here.stops(MODEL, "out", &["--resume"]);
     assert!(said.contains("other rows"), "{said}");
 }
+
+#[test]
+fn labels_after_names_that_the_model_cannot_read_are_measured_too() {
+    let here = measured_on("lrap", "{\"text\": \"Bread.\", \"labels\": [\"bread\"]}\n");
+    // Zero-width spaces: so many names without a token as are scored at once.
+    let mut labels: Vec<String> = (1..=64).map(|n| "\u{200b}".repeat(n)).collect();
+    labels.extend(["sea", "bread"].map(str::to_owned));
+    let labels = serde_json::to_vec(&labels).unwrap();
+    here.write("test.labels.json", &labels);
+    here.done(MODEL, "out", &[]);
+    let metrics = here.metrics("out");
+    let evaluation = metrics.iter().find(|line| line.get("evaluation").is_some());
+    let lrap = evaluation.unwrap()["evaluation"]["test"]["lrap"].as_f64();
+    // A name that cannot be read scores 0, so one label at most stands before the right one.
+    assert!(lrap.is_some_and(|lrap| lrap >= 0.5), "{lrap:?}");
+}

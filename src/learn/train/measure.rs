@@ -245,18 +245,19 @@ impl Measure {
             let mut scores = vec![0.0; candidates.len()];
             let mut done = 0;
             while done < candidates.len() {
-                let names = candidates[done..].iter().take(LABELS);
+                let n = candidates[done..].len().min(LABELS);
+                let names = candidates[done..done + n].iter();
                 let shown = names
                     .map(|label| (set.labels[*label as usize].clone(), 0.0))
                     .collect();
                 let example = lay_out(trainee, text, ids.clone(), shown, self.label_tokens)?;
                 if example.labels.is_empty() {
-                    break; // Names without a token score 0.
+                    done += n; // Names without a token score 0.
+                    continue;
                 }
                 let got = trainee.probabilities(&[&example.sequence], self.bce_bias)?;
                 // A name without a token has no place in the sequence: match the others by name.
                 let mut got = example.labels.iter().zip(got).peekable();
-                let n = candidates[done..].len().min(LABELS);
                 let mut last = done;
                 for at in done..done + n {
                     let name = &set.labels[candidates[at] as usize];
