@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::TrainError;
 use super::corpus::{Corpus, Faults, files, hash};
-use super::passes::{Example, example, lay_out};
+use super::passes::{Example, example, lay_out, start};
 use super::recipe::{LabelRecipe, Metric, Recipe};
 use crate::learn::evaluation::{Evaluation, Ranking, Scored, Task, Thresholds, evaluate};
 use crate::model::loss::LossWeights;
@@ -236,11 +236,8 @@ impl Measure {
     fn set(&self, set: &Set, trainee: &Trainee) -> Result<Vec<Scored>, TrainError> {
         let mut scored = Vec::with_capacity(set.rows.len());
         for (text, candidates, truth) in &set.rows {
-            let end = text
-                .char_indices()
-                .nth(self.text_tokens * 16)
-                .map_or(text.len(), |(at, _)| at);
-            let mut ids = trainee.tokenizer().tokens(&text[..end])?.ids;
+            let text = start(text, self.text_tokens);
+            let mut ids = trainee.tokenizer().tokens(text)?.ids;
             ids.truncate(self.text_tokens);
             let mut scores = vec![0.0; candidates.len()];
             let mut done = 0;

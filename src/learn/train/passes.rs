@@ -14,6 +14,9 @@ use crate::model::random::Random;
 use crate::model::sequence::Sequence;
 use crate::model::trainee::Trainee;
 
+/// No token is longer than this on the whole.
+const CHARACTERS: usize = 16;
+
 /// One row as it is read.
 pub(super) struct Example {
     pub(super) text: String,
@@ -124,11 +127,10 @@ pub(super) fn example(
         Some(long) if is_long => long,
         _ => recipe.text.tokens,
     };
-    // No token is longer than this on the whole, and most of a long text is never read.
     let text = if recipe.text.random_window > 0.0 {
         &row.text
     } else {
-        start(&row.text, limit * 16)
+        start(&row.text, limit)
     };
     let ids = trainee.tokenizer().tokens(text)?.ids;
     let text_ids = window(&ids, limit, recipe.text.random_window, random);
@@ -179,12 +181,10 @@ pub(super) fn lay_out(
     })
 }
 
-fn start(text: &str, bytes: usize) -> &str {
-    let mut end = bytes.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+/// The beginning of a text, with so many tokens in it at least: most of a long text is never read.
+pub(super) fn start(text: &str, tokens: usize) -> &str {
+    let end = text.char_indices().nth(tokens * CHARACTERS);
+    end.map_or(text, |(end, _)| &text[..end])
 }
 
 /// Chooses rows: sources by their weight, rows of a source in a new random order each round.
@@ -222,5 +222,18 @@ impl Picker {
         }
         *next += 1;
         &rows[order[*next - 1] as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_a_text_ends_between_characters() {
+        assert_eq!(start("A loaf.", 1), "A loaf.");
+        let long = "é".repeat(40);
+        assert_eq!(start(&long, 2), &long[..64]);
+        assert_eq!(start(&long, 3), long);
     }
 }
