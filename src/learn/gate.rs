@@ -188,15 +188,6 @@ pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
     Verdict { checks }
 }
 
-/// The place of the candidate to serve among those that were judged: of all that pass, the one with
-/// the largest share of what was learnt.
-pub fn largest(judged: &[(f64, Verdict)]) -> Option<usize> {
-    let passed = judged.iter().enumerate().filter(|(_, (_, v))| v.passed());
-    passed
-        .max_by(|(_, (a, _)), (_, (b, _))| a.total_cmp(b))
-        .map(|(place, _)| place)
-}
-
 fn general(evidence: &Evidence, limits: &Limits) -> Vec<Check> {
     let [before, after] = [0, 1].map(|side| measured(&evidence.general, evidence, side));
     let (Some(before), Some(after)) = (before, after) else {

@@ -135,11 +135,6 @@ impl DataSet {
         self.against_all = true;
     }
 
-    /// Whether rows of different sites have different candidates.
-    pub fn has_sites(&self) -> bool {
-        self.sites.is_some()
-    }
-
     /// All rows of its file, each with its candidates.
     pub fn cases(&self) -> Result<impl Iterator<Item = Result<Case, RowFault>> + '_, DatasetError> {
         let rows = self.source.rows()?;
@@ -425,7 +420,7 @@ mod tests {
         let find = |name: &str| DataSet::find(&folder.path().join(name));
         let (set, list) = find("d.jsonl").unwrap();
         assert_eq!(list.unwrap(), folder.path().join("d.labels.json"));
-        assert_eq!((set.labels.names().len(), set.has_sites()), (4, true));
+        assert_eq!((set.labels.names().len(), set.sites.is_some()), (4, true));
         assert_eq!(set.labels.descriptions()[0].as_deref(), Some("first"));
         let (set, list) = find("e.jsonl").unwrap();
         assert_eq!((set.labels.names().len(), list), (3, None));

@@ -148,21 +148,6 @@ fn without_any_evidence_there_is_nothing_against_a_candidate() {
 }
 
 #[test]
-fn the_largest_candidate_that_passes_is_taken() {
-    let verdict = |passed| Verdict {
-        checks: vec![Check {
-            subject: Subject::Finite,
-            passed,
-            finding: String::new(),
-        }],
-    };
-    let judged = |all: [(f64, bool); 3]| largest(&all.map(|(a, p)| (a, verdict(p))));
-    assert_eq!(judged([(1.0, false), (0.5, true), (0.25, true)]), Some(1));
-    assert_eq!(judged([(0.25, true), (1.0, true), (0.5, true)]), Some(1));
-    assert_eq!(judged([(1.0, false), (0.5, false), (0.25, false)]), None);
-}
-
-#[test]
 fn another_threshold_after_is_what_the_candidate_is_judged_at() {
     let lower = |e: &mut Evidence| {
         for decision in e.general.iter_mut().flat_map(|row| &mut row.decisions) {
