@@ -175,7 +175,7 @@ fn exercise(
     text.truncate(text_tokens(model));
     let mut order: Vec<usize> = (0..question.labels.len()).collect();
     crate::model::random::Random::new(&[seed, 5, text.len() as u64]).shuffle(&mut order);
-    order.sort_by_key(|i| question.truth[*i] != Some(true) && question.truth[*i].is_none());
+    order.sort_by_key(|i| question.truth[*i].is_none());
     let mut exercise = Exercise {
         text,
         ..Exercise::default()

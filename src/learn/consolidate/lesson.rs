@@ -39,7 +39,7 @@ impl Lesson {
         is_held_out(&self.text)
     }
 
-    /// Whether no correction in it is among `learnt`.
+    /// Whether a correction in it is not among `learnt`.
     pub fn is_new(&self, learnt: &BTreeSet<u64>) -> bool {
         self.corrections
             .iter()
