@@ -1,6 +1,7 @@
 //! Rows of Parquet files, and the one door for files of either kind.
 //!
 //! In: a path. Out: the same rows and faults as from JSON Lines; the "line" is the row's number.
+//! Columns that a row is not made of are somebody else's, and are not read.
 //! What comes out of a pipe is put into a temporary file first: a Parquet reader jumps about.
 
 use std::fs::File;
@@ -9,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
-use parquet::file::reader::SerializedFileReader;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row as Record};
+use parquet::schema::types::Type;
 use serde_json::{Map, Value};
 use tempfile::NamedTempFile;
 
@@ -89,6 +91,9 @@ fn rows(file: File, path: &Path) -> Result<AnyRows, DatasetError> {
         }
         Found::Parquet(file) => {
             let reader = SerializedFileReader::new(file).map_err(|error| damaged(path, error))?;
+            let columns = columns_of_rows(reader.metadata().file_metadata().schema());
+            let records = reader.into_iter().project(columns);
+            let records = records.map_err(|error| damaged(path, error))?;
             let file = path.to_owned();
             let fault = move |line, problem| RowFault {
                 file: file.clone(),
@@ -97,7 +102,7 @@ fn rows(file: File, path: &Path) -> Result<AnyRows, DatasetError> {
             };
             // After an error the library gives the same error again and again.
             let mut is_over = false;
-            let records = reader.into_iter().take_while(move |record| {
+            let records = records.take_while(move |record| {
                 let goes_on = !is_over;
                 is_over |= record.is_err();
                 goes_on
@@ -117,12 +122,25 @@ fn rows(file: File, path: &Path) -> Result<AnyRows, DatasetError> {
     }
 }
 
+/// The part of a schema that rows are made of; none, which stands for all of it, where it has no
+/// such column. The library panics at columns of some kinds, which others may have.
+fn columns_of_rows(schema: &Type) -> Option<Type> {
+    let all = schema.get_fields().iter();
+    let own = all.filter(|column| parse::FIELDS.contains(&column.name()));
+    let own: Vec<_> = own.cloned().collect();
+    if own.is_empty() {
+        return None;
+    }
+    let part = Type::group_type_builder(schema.name()).with_fields(own);
+    part.build().ok().filter(|part| schema.check_contains(part))
+}
+
 /// A record as the JSON that `parse` reads. Text may be written as bytes; a column without a value
 /// is one that the row does not have.
 fn value(record: &Record) -> Result<Value, RowProblem> {
     let mut fields = Map::new();
     for (name, field) in record.get_column_iter() {
-        if !matches!(field, Field::Null) {
+        if !matches!(field, Field::Null) && parse::FIELDS.contains(&name.as_str()) {
             fields.insert(name.clone(), field_value(name, field)?);
         }
     }
@@ -184,7 +202,7 @@ mod tests {
     use super::*;
 
     use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
-    use parquet::data_type::{ByteArray, ByteArrayType};
+    use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
     use parquet::file::properties::WriterProperties;
     use parquet::file::writer::SerializedFileWriter;
     use parquet::schema::parser::parse_message_type;
@@ -227,6 +245,49 @@ mod tests {
         group.close().unwrap();
         writer.close().unwrap();
         bytes
+    }
+
+    /// One row, between columns of others: bytes that are no text, and a moment that no calendar has.
+    fn among_others() -> Vec<u8> {
+        let schema = "message rows {
+            required binary picture;
+            required binary text (utf8);
+            required int64 taken (timestamp_millis);
+            required int64 id;
+            required group labels (list) { repeated group list { required binary element (utf8); } }
+        }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let mut bytes = Vec::new();
+        let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let (picture, text, label) = (&b"\xff"[..], &b"Fog."[..], &b"fog"[..]);
+        for value in [Ok(picture), Ok(text), Err(i64::MAX), Err(7), Ok(label)] {
+            let mut column = group.next_column().unwrap().unwrap();
+            match value {
+                Ok(value) => {
+                    let levels: [Option<&[i16]>; 2] = match value == label {
+                        true => [Some(&[1]), Some(&[0])],
+                        false => [None, None],
+                    };
+                    let value = [ByteArray::from(value.to_vec())];
+                    let typed = column.typed::<ByteArrayType>();
+                    typed.write_batch(&value, levels[0], levels[1]).unwrap();
+                }
+                Err(value) => {
+                    let typed = column.typed::<Int64Type>();
+                    typed.write_batch(&[value], None, None).unwrap();
+                }
+            }
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+        bytes
+    }
+
+    #[test]
+    fn columns_of_others_are_not_read_whatever_they_hold() {
+        assert_eq!(shown(&among_others()), [r#"1 Fog. ["fog"]"#]);
     }
 
     fn shown(bytes: &[u8]) -> Vec<String> {

@@ -13,6 +13,22 @@ use super::{Row, RowKind, RowProblem};
 use crate::document::{Document, Format};
 use crate::engine::Passage;
 
+/// What a row is made of.
+pub(super) const FIELDS: [&str; 12] = [
+    "text",
+    "sentence",
+    "labels",
+    "not_labels",
+    "all_labels",
+    "true_labels",
+    "accepted",
+    "rejected",
+    "format",
+    "site",
+    "source",
+    "id",
+];
+
 /// `None` where the line is blank. The row's line number is the caller's to set.
 pub(super) fn line(bytes: &[u8], bom_is_allowed: bool) -> Result<Option<Row>, RowProblem> {
     let text = std::str::from_utf8(bytes).map_err(|error| RowProblem::NotUtf8 {
