@@ -25,14 +25,21 @@ pub struct Draw {
 /// How decisions of rows with many and few labels are balanced: halfway (see `row_weight`).
 const ROW_WEIGHT_POWER: f32 = 0.5;
 
-/// The cases of a data set that are drawn, each with a draw of its candidates.
+/// The cases of a data set that are drawn, each with a draw of its candidates. Twice as many as are
+/// drawn are held at most.
 pub fn draw(cases: impl IntoIterator<Item = Case>, draw: &Draw) -> Vec<Case> {
-    let mut keyed: Vec<(u64, Case)> = cases
-        .into_iter()
-        .map(|case| (hash(&[case.row.text.as_bytes()]), case))
-        .collect();
-    keyed.sort_by_key(|(key, _)| *key);
-    keyed.truncate(draw.rows);
+    let mut keyed: Vec<(u64, Case)> = Vec::new();
+    let cut = |keyed: &mut Vec<(u64, Case)>| {
+        keyed.sort_by_key(|(key, _)| *key);
+        keyed.truncate(draw.rows);
+    };
+    for case in cases {
+        keyed.push((hash(&[case.row.text.as_bytes()]), case));
+        if keyed.len() > draw.rows.saturating_mul(2) {
+            cut(&mut keyed);
+        }
+    }
+    cut(&mut keyed);
     keyed
         .into_iter()
         .map(|(key, case)| with_drawn_labels(case, key, draw.labels))
@@ -106,6 +113,8 @@ fn hash(parts: &[&[u8]]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
     use crate::learn::dataset::{Row, RowKind};
 
@@ -145,6 +154,26 @@ mod tests {
             assert_eq!(n_true, if case.row.text == "a" { 2 } else { 1 });
         }
         assert_eq!(drawn.len(), 2);
+    }
+
+    #[test]
+    fn rows_that_are_not_drawn_are_let_go_before_all_are_read() {
+        let rows = || (0..100).map(|i| case(&format!("text {i}"), &[i]));
+        let some = |rows| Draw { rows, labels: 10 };
+        let mut expected = draw(rows(), &some(usize::MAX));
+        assert_eq!(expected.len(), 100);
+        expected.truncate(3);
+        // Each case that is held holds this list.
+        let list: Arc<[u32]> = (0..100).collect();
+        let most = Cell::new(0);
+        let counted = rows().map(|case| {
+            most.set(most.get().max(Arc::strong_count(&list) - 1));
+            let candidates = Arc::clone(&list);
+            Case { candidates, ..case }
+        });
+        assert_eq!(draw(counted, &some(3)), expected);
+        assert!(most.get() <= 6, "{}", most.get());
+        assert!(draw(rows(), &some(0)).is_empty());
     }
 
     #[test]
