@@ -94,6 +94,16 @@ fn every_architecture_learns_and_its_result_loads() {
 }
 
 #[test]
+fn vectors_that_dropout_leaves_nothing_of_do_not_end_it() {
+    let recipe = RECIPE.replace("hidden_dropout = 0.1", "head_dropout = 0.97");
+    let here = Here::new(&recipe);
+    here.done("bert-isolated-proj", "out", &[]);
+    let norms = here.metrics("out");
+    let mut norms = norms.iter().map(|line| line["gradient_norm"].as_f64());
+    assert!(norms.all(|norm| norm.is_some_and(f64::is_finite)));
+}
+
+#[test]
 fn what_is_frozen_stays_as_it_was() {
     let recipe = RECIPE.replace("embeddings = false", "layers = 2");
     let here = Here::new(&recipe);

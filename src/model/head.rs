@@ -276,8 +276,9 @@ fn project(projector: Option<&Projector>, x: &Tensor) -> Result<Tensor> {
 
 /// Rows of unit length, `[n, size]` -> `[n, size]`.
 pub(crate) fn normalize(x: &Tensor) -> Result<Tensor> {
-    let norm = x.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(MIN_NORM)?;
-    x.broadcast_div(&norm)
+    // The bound stands before the root, which has no finite slope at 0.
+    let squares = x.sqr()?.sum_keepdim(D::Minus1)?;
+    x.broadcast_div(&squares.maximum(MIN_NORM * MIN_NORM)?.sqrt()?)
 }
 
 #[cfg(test)]
@@ -420,6 +421,16 @@ mod tests {
             &logits(&cosine(10.0), &[(&states, &[&[1], &[2]])]),
             &[0.0, 0.0],
         );
+    }
+
+    #[test]
+    fn a_vector_of_zeros_has_a_finite_gradient() {
+        let x = candle_core::Var::new(&[[0.0_f32, 0.0], [3.0, 4.0]], &Device::Cpu).unwrap();
+        let unit = normalize(x.as_tensor()).unwrap();
+        let gradients = unit.sum_all().unwrap().backward().unwrap();
+        let gradient: Vec<Vec<f32>> = gradients.get(&x).unwrap().to_vec2().unwrap();
+        assert!(gradient[0].iter().all(|g| g.is_finite()), "{gradient:?}");
+        check(&gradient[1], &[0.032, -0.024]);
     }
 
     #[test]

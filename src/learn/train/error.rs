@@ -217,7 +217,7 @@ fn what_is_kept(step: &Option<usize>) -> String {
 fn why_no_number(step: usize) -> &'static str {
     match step {
         1 => {
-            "nothing was learnt yet: lower what stands under `[loss]` and `model.head_dropout`, or start from another checkpoint"
+            "nothing was learnt yet: lower what stands under `[loss]`, or start from another checkpoint"
         }
         _ => "lower `optimizer.learning_rate`, or raise `schedule.warmup`",
     }
