@@ -22,7 +22,7 @@ pub use error::{DatasetError, RowFault, RowProblem};
 pub use labels::{LabelList, read_labels};
 pub use parquet::open_any;
 pub(crate) use parse::kind;
-pub use set::{Case, DataSet};
+pub use set::{Case, DataSet, is_list};
 pub use suite::Suite;
 
 /// One labelled text.

@@ -220,6 +220,11 @@ impl DataSet {
     }
 }
 
+/// Whether a file lists labels of the rows that it stands beside, and holds none.
+pub fn is_list(path: &Path) -> bool {
+    file_name(path).is_some_and(|name| name.ends_with(LABELS) || name.ends_with(SITES))
+}
+
 pub(super) fn file_name(path: &Path) -> Option<&str> {
     path.file_name().and_then(|name| name.to_str())
 }

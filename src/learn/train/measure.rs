@@ -15,6 +15,7 @@ use super::TrainError;
 use super::corpus::{Corpus, Faults, files, hash};
 use super::passes::{Example, example, lay_out, start};
 use super::recipe::{LabelRecipe, Metric, Recipe};
+use crate::learn::dataset::is_list;
 use crate::learn::evaluation::{Evaluation, Ranking, Scored, Task, Thresholds, evaluate};
 use crate::model::loss::LossWeights;
 use crate::model::random::Random;
@@ -123,7 +124,7 @@ impl Measure {
     ) -> Result<Measure, TrainError> {
         let mut named = Vec::new();
         for path in files(&recipe.folder, &recipe.evaluation.files, written)? {
-            if !sets::is_list(&path) {
+            if !is_list(&path) {
                 let set = sets::of_file(&path, recipe.evaluation.rows, recipe.seed, faults)?;
                 named.push((path, set));
             }

@@ -50,12 +50,6 @@ pub(super) fn is_mixed(truth: &[bool]) -> bool {
     truth.contains(&true) && truth.contains(&false)
 }
 
-/// Whether a file stands beside rows and holds none.
-pub(super) fn is_list(path: &Path) -> bool {
-    let name = path.to_string_lossy();
-    name.ends_with(".labels.json") || name.ends_with(".sites.json")
-}
-
 /// At most `most` rows of a labelled file. Those that cannot be used are among `faults`.
 ///
 /// # Errors
