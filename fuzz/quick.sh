@@ -19,7 +19,8 @@ dependency() { grep -E "^($1) = " "$root/Cargo.toml"; }
 {
     printf '[package]\nname = "gliznet"\nversion = "0.0.0"\nedition = "2024"\n\n[dependencies]\n'
     for name in chardetng encoding_rs html5gum pulldown-cmark saphyr-parser serde serde_json sha2 \
-        similar strsim tempfile thiserror toml toml_edit tower-lsp tracing unicode-segmentation; do
+        similar strsim tempfile thiserror toml toml_edit tower-lsp tracing \
+        unicode-normalization-alignments unicode-segmentation; do
         dependency "$name"
     done
 } >"$work/Cargo.toml"

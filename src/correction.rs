@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use crate::document::Format;
-use crate::label::{Descriptions, Label, LabelSet};
+use crate::label::{Descriptions, Label, LabelSet, lower};
 use crate::score::Score;
 
 /// A person's verdict on some labels of one document.
@@ -287,9 +287,7 @@ impl Verdicts {
         }
         let verdict = self.documents.entry(document.clone()).or_default();
         let said = correction.verdicts();
-        let said: BTreeMap<String, bool> = said
-            .map(|(name, fits)| (name.to_lowercase(), fits))
-            .collect();
+        let said: BTreeMap<String, bool> = said.map(|(name, fits)| (lower(name), fits)).collect();
         for (_, earlier) in &mut verdict.said {
             earlier.retain(|name, _| !said.contains_key(name));
         }
@@ -355,7 +353,7 @@ impl Verdict {
 
     fn last(&self, label: &Label) -> Option<(u64, bool)> {
         let names = std::iter::once(&label.name).chain(&label.aliases);
-        let names: Vec<String> = names.map(|name| name.to_lowercase()).collect();
+        let names: Vec<String> = names.map(|name| lower(name)).collect();
         self.said.iter().rev().find_map(|(time, said)| {
             let fits = names.iter().filter_map(|name| said.get(name).copied());
             Some((*time, fits.reduce(|one, other| one || other)?))

@@ -23,6 +23,7 @@ mod yaml;
 use std::collections::BTreeSet;
 
 use crate::document::{Format, Span};
+use crate::label::lower;
 
 use fields::{Field, Scalar};
 
@@ -162,7 +163,7 @@ pub fn read_with(source: &str, format: Format, keys: &TagKeys) -> Option<FrontMa
         front_matter.tag_values = tagged.map(|field| tags_value(field, keys)).collect();
         let mut known = BTreeSet::new();
         for item in front_matter.tag_values.iter().flat_map(|v| &v.items) {
-            if known.insert(item.text.to_lowercase()) {
+            if known.insert(lower(&item.text)) {
                 front_matter.tags.push(item.text.clone());
             }
         }

@@ -1,6 +1,6 @@
 //! The closed vocabulary: labels and the sets they live in.
 //!
-//! Invariant: names are unique in their set (case-insensitively, aliases included) and not empty;
+//! Invariant: names are unique in their set (as `lower` has them, aliases included) and not empty;
 //! every parent is a label of the set and no label is its own ancestor; a set is not empty.
 //! Pure: parses from `&str`, reads no files; knows nothing of scores' origin.
 
@@ -29,7 +29,7 @@ pub(crate) use fault::shown;
 pub use fault::{LabelSetFault, LabelSetProblem, NameFault};
 pub use glossary::{Glossary, GlossaryFault, meanings};
 pub use read::MAX_NAME_CHARS;
-pub(crate) use spelling::{fold, lower, nearest};
+pub(crate) use spelling::{fold, is_same, lower, nearest};
 
 /// Index of a label in its set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -172,8 +172,9 @@ impl LabelSet {
         self.find(self.label(id).parent.as_deref()?)
     }
 
-    /// The label that somebody means who writes `spelling`: by name or alias, whatever the case,
-    /// and with `_`, `-` and blanks taken for the same. An exact match goes before a loose one.
+    /// The label that somebody means who writes `spelling`: by name or alias, whatever the case
+    /// and however accents are stored, and with `_`, `-` and blanks taken for the same. An exact
+    /// match goes before a loose one.
     pub fn find(&self, spelling: &str) -> Option<LabelId> {
         let lower = spelling::lower(spelling.trim());
         let exact = self.index.by_lower.get(&lower);

@@ -67,6 +67,19 @@ fn a_set_with_every_key_is_read_as_written() {
 }
 
 #[test]
+fn a_label_is_one_however_its_accents_are_stored() {
+    let apart = "[[label]]\nname = \"cafe\\u0301\"\n";
+    let set = LabelSet::parse(apart).unwrap();
+    let found = set.find("CAFÉ").unwrap();
+    // It is written as its author stored it.
+    assert_eq!(set.label(found).name, "cafe\u{301}");
+    assert_eq!(
+        faults(&format!("{apart}[[label]]\nname = 'café'\n")),
+        "line 4: label `café` is defined twice (first on line 2); rename or remove one\n"
+    );
+}
+
+#[test]
 fn no_bundled_set_is_forgotten() {
     let files: Vec<String> = toml_files("labelsets")
         .iter()

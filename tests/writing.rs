@@ -51,6 +51,15 @@ fn notes() -> Gliznet {
 }
 
 #[test]
+fn a_tag_that_stands_there_with_its_accents_stored_apart_is_not_written_again() {
+    let apart = "---\ntags: [cafe\u{301}]\n---\nText\n";
+    let user = Gliznet::with(&[("a.md", apart), ("b.md", "Text #cafe\u{301}\n")]);
+    let ran = write_of("café", &user, &["a.md", "b.md"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{ran:?}");
+    assert_eq!(std::fs::read_to_string(user.path("a.md")).unwrap(), apart);
+}
+
+#[test]
 fn tags_are_written_listed_and_taken_back() {
     let user = notes();
     let ran = write(&user, &["notes"]);

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::document::Span;
+use crate::label::lower;
 
 /// One tag of a workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Tally {
     pub first: (usize, Span),
 }
 
-/// Counts the tags of documents, whatever their case; by name.
+/// Counts the tags of documents, one in each spelling of `lower`; by name.
 pub fn tallies<'a>(documents: impl IntoIterator<Item = &'a [(String, Span)]>) -> Vec<Tally> {
     let mut tallies: BTreeMap<String, (Tally, usize)> = BTreeMap::new();
     for (idx, tags) in documents.into_iter().enumerate() {
@@ -30,7 +31,7 @@ pub fn tallies<'a>(documents: impl IntoIterator<Item = &'a [(String, Span)]>) ->
                 };
                 (tally, usize::MAX)
             };
-            let (tally, last) = tallies.entry(name.to_lowercase()).or_insert_with(new);
+            let (tally, last) = tallies.entry(lower(name)).or_insert_with(new);
             tally.documents += usize::from(*last != idx);
             *last = idx;
         }
@@ -41,9 +42,9 @@ pub fn tallies<'a>(documents: impl IntoIterator<Item = &'a [(String, Span)]>) ->
 /// The tallies that a query means, best first: those that begin with it, that have it inside,
 /// that have its letters in order; then the more frequent.
 pub fn matching(tallies: Vec<Tally>, query: &str) -> Vec<Tally> {
-    let query = query.trim().trim_start_matches('#').to_lowercase();
+    let query = lower(query.trim().trim_start_matches('#'));
     let rank = |name: &str| {
-        let name = name.to_lowercase();
+        let name = lower(name);
         let mut letters = name.chars();
         if name.starts_with(&query) {
             Some(0)
@@ -77,18 +78,19 @@ mod tests {
     fn tags_are_counted_once_a_document_and_found_by_their_letters() {
         let documents = [
             tags(&["Garden", "garden", "tax"]),
-            tags(&["x", "garden"]),
-            tags(&["great"]),
+            tags(&["x", "garden", "Öl"]),
+            tags(&["great", "O\u{308}l"]),
         ];
         let counted = tallies(documents.iter().map(Vec::as_slice));
-        assert_eq!(counted.len(), 4);
+        assert_eq!(counted.len(), 5);
         let names = |query: &str| -> Vec<String> {
             let found = matching(counted.clone(), query).into_iter();
             found
                 .map(|tally| format!("{} {}", tally.name, tally.documents))
                 .collect()
         };
-        assert_eq!(names(""), ["Garden 2", "great 1", "tax 1", "x 1"]);
+        assert_eq!(names(""), ["Garden 2", "Öl 2", "great 1", "tax 1", "x 1"]);
+        assert_eq!(names("o\u{308}"), ["Öl 2"]);
         assert_eq!(names("#gr"), ["great 1", "Garden 2"]);
         assert_eq!(names("X"), ["x 1", "tax 1"]);
         assert_eq!(names("zz"), [""; 0]);

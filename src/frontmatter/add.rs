@@ -8,6 +8,7 @@ mod writer;
 
 use super::{FrontMatter, extent, read};
 use crate::document::{Format, Span};
+use crate::label::is_same;
 
 use writer::Writer;
 
@@ -50,8 +51,7 @@ pub fn add_tag(source: &str, format: Format, tag: &str) -> Result<Edit, AddError
     let expected = before
         .as_ref()
         .map_or(Vec::new(), |before| before.tags.clone());
-    let mut known = expected.iter().map(|known| known.to_lowercase());
-    if known.any(|known| known == tag.to_lowercase()) {
+    if expected.iter().any(|known| is_same(known, &tag)) {
         return Err(AddError::Present(tag));
     }
     let tags = [tag];

@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use crate::label::is_same;
+
 /// Which keys hold tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagKeys {
@@ -42,6 +44,21 @@ impl TagKeys {
     }
 
     pub(super) fn contains(&self, key: &str) -> bool {
-        self.keys.iter().any(|k| k.eq_ignore_ascii_case(key))
+        self.keys.iter().any(|k| is_same(k, key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_known_whatever_its_case_and_however_its_accents_are_stored() {
+        let keys = TagKeys {
+            keys: vec!["Mots-clés".to_owned()],
+            split_spaces: false,
+        };
+        assert!(keys.contains("mots-cle\u{301}s") && keys.contains("MOTS-CLÉS"));
+        assert!(!keys.contains("mots-cles"));
     }
 }

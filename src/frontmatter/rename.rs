@@ -11,6 +11,7 @@ use super::occurrence::{Kind, Occurrence, all};
 use super::scalar::yaml;
 use super::{Edit, Syntax, read};
 use crate::document::{Document, Format, Span, body_tags};
+use crate::label::{is_same, lower};
 
 /// Why a tag cannot be renamed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,7 +58,7 @@ pub fn may_be_or_below(name: &str, tag: &str) -> bool {
 /// Where tag `tag` stands in `source`, in order, as each place spells it. Those below it are others.
 pub fn places_of(source: &str, format: Format, tag: &str) -> Vec<Span> {
     let found = all(source, format).into_iter();
-    let is_it = |it: &Occurrence| it.name.to_lowercase() == spelt(tag, it.kind).to_lowercase();
+    let is_it = |it: &Occurrence| is_same(&it.name, &spelt(tag, it.kind));
     found.filter(is_it).map(|it| it.word).collect()
 }
 
@@ -161,11 +162,11 @@ fn plans(found: &[Occurrence], change: Change, from: &str, to: &str) -> Vec<Plan
         .iter()
         .zip(&new_names)
         .filter(|(it, new)| new.is_none() && it.kind != Kind::Body)
-        .map(|(it, _)| (scope(it), it.name.to_lowercase()))
+        .map(|(it, _)| (scope(it), lower(&it.name)))
         .collect();
     let plan = |(it, new): (&Occurrence, Option<String>)| match new {
         None => Plan::Keep,
-        Some(new) if it.kind != Kind::Body && !there.insert((scope(it), new.to_lowercase())) => {
+        Some(new) if it.kind != Kind::Body && !there.insert((scope(it), lower(&new))) => {
             Plan::TakeOut
         }
         Some(new) if new == it.name => Plan::Keep,
@@ -179,17 +180,17 @@ impl Change {
     fn renamed(self, name: &str, from: &str, to: &str) -> Option<String> {
         match self {
             Change::Rename => renamed(name, from, to),
-            Change::Replace => (name.to_lowercase() == from.to_lowercase()).then(|| to.to_owned()),
+            Change::Replace => is_same(name, from).then(|| to.to_owned()),
         }
     }
 }
 
 /// The new name of `name`, if it is `from` or below it.
 fn renamed(name: &str, from: &str, to: &str) -> Option<String> {
-    let from = from.to_lowercase();
+    let from = lower(from);
     let ends = name.match_indices('/').map(|(at, _)| at);
     let mut ends = ends.chain([name.len()]);
-    let end = ends.find(|end| name[..*end].to_lowercase() == from)?;
+    let end = ends.find(|end| lower(&name[..*end]) == from)?;
     Some(format!("{to}{}", &name[end..]))
 }
 
@@ -288,7 +289,7 @@ fn names(
 }
 
 fn lowered(tags: impl IntoIterator<Item = String>) -> BTreeSet<String> {
-    tags.into_iter().map(|tag| tag.to_lowercase()).collect()
+    tags.into_iter().map(|tag| lower(&tag)).collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::hole::{holes, left_between};
 use super::occurrence::{Kind, Occurrence, settings};
 use super::{AddError, Edit, FrontMatter, Syntax, TagsForm, TagsValue, read};
 use crate::document::{Format, Span};
+use crate::label::lower;
 
 /// What is to be done to a document's settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,13 +59,13 @@ pub fn retag(
     }
     let standing: BTreeSet<String> = before
         .iter()
-        .flat_map(|before| before.tags.iter().map(|tag| tag.to_lowercase()))
+        .flat_map(|before| before.tags.iter().map(|tag| lower(tag)))
         .collect();
     let mut seen = standing.clone();
     let mut add: Vec<String> = add.iter().map(|tag| spelt(tag, format)).collect();
-    add.retain(|tag| seen.insert(tag.to_lowercase()));
+    add.retain(|tag| seen.insert(lower(tag)));
     let mut remove: Vec<String> = remove.iter().map(|tag| spelt(tag, format)).collect();
-    remove.retain(|tag| standing.contains(&tag.to_lowercase()));
+    remove.retain(|tag| standing.contains(&lower(tag)));
     let work = Work {
         source,
         format,
@@ -172,9 +173,9 @@ impl Work<'_> {
         let Some(now) = read(&after, self.format) else {
             return false;
         };
-        let out: BTreeSet<String> = remove.iter().map(|tag| tag.to_lowercase()).collect();
+        let out: BTreeSet<String> = remove.iter().map(|tag| lower(tag)).collect();
         let before = self.before.iter().flat_map(|before| &before.tags);
-        let expected = before.filter(|tag| !out.contains(&tag.to_lowercase()));
+        let expected = before.filter(|tag| !out.contains(&lower(tag)));
         let (body, body_now) = match &self.before {
             Some(before) => (&self.source[before.extent.end..], &after[now.extent.end..]),
             None => ("", ""),
@@ -193,11 +194,11 @@ impl Work<'_> {
 
 /// The edits that take these tags out of `source`.
 fn removals(source: &str, front_matter: &FrontMatter, remove: &[String]) -> Vec<Edit> {
-    let remove: BTreeSet<String> = remove.iter().map(|tag| tag.to_lowercase()).collect();
+    let remove: BTreeSet<String> = remove.iter().map(|tag| lower(tag)).collect();
     let found = settings(source, front_matter);
     let goes: Vec<bool> = found
         .iter()
-        .map(|it| remove.contains(&it.name.to_lowercase()) && it.kind != Kind::Opaque)
+        .map(|it| remove.contains(&lower(&it.name)) && it.kind != Kind::Opaque)
         .collect();
     let mut edits = Vec::new();
     let mut holes = holes(source, &found, &goes).into_iter().peekable();

@@ -6,7 +6,7 @@
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value};
 
-use super::{LabelId, LabelSet};
+use super::{LabelId, LabelSet, spelling};
 
 /// What is to become of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,10 +164,10 @@ fn rename(
     if let Some(aliases) = table.get_mut("aliases").and_then(Item::as_array_mut) {
         aliases.retain(|alias| {
             let text = alias.as_str().unwrap_or_default().trim();
-            text.to_lowercase() != new.to_lowercase()
+            !spelling::is_same(text, new)
         });
     }
-    if old.to_lowercase() != new.to_lowercase() {
+    if !spelling::is_same(&old, new) {
         alias(table, &old);
     }
     Ok(())

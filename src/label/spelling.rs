@@ -3,18 +3,36 @@
 //! Input: words as people write them. Output: keys to compare, or the nearest candidate.
 //! Invariant: `fold` of a text equals `fold` of its `lower`. Knows nothing of sets.
 
+use unicode_normalization_alignments::UnicodeNormalization;
+
 /// Words longer than this are not compared letter by letter: the cost grows with the square.
 const LONGEST_COMPARED: usize = 200;
 
-/// The key under which a name is unique in its set: case does not count.
+/// The first character that may combine with one before it, or be another way to store one: all
+/// below are as NFC has them.
+const FIRST_COMBINING: char = '\u{300}';
+
+/// The key of one tag, and that under which a name is unique in its set: case does not count, nor
+/// whether an accent is a character of its own (file systems and input methods of macOS) or not.
+///
+/// Whatever compares tags compares these; what is written and shown stays as its author has it.
 pub(crate) fn lower(text: &str) -> String {
-    text.to_lowercase()
+    let lower = text.to_lowercase();
+    if lower.chars().all(|c| c < FIRST_COMBINING) {
+        return lower;
+    }
+    lower.nfc().map(|(c, _)| c).collect()
 }
 
-/// The key under which a name is found: case does not count, and every run of `_`, `-` and
-/// blanks is one blank.
+/// Whether two names are of one thing: see [`lower`].
+pub(crate) fn is_same(a: &str, b: &str) -> bool {
+    a == b || lower(a) == lower(b)
+}
+
+/// The key under which a name is found: what does not count for [`lower`] does not count, and
+/// every run of `_`, `-` and blanks is one blank.
 pub(crate) fn fold(text: &str) -> String {
-    let lower = text.to_lowercase();
+    let lower = lower(text);
     let words = lower.split(|c: char| c == '_' || c == '-' || c.is_whitespace());
     let mut folded = String::with_capacity(lower.len());
     for word in words.filter(|word| !word.is_empty()) {
@@ -75,6 +93,33 @@ mod tests {
         assert_eq!(fold("  to - do  "), "to do");
         assert_eq!(fold("C++"), "c++");
         assert_eq!(fold("--"), "--");
+    }
+
+    #[test]
+    fn an_accent_is_the_same_however_it_is_stored_and_no_other_letter_is() {
+        for (composed, apart) in [
+            ("Café", "cafe\u{301}"),
+            ("ệ", "e\u{323}\u{302}"), // Vietnamese has two on one letter,
+            ("ệ", "e\u{302}\u{323}"), // in either order.
+            ("が", "か\u{3099}"),
+            ("한", "\u{1112}\u{1161}\u{11ab}"), // A syllable of Hangul and its letters.
+            ("İ", "I\u{307}"),
+        ] {
+            assert!(is_same(composed, apart), "{composed} {apart}");
+            assert_eq!(fold(composed), fold(&lower(apart)), "{composed}");
+            assert_eq!(lower(&lower(apart)), lower(apart), "{apart}");
+        }
+        // The last sigma of a word has a small letter of its own.
+        assert!(is_same("ΟΔΟΣ", "οδος"));
+        for (one, other) in [
+            ("cafe", "café"),
+            ("Maße", "Masse"),
+            ("ısı", "isi"),
+            ("ＡＩ", "AI"),
+            ("m²", "m2"),
+        ] {
+            assert!(!is_same(one, other), "{one} {other}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::Wish;
 use super::record::Cause;
-use crate::label::LabelSet;
+use crate::label::{LabelSet, lower};
 
 /// A tag that fits a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,10 +53,10 @@ pub(super) struct Plan {
     pub(super) lost: Vec<String>,
 }
 
-/// How two spellings of a tag are compared: case and separators do not count.
+/// How two spellings of a tag are compared: see `lower`; separators do not count either.
 pub(super) fn key(tag: &str) -> String {
     let tag = tag.trim().trim_start_matches('#');
-    tag.to_lowercase().replace([' ', '-'], "_")
+    lower(tag).replace([' ', '-'], "_")
 }
 
 /// Whether two spellings are of one tag.
@@ -198,6 +198,8 @@ mod tests {
         check(&known(&["a"], &["a"], &[], &[]), &["b"], person, "+b -a");
         check(&known(&["A-b"], &["a b"], &[], &[]), &["a_b"], person, "");
         check(&known(&["Mine"], &[], &[], &[]), &["mine"], person, "");
+        let apart = known(&["cafe\u{301}"], &[], &[], &[]);
+        check(&apart, &["Café"], person, "");
     }
 
     #[test]

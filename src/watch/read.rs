@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::mount::is_placeholder;
 use super::note::Stamp;
 use crate::document::{Document, Format, body_tags, decode};
+use crate::label::is_same;
 use crate::sink::ContentHash;
 
 /// A longer file is no note.
@@ -76,7 +77,7 @@ pub(super) fn read(path: &Path, is_deaf: bool) -> Result<Text, NoText> {
     let front_matter = document.front_matter();
     let mut tags = front_matter.map_or_else(Vec::new, |front_matter| front_matter.tags.clone());
     for (tag, _) in body_tags(&document) {
-        if !tags.iter().any(|known| known.eq_ignore_ascii_case(&tag)) {
+        if !tags.iter().any(|known| is_same(known, &tag)) {
             tags.push(tag);
         }
     }
@@ -154,9 +155,9 @@ mod tests {
     fn a_note_is_read_with_its_tags() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.md");
-        std::fs::write(&path, "---\ntags: [a, b]\n---\nText #c #A\n").unwrap();
+        std::fs::write(&path, "---\ntags: [a, Ö]\n---\nText #c #A #ö #O\u{308}\n").unwrap();
         let text = read(&path, false).unwrap();
-        assert_eq!(text.tags, ["a", "b", "c"]);
+        assert_eq!(text.tags, ["a", "Ö", "c"]);
         assert!(!text.is_broken);
         std::fs::write(&path, "---\ntags: [a\n---\nText\n").unwrap();
         assert!(read(&path, false).unwrap().is_broken);

@@ -18,6 +18,7 @@ use crate::desk::protocol::{
 };
 use crate::frontmatter::may_be_or_below;
 use crate::label::derive::{self, DeriveOptions};
+use crate::label::lower;
 
 /// So many pairs are told.
 const MOST_PAIRS: usize = 50;
@@ -91,13 +92,13 @@ fn suggested<'a>(note: &'a Note, spellings: &mut Spellings<'_>) -> Vec<&'a Arc<s
         .collect()
 }
 
-/// What all spellings of one tag have in common: neither case nor separators count.
+/// What all spellings of one tag have in common: see `lower`; separators do not count either.
 pub(super) fn folded(name: &str) -> String {
     let fold = |c: char| match c {
         '-' | ' ' => '_',
         c => c,
     };
-    name.to_lowercase().chars().map(fold).collect()
+    lower(name).chars().map(fold).collect()
 }
 
 /// Numbers for names; two spellings of one tag, and the aliases of one label, have the same. A name

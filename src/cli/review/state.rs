@@ -4,6 +4,7 @@
 //! person leaves, so that undo takes it back as if it had not been. Pure; draws nothing.
 
 use crate::desk::protocol::review::{ReviewLabel, ReviewRecord};
+use crate::label::lower;
 use crate::learn::review::Why;
 
 /// Labels that are shown with a number to press.
@@ -137,9 +138,9 @@ impl Review {
         let (Some(item), Some(typed)) = (self.item(), &self.search) else {
             return Vec::new();
         };
-        let typed = typed.to_lowercase();
+        let typed = lower(typed);
         let rank = |label: &ReviewLabel| {
-            let name = label.label.to_lowercase();
+            let name = lower(&label.label);
             name.find(&typed).map(|at| at > 0)
         };
         let ranked = item.labels.iter().enumerate();

@@ -304,11 +304,11 @@ proptest! {
         let after = applied(&source, Format::Markdown, "a", &to).unwrap();
         let names = |text: &str| -> BTreeSet<String> {
             let found = super::super::occurrences(text, Format::Markdown);
-            found.into_iter().map(|(name, _)| name.to_lowercase()).collect()
+            found.into_iter().map(|(name, _)| lower(&name)).collect()
         };
         let expected: BTreeSet<String> = names(&source)
             .into_iter()
-            .map(|name| renamed(&name, "a", &to).unwrap_or(name).to_lowercase())
+            .map(|name| lower(&renamed(&name, "a", &to).unwrap_or(name)))
             .collect();
         prop_assert_eq!(names(&after), expected);
         // What is left of both without their tags is the same.

@@ -77,6 +77,19 @@ fn a_tag_is_taken_out_and_the_form_is_kept() {
 }
 
 #[test]
+fn a_tag_is_the_same_however_its_accents_are_stored() {
+    let source = "---\ntags: [cafe\u{301}, b]\n---\nText\n";
+    check(source, &[], &["Café"], source);
+    check(source, &["Café"], &[], "---\ntags: [b]\n---\nText\n");
+    check(
+        source,
+        &[],
+        &["c"],
+        "---\ntags: [cafe\u{301}, b, c]\n---\nText\n",
+    );
+}
+
+#[test]
 fn one_tag_for_another_keeps_the_form_even_of_a_list_of_one() {
     for (source, after) in [
         ("---\ntags: [a]\n---\n", "---\ntags: [new]\n---\n"),
@@ -326,9 +339,7 @@ pub(super) fn prove(
         )),
     };
     let lowered = |tags: &[String]| -> BTreeSet<String> {
-        tags.iter()
-            .map(|tag| spelt(tag, format).to_lowercase())
-            .collect()
+        tags.iter().map(|tag| lower(&spelt(tag, format))).collect()
     };
     let tags = |text: &str| read(text, format).map_or(Vec::new(), |settings| settings.tags);
     let unwritable = lowered(&retagged.unwritable);

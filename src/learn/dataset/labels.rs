@@ -87,10 +87,10 @@ impl LabelList {
 
     /// The label that is spelled most like `name`, if any is close.
     pub(super) fn nearest(&self, name: &str) -> Option<&str> {
-        let wanted = name.to_lowercase();
+        let wanted = lower(name);
         self.names
             .iter()
-            .map(|other| (strsim::jaro_winkler(&wanted, &other.to_lowercase()), other))
+            .map(|other| (strsim::jaro_winkler(&wanted, &lower(other)), other))
             .filter(|(likeness, _)| *likeness > 0.85)
             .max_by(|a, b| a.0.total_cmp(&b.0))
             .map(|(_, other)| other.as_str())
