@@ -154,6 +154,20 @@ fn an_org_notebook_is_read_without_its_machinery() {
 }
 
 #[test]
+fn headlines_of_an_org_file_have_tags_of_any_script() {
+    let tags = |source: &str| -> Vec<String> {
+        let document = Document::parse(Format::Org, source);
+        let found = body_tags(&document).into_iter();
+        found.map(|(tag, _)| tag).collect()
+    };
+    assert_eq!(
+        tags("* Head :हिन्दी:ที่เที่ยว:cafe\u{301}:\n"),
+        ["हिन्दी", "ที่เที่ยว", "cafe\u{301}"]
+    );
+    assert_eq!(tags("* Head :a b: :(c):\n"), [""; 0]);
+}
+
+#[test]
 fn a_restructuredtext_guide_is_read_through_its_directives() {
     check(
         &read("guide.rst"),

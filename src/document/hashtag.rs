@@ -22,7 +22,7 @@ pub(super) fn scan(builder: &mut Builder<'_>, span: Span) {
 }
 
 /// The tag name that `text` begins with; empty where that is none.
-pub(super) fn name(text: &str) -> &str {
+pub(crate) fn name(text: &str) -> &str {
     let len = text.find(|c| !is_tag_char(c)).unwrap_or(text.len());
     let name = text[..len].trim_end_matches('/');
     let says_something = name
@@ -35,7 +35,8 @@ fn may_precede(c: char) -> bool {
     c.is_whitespace() || "([{<\"'\u{ab}\u{201c}\u{2018}\0\u{feff}".contains(c)
 }
 
-fn is_tag_char(c: char) -> bool {
+/// Whether a tag may hold this as a part of a word, in the text as in settings.
+pub(crate) fn is_tag_char(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_alphanumeric() || "_-/".contains(c);
     }

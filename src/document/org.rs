@@ -8,6 +8,8 @@ mod inline;
 
 use std::collections::HashMap;
 
+use unicode_normalization_alignments::char::is_combining_mark;
+
 use super::builder::Builder;
 use super::lines::{Line, bullet, lines};
 use super::{BlockKind, Span};
@@ -330,7 +332,7 @@ impl Reader<'_, '_> {
 /// `:a:b:` at the end of a headline, or nothing.
 fn headline_tags(text: &str) -> &str {
     let last = text.rsplit([' ', '\t']).next().unwrap_or_default();
-    let is_char = |c: char| c.is_alphanumeric() || "_@#%:-".contains(c);
+    let is_char = |c: char| is_letter(c) || "_@#%:-".contains(c);
     let is_tags = last.len() > 2
         && last.starts_with(':')
         && last.ends_with(':')
@@ -339,13 +341,19 @@ fn headline_tags(text: &str) -> &str {
     if is_tags { last } else { "" }
 }
 
+/// A letter, a digit, or what many scripts put above, below and behind their letters: Org's
+/// `[:alnum:]`.
+fn is_letter(c: char) -> bool {
+    c.is_alphanumeric() || is_combining_mark(c)
+}
+
 fn is_drawer(text: &str) -> bool {
     text.len() > 2
         && text.starts_with(':')
         && text.ends_with(':')
         && text[1..text.len() - 1]
             .chars()
-            .all(|c| c.is_alphanumeric() || "_-".contains(c))
+            .all(|c| is_letter(c) || "_-".contains(c))
 }
 
 fn is_planning(text: &str) -> bool {
@@ -360,6 +368,6 @@ fn footnote_mark(line: &str) -> Option<usize> {
     let len = rest.find(']')?;
     let is_name = rest[..len]
         .chars()
-        .all(|c| c.is_alphanumeric() || "_-".contains(c));
+        .all(|c| is_letter(c) || "_-".contains(c));
     is_name.then_some("[fn:".len() + len + 1)
 }

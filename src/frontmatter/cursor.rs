@@ -6,7 +6,7 @@
 
 use super::scalar::yaml;
 use super::{Syntax, TagKeys};
-use crate::document::{Format, Span};
+use crate::document::{Format, Span, hashtag_name, is_tag_char};
 
 /// A tag that is being written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +58,8 @@ impl TagCursor {
             }
             Place::Body => {
                 let tag = tag.replace(' ', "-");
-                let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '/');
-                if !tag.chars().all(fits) || tag.chars().all(|c| c.is_ascii_digit()) {
-                    return None;
+                if hashtag_name(&tag) != tag {
+                    return None; // It would be read as another tag, or as none.
                 }
                 format!("#{tag}")
             }
@@ -351,7 +350,6 @@ impl Line<'_> {
     fn body(&self, above: &str) -> Option<TagCursor> {
         let hash = self.before.rfind('#')?;
         let word = &self.before[hash + 1..];
-        let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '/');
         let stands_alone = self.before[..hash]
             .chars()
             .next_back()
@@ -366,10 +364,13 @@ impl Line<'_> {
             row.starts_with("```") || row.starts_with("~~~")
         });
         let in_code = fences.count() % 2 == 1 || self.before.matches('`').count() % 2 == 1;
-        if !word.chars().all(fits) || !stands_alone || is_link || is_heading || in_code {
+        if !word.chars().all(is_tag_char) || !stands_alone || is_link || is_heading || in_code {
             return None;
         }
-        let end = self.after.find(|c| !fits(c)).unwrap_or(self.after.len());
+        let end = self
+            .after
+            .find(|c| !is_tag_char(c))
+            .unwrap_or(self.after.len());
         Some(TagCursor {
             span: Span::new(self.at - word.len() - 1, self.at + end),
             prefix: word.to_owned(),

@@ -222,8 +222,30 @@ fn toml_org_and_the_text_are_completed_in_their_own_way() {
 }
 
 #[test]
+fn a_word_of_the_text_may_be_of_any_script_or_an_emoji() {
+    for marked in [
+        "Text #हिन्|दी and\n",
+        "Text #ที่|\n",
+        "Text #cafe\u{301}|\n",
+        "Text #👩\u{200d}|🍳\n",
+    ] {
+        let after = marked.split_once(' ').unwrap().1.split_once('|').unwrap().1;
+        let rest = after.trim_start_matches(|c: char| !c.is_whitespace());
+        check(
+            Format::Markdown,
+            marked,
+            Some(&format!("Text #new-tag{rest}")),
+        );
+    }
+}
+
+#[test]
 fn what_cannot_stand_there_is_not_offered() {
     let at = |source: &str| tag_at_cursor(source, Format::Markdown, source.len()).unwrap();
+    for tag in ["हिन्दी", "ที่เที่ยว", "🍳"] {
+        assert_eq!(at("text #n").written(tag), Some(format!("#{tag}")));
+    }
+    assert_eq!(at("text #n").written("2024"), None);
     assert_eq!(at("text #n").written("C++"), None);
     assert_eq!(
         at("text #n").written("machine learning").as_deref(),

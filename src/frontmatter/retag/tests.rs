@@ -90,6 +90,22 @@ fn a_tag_is_the_same_however_its_accents_are_stored() {
 }
 
 #[test]
+fn tags_of_any_script_have_a_place_in_every_form() {
+    check(
+        "---\ntags: a, b\n---\n",
+        &[],
+        &["हिन्दी", "ที่เที่ยว", "🍳"],
+        "---\ntags: a, b, हिन्दी, ที่เที่ยว, 🍳\n---\n",
+    );
+    check(
+        "---\ntags: [a]\n---\n",
+        &[],
+        &["cafe\u{301}"],
+        "---\ntags: [a, cafe\u{301}]\n---\n",
+    );
+}
+
+#[test]
 fn one_tag_for_another_keeps_the_form_even_of_a_list_of_one() {
     for (source, after) in [
         ("---\ntags: [a]\n---\n", "---\ntags: [new]\n---\n"),
