@@ -4,12 +4,19 @@
 
 use std::io::IsTerminal;
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
 
 use crate::telemetry::harmless;
 
 /// Columns of a full bar.
 const BAR_COLUMNS: usize = 10;
+
+/// The text with blanks behind it up to `columns`.
+pub(super) fn padded(text: &str, columns: usize) -> String {
+    let blanks = columns.saturating_sub(text.width());
+    format!("{text}{}", " ".repeat(blanks))
+}
 
 /// A bar of up to ten columns, in eighths.
 pub(super) fn bar(score: f32) -> String {
@@ -28,7 +35,7 @@ pub(super) fn wrapped(text: &str, columns: usize, rows: usize) -> Vec<String> {
                 row.push(' ');
                 row.push_str(word);
             }
-            _ => wrapped.push(word.to_owned()),
+            _ => wrapped.extend(pieces(word, columns).map(str::to_owned)),
         }
     }
     if wrapped.len() > rows {
@@ -37,10 +44,30 @@ pub(super) fn wrapped(text: &str, columns: usize, rows: usize) -> Vec<String> {
             *row = format!("{} …", shortened(row, columns - 2).trim_end_matches('…'));
         }
     }
-    for row in &mut wrapped {
-        *row = shortened(row, columns); // A word may be longer than a row.
-    }
     wrapped
+}
+
+/// A word in pieces of a row each: Chinese, Japanese and Thai put no blanks between words, and an
+/// address has none.
+fn pieces(mut word: &str, columns: usize) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let first = word.graphemes(true).next()?;
+        let len = fitting(word, columns).len().max(first.len());
+        let (piece, rest) = word.split_at(len);
+        word = rest;
+        Some(piece)
+    })
+}
+
+/// As much of the beginning as has room in `columns`; no letter loses its accents, no emoji a part.
+fn fitting(text: &str, columns: usize) -> &str {
+    let mut used = 0;
+    let fits = |(_, letter): &(usize, &str)| {
+        used += letter.width();
+        used <= columns
+    };
+    let shown = text.grapheme_indices(true).take_while(fits).last();
+    &text[..shown.map_or(0, |(at, letter)| at + letter.len())]
 }
 
 /// Columns of a line for people, where the terminal does not say, and how many it may be.
@@ -95,13 +122,7 @@ pub(super) fn shortened(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text;
     }
-    let mut used = 1; // The ellipsis.
-    let fits = |c: &char| {
-        used += c.width().unwrap_or(0);
-        used <= columns
-    };
-    let cut: String = text.chars().take_while(fits).collect();
-    format!("{}…", cut.trim_end())
+    format!("{}…", fitting(&text, columns.saturating_sub(1)).trim_end())
 }
 
 /// Control characters, and those that turn the direction of what follows.
@@ -126,6 +147,10 @@ mod tests {
         assert_eq!(shortened("a\nb\u{1b}[2J", 20), "a b [2J");
         assert_eq!(shortened("one two three", 8), "one two…");
         assert_eq!(shortened("日本語日本語", 7), "日本語…");
+        assert_eq!(
+            shortened("❤\u{fe0f}❤\u{fe0f}❤\u{fe0f}", 5),
+            "❤\u{fe0f}❤\u{fe0f}…"
+        );
         assert_eq!(shortened("a\u{202e}b", 7), "a b");
         assert_eq!(shortened(&"x".repeat(10_000), 40).width(), 40);
     }
@@ -146,6 +171,21 @@ mod tests {
         assert_eq!(indented(told, 40, 12), wrapped);
         assert_eq!(indented(told, 40, 17), told);
         assert_eq!(indented(told, 80, 90), told);
+    }
+
+    #[test]
+    fn a_text_without_blanks_fills_its_rows_and_loses_no_letter() {
+        assert_eq!(
+            wrapped("今日は庭でトマト を植えた。土", 8, 9),
+            ["今日は庭", "でトマト", "を植えた", "。土"]
+        );
+        let thai = "ผมดื่มกาแฟที่ร้าน";
+        let rows = wrapped(thai, 6, 9);
+        assert_eq!(rows.concat(), thai);
+        assert!(rows.iter().all(|row| row.width() <= 6), "{rows:?}");
+        // What is wider than a row has one of its own.
+        assert_eq!(wrapped("家族 x", 1, 9), ["家", "族", "x"]);
+        assert_eq!(wrapped("今日は庭でトマトを植えた。", 8, 2).len(), 2);
     }
 
     #[test]

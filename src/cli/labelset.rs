@@ -262,12 +262,6 @@ fn counted(n: usize, thing: &str) -> String {
     }
 }
 
-/// The text with blanks behind it up to `width` columns of a terminal.
-fn padded(text: &str, width: usize) -> String {
-    let blanks = width.saturating_sub(unicode_width::UnicodeWidthStr::width(text));
-    format!("{text}{}", " ".repeat(blanks))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

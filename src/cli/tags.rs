@@ -4,7 +4,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use unicode_width::UnicodeWidthStr;
+
 use super::Outcome;
+use super::columns::padded;
 use super::watch::{absolute, asked_patiently};
 use crate::daemon::{Place, find_or_start};
 use crate::desk::protocol::{TagsParams, TagsResult};
@@ -57,7 +60,7 @@ fn usage(params: &TagsParams) -> anyhow::Result<TagsResult> {
 
 fn show(out: &mut dyn Write, result: &TagsResult) -> std::io::Result<()> {
     writeln!(out, "{} notes, {} tags", result.notes, result.tags.len())?;
-    let longest = result.tags.iter().map(|tag| tag.tag.chars().count()).max();
+    let longest = result.tags.iter().map(|tag| tag.tag.width()).max();
     let width = longest.unwrap_or(0).min(40);
     for tag in &result.tags {
         let mut of_them = Vec::new();
@@ -68,8 +71,8 @@ fn show(out: &mut dyn Write, result: &TagsResult) -> std::io::Result<()> {
             of_them.push(format!("{} more suggested", tag.suggested));
         }
         let line = format!(
-            "  {:<width$} {:>6}  {}",
-            tag.tag,
+            "  {} {:>6}  {}",
+            padded(&tag.tag, width),
             tag.notes,
             of_them.join(", ")
         );

@@ -6,9 +6,9 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::cli::columns::paragraph;
+use crate::cli::columns::{padded, paragraph};
 
-use super::{Outcome, Source, bundled_sources, counted, padded, user_files};
+use super::{Outcome, Source, bundled_sources, counted, user_files};
 
 /// Lists the label sets that can be used by name.
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,8 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Outcome, counted, find, padded};
+use super::{Outcome, counted, find};
+use crate::cli::columns::padded;
 use crate::label::{Label, LabelId, LabelSet};
 
 /// Shows what is in a label set.
