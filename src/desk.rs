@@ -56,7 +56,8 @@ use shelf::Shelf;
 use watching::Watching;
 
 pub use labelsets::{
-    Choice, Listed, Rules, RulesError, SetChangeError, Shown, called_so, change_set, read_rules,
+    Choice, Listed, Rules, RulesError, SetChangeError, Shown, called_so, change_set, has_name,
+    read_rules,
 };
 pub use new_label::NewLabelError;
 pub use written::{Unsaid, Written};

@@ -12,7 +12,7 @@ use anyhow::Context;
 
 use super::{Outcome, UsageError};
 use crate::config::{ConfigError, Folders};
-use crate::desk::called_so;
+use crate::desk::{called_so, has_name};
 use crate::label::{self, LabelSet, LabelSetFault};
 
 pub(super) mod change;
@@ -189,7 +189,7 @@ fn find(name_or_file: &str, user_dir: Option<&Path>) -> anyhow::Result<Source> {
         return Source::read(path);
     }
     let files = user_files(user_dir)?;
-    if let Some(path) = files.iter().find(|path| has_stem(path, name_or_file)) {
+    if let Some(path) = files.iter().find(|path| has_name(path, name_or_file)) {
         return Source::read(path);
     }
     let mut bundled = bundled_sources();
@@ -246,11 +246,6 @@ fn user_files(user_dir: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
-}
-
-fn has_stem(path: &Path, name: &str) -> bool {
-    path.file_stem()
-        .is_some_and(|stem| stem.eq_ignore_ascii_case(name))
 }
 
 /// `1 label`, `2 labels`.

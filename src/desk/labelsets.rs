@@ -16,8 +16,8 @@ use crate::label::{self, LabelSet};
 use crate::score::Score;
 
 pub use change::{SetChangeError, change_set};
-pub use found::called_so;
 pub(super) use found::{Found, chosen};
+pub use found::{called_so, has_name};
 use found::{find, has_toml_extension, toml_of, user_files};
 
 /// Who chooses, from the most to the least specific.
@@ -140,7 +140,7 @@ pub(super) fn files(folders: &Folders, dir: &Path, choice: &Choice) -> Vec<PathB
     if let Some(name) = choice.labelset.clone().or(chosen) {
         let path = PathBuf::from(&name);
         let of_user = user_files(folders).into_iter();
-        let named = of_user.filter(|file| file.file_stem().is_some_and(|stem| *stem == *name));
+        let named = of_user.filter(|file| has_name(file, &name));
         files.extend(named);
         if has_toml_extension(&path) {
             files.push(path);
@@ -306,6 +306,23 @@ mod tests {
         assert_eq!(emotions.len(), 1);
         assert_eq!(emotions[0].labels, Ok(vec!["joy".to_owned()]));
         assert_eq!(listed.len(), label::bundled().len() + 1);
+    }
+
+    #[test]
+    fn a_set_is_found_by_its_name_however_the_file_system_stores_its_accents() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = folders(root.path());
+        let file = folders.config.join("labelsets/ku\u{308}che.toml");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "[[label]]\nname = 'Brot'\n").unwrap();
+        let choice = Choice {
+            labelset: Some("Küche".to_owned()),
+            ..Choice::default()
+        };
+        let set = rules(&folders, &Shelf::default(), None, &choice).unwrap();
+        assert_eq!(set.labels.labels()[0].name, "Brot");
+        // A change of it is heard of, too.
+        assert!(files(&folders, root.path(), &choice).contains(&file));
     }
 
     #[test]

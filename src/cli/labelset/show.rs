@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Outcome, counted, find};
 use crate::cli::columns::padded;
-use crate::label::{Label, LabelId, LabelSet};
+use crate::label::{Label, LabelId, LabelSet, is_same};
 
 /// Shows what is in a label set.
 #[derive(Debug, clap::Args)]
@@ -101,7 +101,7 @@ fn table(set: &LabelSet, chosen: &str, out: &mut dyn Write) -> anyhow::Result<()
     const TITLE: Style = Style::new().bold();
     const NAME: Style = AnsiColor::Cyan.on_default();
     const FAINT: Style = Style::new().dimmed();
-    let called = match set.name.eq_ignore_ascii_case(chosen) {
+    let called = match is_same(&set.name, chosen) {
         true => String::new(),
         false => format!(" (called {})", set.name),
     };

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Choice, RulesError};
 use crate::config::{Folders, Settings};
-use crate::label::{self, LabelSet};
+use crate::label::{self, LabelSet, is_same};
 
 /// No label set that somebody wrote is larger.
 const MOST_BYTES: u64 = 16 << 20;
@@ -47,11 +47,7 @@ pub(super) fn find(folders: &Folders, name_or_file: &str) -> Result<Found, Rules
         return Ok(Found::File(path.to_path_buf()));
     }
     let mut files = user_files(folders);
-    let stem = |path: &PathBuf| {
-        path.file_stem()
-            .is_some_and(|s| s.eq_ignore_ascii_case(name_or_file))
-    };
-    if let Some(idx) = files.iter().position(stem) {
+    if let Some(idx) = files.iter().position(|path| has_name(path, name_or_file)) {
         return Ok(Found::File(files.swap_remove(idx)));
     }
     let mut bundled = label::bundled().iter();
@@ -77,7 +73,7 @@ pub(super) fn find(folders: &Folders, name_or_file: &str) -> Result<Found, Rules
 pub fn called_so(name: &str, files: &[PathBuf]) -> Option<String> {
     let calls_itself_so = |path: &&PathBuf| {
         let set = LabelSet::parse(&toml_of(path).unwrap_or_default());
-        set.is_ok_and(|set| set.name.eq_ignore_ascii_case(name))
+        set.is_ok_and(|set| is_same(&set.name, name))
     };
     let path = files.iter().find(calls_itself_so)?;
     let stem = path.file_stem()?.to_string_lossy();
@@ -122,6 +118,13 @@ pub(super) fn user_files(folders: &Folders) -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
+}
+
+/// Whether a set's file has this name. macOS stores the accents of a file's name apart from their
+/// letters, and so do copies of it on other machines.
+pub fn has_name(path: &Path, name: &str) -> bool {
+    let stem = path.file_stem();
+    stem.is_some_and(|stem| is_same(&stem.to_string_lossy(), name))
 }
 
 pub(super) fn has_toml_extension(path: &Path) -> bool {
