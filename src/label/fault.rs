@@ -242,11 +242,13 @@ pub(crate) fn shown(text: &str) -> String {
 
 /// Characters that may not stand in a name: it would not look like what it is.
 ///
-/// Joiners (U+200C, U+200D) are needed by several scripts and by emoji, and stay allowed.
+/// Joiners (U+200C, U+200D) are needed by several scripts and by emoji, marks of direction
+/// (U+200E, U+200F, U+061C) by names of two directions; they stay allowed. The soft hyphen comes
+/// along with words that are copied from a page.
 pub(super) fn is_misleading(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200B}' | '\u{FEFF}' | '\u{2028}' | '\u{2029}')
-        || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{AD}' | '\u{180E}' | '\u{200B}' | '\u{FEFF}')
+        || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}')
 }
 
 #[cfg(test)]
@@ -266,6 +268,18 @@ mod tests {
             "{message}"
         );
         assert!(message.chars().count() < 120, "{message}");
+    }
+
+    #[test]
+    fn what_nobody_sees_is_no_part_of_a_name_but_where_a_script_needs_it() {
+        for c in [
+            '\u{ad}', '\u{200b}', '\u{202e}', '\u{2060}', '\u{2069}', '\u{feff}',
+        ] {
+            assert!(is_misleading(c), "{c:?}");
+        }
+        for c in "é\u{301}\u{200c}\u{200d}\u{200f}\u{fe0f}\u{a0}‐".chars() {
+            assert!(!is_misleading(c), "{c:?}");
+        }
     }
 
     #[test]
