@@ -7,7 +7,9 @@ use std::time::Instant;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use unicode_width::UnicodeWidthStr;
 
+use super::columns::padded;
 use super::setup::{ModelArgs, Surroundings, count, unit_interval};
 use super::{Outcome, UsageError, complain, remark, sentence};
 use crate::engine::{Engine, EngineOptions};
@@ -256,7 +258,7 @@ fn as_json(args: &Args, engine: &Engine, measured: &[Measured]) -> serde_json::V
 fn print_table(measured: &[Measured], out: &mut impl Write) -> std::io::Result<()> {
     let width = measured
         .iter()
-        .map(|m| m.name.len())
+        .map(|m| m.name.width())
         .max()
         .unwrap_or(0)
         .max("mean".len());
@@ -272,7 +274,12 @@ fn print_table(measured: &[Measured], out: &mut impl Write) -> std::io::Result<(
         .try_for_each(|title| write!(out, "  {title:>7}"))?;
     writeln!(out, "  {:>6}", "docs/s")?;
     for (m, headline) in measured.iter().zip(&headlines) {
-        write!(out, "{:width$}  {:>6}", m.name, m.evaluation.n_rows)?;
+        write!(
+            out,
+            "{}  {:>6}",
+            padded(&m.name, width),
+            m.evaluation.n_rows
+        )?;
         print_numbers(headline, &columns, out)?;
         writeln!(out, "  {:>6.1}", m.rows_per_second())?;
     }
