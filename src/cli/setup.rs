@@ -17,6 +17,7 @@ use crate::model::device;
 use crate::model::store::{Entry, Origin, Store};
 use crate::model::{LoadOptions, Model, Precision};
 use crate::score::Score;
+use crate::telemetry::harmless;
 use crate::watch;
 
 /// Options of every command that runs a model.
@@ -341,12 +342,8 @@ pub(crate) fn io_fact(error: &io::Error) -> String {
 
 /// A path as messages show it.
 pub(crate) fn shown(path: &Path) -> String {
-    // A file name may hold line breaks or terminal commands.
-    path.display()
-        .to_string()
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    // A file name may hold line breaks, too.
+    harmless(&path.display().to_string()).replace(['\n', '\t'], "\u{fffd}")
 }
 
 #[cfg(test)]
@@ -374,6 +371,12 @@ mod tests {
         let said = |language, origin| language_fact(&set(language), &entry(origin)).is_some();
         assert!(said("de", Origin::Bundled));
         assert!(!said("en-GB", Origin::Bundled) && !said("de", Origin::Pulled));
+    }
+
+    #[test]
+    fn a_name_of_a_file_moves_no_cursor_and_turns_no_direction() {
+        let path = Path::new("a\u{202e}b\n\u{1b}[31m/שלום.md");
+        assert_eq!(shown(path), "a\u{fffd}b\u{fffd}\u{fffd}[31m/שלום.md");
     }
 
     #[test]
