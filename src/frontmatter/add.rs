@@ -251,6 +251,8 @@ mod tests {
             "---\ntags: [a]\n\nText\n",
             "\u{feff}---\r\ntitle: x\r\n",
             "+++\ntags = [\"a\"]\n",
+            "---\nชื่อเรื่องของบันทึก: x\nText\n",
+            "---\ncle\u{301}: x\nText\n",
         ] {
             let refused = added(source, Format::Markdown, "new");
             let Err(AddError::Broken(fault)) = refused else {

@@ -11,7 +11,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle};
 
 use super::TagsForm;
 use super::fields::{Field, Fields, Scalar, fault};
-use crate::document::Span;
+use crate::document::{Span, is_tag_char};
 use anchors::Anchors;
 use joined::{FILLER, with_brackets_joined, with_pairs_joined};
 use place::{block_extent, list_form, quoted};
@@ -67,9 +67,9 @@ fn is_template(text: &str) -> bool {
 
 pub(super) fn looks_like_a_key(line: &str) -> bool {
     line.split_once(':').is_some_and(|(key, value)| {
-        let is_word = |c: char| c.is_alphanumeric() || "_- \"'".contains(c);
+        let is_word = |c: char| " \"'".contains(c) || (c != '/' && is_tag_char(c));
         !key.is_empty()
-            && key.len() < 40
+            && key.chars().count() < 40
             && key.chars().all(is_word)
             && (value.is_empty() || value.starts_with([' ', '\t']))
     })
