@@ -55,10 +55,8 @@ use protocol::{Origin, ScoreRecord, TagRecord, TagResult};
 use shelf::Shelf;
 use watching::Watching;
 
-pub use labelsets::{
-    Choice, Listed, Rules, RulesError, SetChangeError, Shown, called_so, change_set, has_name,
-    read_rules,
-};
+pub use labelsets::{Choice, Listed, Rules, RulesError, SetChangeError, Shown};
+pub use labelsets::{called_so, change_set, has_name, read_rules};
 pub use new_label::NewLabelError;
 pub use written::{Unsaid, Written};
 
