@@ -72,9 +72,8 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
             .open(&target)?
             .write_all(content);
     }
-    if old.as_ref().is_ok_and(|old| !may_write(&target, old)) {
-        let fact = "its permissions forbid it; change them";
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, fact));
+    if let Ok(old) = &old {
+        may_write(&target, old)?;
     }
     let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -95,18 +94,33 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// Whether a file's owner wants it written. A rename over it asks its folder only, and root may
 /// write everything, so the file itself is asked before.
-pub fn may_write(path: &Path, metadata: &Metadata) -> bool {
-    !metadata.permissions().readonly() && has_access(path)
+///
+/// # Errors
+/// Its permissions forbid it, or whatever else the system names: that its disk is read-only, say.
+pub fn may_write(path: &Path, metadata: &Metadata) -> io::Result<()> {
+    let allowed = match metadata.permissions().readonly() {
+        true => Err(io::ErrorKind::PermissionDenied.into()),
+        false => Ok(()),
+    };
+    // First: on a disk that nobody may write other permissions change nothing.
+    access(path)
+        .and(allowed)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                io::Error::new(error.kind(), "its permissions forbid it; change them")
+            }
+            _ => error,
+        })
 }
 
 #[cfg(unix)]
-fn has_access(path: &Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+fn access(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::access(path, rustix::fs::Access::WRITE_OK)?)
 }
 
 #[cfg(not(unix))]
-fn has_access(_path: &Path) -> bool {
-    true // The read-only bit, which was looked at, is all there is.
+fn access(_path: &Path) -> io::Result<()> {
+    Ok(()) // The read-only bit is all there is.
 }
 
 /// A temporary file that others may read, as they may a file that was simply created.

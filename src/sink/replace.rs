@@ -110,7 +110,7 @@ fn writable(path: &Path) -> Result<Metadata, SinkError> {
     let metadata = std::fs::metadata(path);
     let metadata = metadata.map_err(|cause| SinkError::io(path, "cannot be read", cause))?;
     check_kind(path, &metadata)?;
-    if !may_write(path, &metadata) {
+    if may_write(path, &metadata).is_err() {
         return Err(SinkError::ReadOnly(shown(path)));
     }
     #[cfg(unix)]

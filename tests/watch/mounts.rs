@@ -110,6 +110,23 @@ fn a_read_only_disk_is_said_and_written_to_when_it_may_be() {
 }
 
 #[test]
+fn a_label_set_on_a_read_only_disk_is_left_alone_and_no_permission_is_blamed() {
+    let user = User::new();
+    let script = r#"
+        printf '[[label]]\nname = "a"\n' > set.toml
+        mount --bind set.toml set.toml && mount -o remount,bind,ro set.toml || exit 77
+        g labelset add ./set.toml b 2>&1 && exit 1
+        cat set.toml
+    "#;
+    let Some(shown) = alone(&user, script) else {
+        return;
+    };
+    assert!(shown.contains("(Read-only file system"), "{shown}");
+    assert!(shown.contains("name = \"a\"\n"), "{shown}");
+    assert!(!shown.contains("name = \"b\""), "{shown}");
+}
+
+#[test]
 fn a_permission_that_is_lost_is_said_with_its_cure_and_the_rest_goes_on() {
     let user = User::new();
     // The root of a name space may do everything; without these two rights it is like anybody.
