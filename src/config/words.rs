@@ -29,7 +29,8 @@ fn end_of_fact(error: &serde_json::Error, message: &str) -> usize {
 /// `object` is what the file calls a value with keys.
 fn fact(message: &str, object: &str) -> String {
     let message = message.trim().replace('\n', " ");
-    let known = match message.split_once(", expected ") {
+    // The last one: a text that was found may hold such words.
+    let known = match message.rsplit_once(", expected ") {
         Some((said, expected)) => unexpected(said, expected, object),
         None => unnamed(&message),
     };
@@ -76,7 +77,9 @@ fn unexpected(said: &str, expected: &str, object: &str) -> Option<String> {
             .map_or(found, |(kind, _)| found[kind.len()..].trim_matches('`')),
     };
     let wanted = match expected {
-        "u8" | "u16" | "u32" | "u64" | "usize" if of_kind.is_some() && !found.starts_with('-') => {
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64"
+            if of_kind.is_some() && found.starts_with(|c: char| c.is_ascii_digit()) =>
+        {
             return Some(format!("{found} is too large"));
         }
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of 0 or more",
@@ -111,6 +114,7 @@ mod tests {
     struct Record {
         name: String,
         size: Option<u32>,
+        distance: Option<i64>,
         two: Option<Two>,
         parts: Option<BTreeMap<String, f64>>,
     }
@@ -123,7 +127,7 @@ mod tests {
             (r#"{"name": "a", "name": "b"}"#, "`name` is there twice"),
             (
                 r#"{"nmae": "a"}"#,
-                "no key `nmae` is known; there are `name`, `size`, `two`, `parts`",
+                "no key `nmae` is known; there are `name`, `size`, `distance`, `two`, `parts`",
             ),
             (
                 r#"{"name": "a", "size": "b"}"#,
@@ -136,6 +140,14 @@ mod tests {
             (
                 r#"{"name": "a", "size": 4294967296}"#,
                 "4294967296 is too large",
+            ),
+            (
+                r#"{"name": "a", "distance": 9223372036854775808}"#,
+                "9223372036854775808 is too large",
+            ),
+            (
+                r#"{"name": "a", "size": "one, expected two"}"#,
+                "\"one, expected two\" is not a whole number of 0 or more",
             ),
             (
                 r#"{"name": "a", "two": "three"}"#,
