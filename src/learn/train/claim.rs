@@ -167,6 +167,9 @@ impl Claim {
             }
         }
         let path = self.out.join(RECIPE);
+        if fs::read(&path).is_ok_and(|known| known == recipe.as_bytes()) {
+            return Ok(()); // Somebody may keep it here, and let nobody write it.
+        }
         crate::config::replace(&path, recipe.as_bytes()).map_err(TrainError::io(path))
     }
 }
@@ -243,6 +246,19 @@ mod tests {
         let said = other.err().unwrap().to_string();
         assert!(said.contains("recipe.toml is there"), "{said}");
         assert_eq!(refusal(folder.path(), &init, false), "taken");
+    }
+
+    #[test]
+    fn a_recipe_that_nobody_may_write_is_trained_beside() {
+        let folder = tempfile::tempdir().unwrap();
+        let recipe = folder.path().join("recipe.toml");
+        fs::write(&recipe, "seed = 1").unwrap();
+        let mut permissions = fs::metadata(&recipe).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&recipe, permissions).unwrap();
+        let init = folder.path().join("init");
+        let claim = Claim::take(folder.path(), &init, "seed = 1", false).unwrap();
+        claim.begin(&began(1), "seed = 1").unwrap();
     }
 
     #[test]
