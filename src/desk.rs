@@ -19,6 +19,7 @@ mod remembering;
 pub mod review;
 mod shelf;
 mod status;
+mod tagged;
 pub mod tally;
 pub mod watching;
 mod written;
@@ -34,12 +35,10 @@ use tokio::sync::{Notify, broadcast, watch};
 use crate::config::Folders;
 use crate::correction::{CorrectionFault, Verdicts};
 use crate::document::{Document, Format, body_tags};
+use crate::engine::Passage;
 use crate::engine::explain::Evidence;
 use crate::engine::scheduler::Priority;
-use crate::engine::worker::{
-    Answer, Explanation, Loading, ModelFacts, Question, Worker, WorkerError,
-};
-use crate::engine::{Passage, Prediction};
+use crate::engine::worker::{Explanation, Loading, ModelFacts, Question, Worker, WorkerError};
 use crate::frontmatter::is_without_tags;
 use crate::label::{LabelId, LabelSet};
 use crate::learn::journal::{self, Journal, JournalError};
@@ -51,13 +50,14 @@ use crate::tag::Selection;
 use decision::{Decision, Facts, decide};
 use editors::Editors;
 use learning::Learning;
-use protocol::{Origin, ScoreRecord, TagRecord, TagResult};
+use protocol::{Origin, TagRecord};
 use shelf::Shelf;
 use watching::Watching;
 
 pub use labelsets::{Choice, Listed, Rules, RulesError, SetChangeError, Shown};
 pub use labelsets::{called_so, change_set, has_name, read_rules};
 pub use new_label::NewLabelError;
+pub use tagged::Tagged;
 pub use written::{Unsaid, Written};
 
 /// So many corrections are kept for a client that is slow to hear of them.
@@ -99,25 +99,6 @@ pub struct Text {
     pub format: Format,
     /// What names the document, where it has a name; corrections are kept under it.
     pub name: Option<String>,
-}
-
-/// What fits a text.
-#[derive(Clone, Debug)]
-pub struct Tagged {
-    /// Labels that fit, best first.
-    pub tags: Vec<TagRecord>,
-    /// The labels that were asked about.
-    pub labels: Arc<LabelSet>,
-    /// The scores of all labels, with what is remembered of corrections.
-    pub answer: Answer,
-    /// What the model said by itself.
-    pub raw: Arc<Prediction>,
-    /// From which scores labels are tags.
-    pub selection: Selection,
-    /// The labels that stand in the text's settings, however they are spelt there.
-    pub in_settings: Vec<LabelId>,
-    /// The labels that stand in its body.
-    pub in_body: Vec<LabelId>,
 }
 
 /// Why there is no answer.
@@ -367,34 +348,5 @@ pub struct Presence(Arc<Desk>);
 impl Drop for Presence {
     fn drop(&mut self) {
         self.0.clients.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Tagged {
-    /// Whether the text has a label as a tag.
-    pub fn has(&self, label: LabelId) -> bool {
-        self.in_settings.contains(&label) || self.in_body.contains(&label)
-    }
-
-    /// The record for clients; `all` adds every score.
-    pub fn record(&self, version: Option<i32>, all: bool) -> TagResult {
-        let prediction = &self.answer.prediction;
-        let name = |label| self.labels.label(label).name.clone();
-        let scores = prediction.scores.iter().map(|s| ScoreRecord {
-            label: name(s.label),
-            logit: s.logit.value(),
-            score: s.score.value(),
-        });
-        let unscored = prediction.unscored.iter();
-        TagResult {
-            tags: self.tags.clone(),
-            scores: all.then(|| scores.collect()),
-            model: self.answer.model.name.to_string(),
-            version,
-            cached: self.answer.cached,
-            windows: prediction.windows,
-            cut: prediction.cut,
-            unscored: unscored.map(|u| name(u.label)).collect(),
-        }
     }
 }
