@@ -348,6 +348,25 @@ fn a_storm_of_changes_ends_in_the_right_state() {
 }
 
 #[test]
+fn folders_that_were_removed_are_no_notes_that_wait() {
+    let user = User::new();
+    let folders: Vec<PathBuf> = (0..40).map(|n| user.path(&format!("old {n}"))).collect();
+    for folder in &folders {
+        std::fs::create_dir(folder).unwrap();
+    }
+    let (shown, code) = user.home.run(&["watch", "add", ".", "--settle", "30"]);
+    assert_eq!(code, 0, "{shown}");
+    user.settled();
+    for folder in &folders {
+        std::fs::remove_dir(folder).unwrap();
+    }
+    let list = || user.home.run(&["watch", "list", "--json"]).0;
+    user.until("removed", list, |list| list.contains("\"busy\": true"));
+    let watch = user.home.status()["watch"].clone();
+    assert_eq!(watch["waiting"], 0, "{watch}");
+}
+
+#[test]
 fn a_folder_that_goes_away_is_waited_for_with_what_is_known_of_it() {
     let user = User::new();
     user.write("a.md", "Roses.\n");

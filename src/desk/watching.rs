@@ -28,12 +28,14 @@ pub struct Progress {
     pub resting: usize,
     /// A folder is being searched.
     pub is_searching: bool,
+    /// Something has happened, to folders in a watched one perhaps, that is not looked into yet.
+    pub is_unsettled: bool,
 }
 
 impl Progress {
     /// Whether there is nothing to do.
     pub fn is_over(&self) -> bool {
-        self.waiting == 0 && !self.is_searching
+        self.waiting == 0 && !self.is_searching && !self.is_unsettled
     }
 
     /// Notes that are being worked at, or will be without anybody's doing.

@@ -502,18 +502,19 @@ impl Supervisor {
     /// Tells others how things are.
     fn publish(&mut self) {
         let minute = minute_of_day();
-        let mut progress = Progress::default();
+        let (mut progress, mut views) = (Progress::default(), Vec::new());
         for root in &self.roots {
-            let waiting = root.queue.waiting() + root.queue.running() + root.events.held();
-            progress.waiting += waiting;
+            let view = root.view(minute);
+            progress.waiting += view.waiting;
+            progress.is_unsettled |= root.events.held() > 0;
             progress.resting += match root.is_working(minute) {
                 true => root.queue.held(),
-                false => waiting,
+                false => view.waiting,
             };
+            views.push(view);
             progress.done += root.done;
             progress.is_searching |= root.is_looking() && (root.deaf.is_none() || root.is_once);
         }
-        let views = self.roots.iter().map(|root| root.view(minute)).collect();
         self.shared.publish(progress, views);
         self.shared.set_missing(self.missing.keys());
     }
