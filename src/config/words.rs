@@ -38,6 +38,9 @@ fn fact(message: &str, object: &str) -> String {
 }
 
 fn unnamed(message: &str) -> Option<String> {
+    if message == "wanted string or table" {
+        return Some("not a text in quotes".to_owned()); // One of some words.
+    }
     let missing = message.strip_prefix("missing field ");
     let twice = message.strip_prefix("duplicate field ");
     missing
@@ -86,7 +89,7 @@ fn unexpected(said: &str, expected: &str, object: &str) -> Option<String> {
         "i8" | "i16" | "i32" | "i64" => "a whole number",
         "f32" | "f64" => "a number",
         "a boolean" => "true or false",
-        "a string" | "path string" => "a text in quotes",
+        "a string" | "path string" | "string or map" => "a text in quotes",
         "a sequence" => "a list",
         "a map" => object,
         _ if is_record => object,
@@ -168,6 +171,10 @@ mod tests {
         }
         let error = Record::deserialize(&serde_json::json!({"name": 7})).unwrap_err();
         assert_eq!(json_fault(&error), "7 is not a text in quotes");
+        let error = Record::deserialize(&serde_json::json!({"name": "a", "two": 3})).unwrap_err();
+        assert_eq!(json_fact(&error), "3 is not a text in quotes");
+        let error = toml::from_str::<Record>("name = 'a'\ntwo = 3\n").unwrap_err();
+        assert_eq!(toml_fact(error.message()), "not a text in quotes");
         let error = toml::from_str::<Record>("name = { a = 1 }\n").unwrap_err();
         assert_eq!(
             toml_fact(error.message()),
