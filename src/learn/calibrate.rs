@@ -125,7 +125,6 @@ mod tests {
                 labels: Vec::new(),
                 not_labels: Vec::new(),
                 source: None,
-                id: None,
                 line: 1,
                 kind: RowKind::Plain,
             },

@@ -36,8 +36,6 @@ pub struct Row {
     pub not_labels: Vec<String>,
     /// Whose row it is: its `site`, or else its `source`.
     pub source: Option<String>,
-    /// The name that its author gave it.
-    pub id: Option<String>,
     /// Where it is in its file, from 1.
     pub line: usize,
     /// How it was written.

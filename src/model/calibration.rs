@@ -10,7 +10,6 @@
 pub mod cross_validation;
 mod error;
 pub mod fit;
-pub mod label_bias;
 mod level;
 mod newton;
 pub mod quality;

@@ -1,6 +1,6 @@
 //! One line of JSON in, one `Row` or what is wrong with it out.
 //!
-//! Three spellings: `{"text"|"sentence", "labels", "not_labels"?, "site"?, "source"?, "id"?}`,
+//! Three spellings: `{"text"|"sentence", "labels", "not_labels"?, "site"?, "source"?}`,
 //! GLiClass's `{"text", "all_labels", "true_labels"}`, and a correction's `{"text", "accepted",
 //! "rejected"}`. Other fields are somebody else's.
 //! Invariant: the labels of a row are not empty, each once, and on one side only.
@@ -14,7 +14,7 @@ use crate::document::{Document, Format};
 use crate::engine::Passage;
 
 /// What a row is made of.
-pub(super) const FIELDS: [&str; 12] = [
+pub(super) const FIELDS: [&str; 11] = [
     "text",
     "sentence",
     "labels",
@@ -26,7 +26,6 @@ pub(super) const FIELDS: [&str; 12] = [
     "format",
     "site",
     "source",
-    "id",
 ];
 
 /// `None` where the line is blank. The row's line number is the caller's to set.
@@ -171,7 +170,6 @@ fn row(mut fields: Map<String, Value>) -> Result<Row, RowProblem> {
             RowKind::Correction => site,
             RowKind::Plain | RowKind::Gliclass => site.or(source),
         },
-        id: optional("id", fields.remove("id"))?,
         line: 0,
         kind: row_kind,
     })
@@ -291,9 +289,8 @@ mod tests {
     #[test]
     fn a_site_says_whose_labels_a_row_has_and_a_source_will_do() {
         let row = |extra: &str| parsed(&format!(r#"{{"text": "a", "labels": []{extra}}}"#));
-        let both = row(r#", "source": "notes", "site": "mine", "id": 7"#);
+        let both = row(r#", "source": "notes", "site": "mine", "id": [7]"#);
         assert_eq!(both.source.as_deref(), Some("mine"));
-        assert_eq!(both.id.as_deref(), Some("7"));
         let source = row(r#", "source": "notes", "site": null"#).source;
         assert_eq!(source.as_deref(), Some("notes"));
         assert_eq!(row("").source, None);

@@ -48,7 +48,6 @@ fn row(lesson: Lesson) -> Row {
         labels: those(true),
         not_labels: those(false),
         source: None,
-        id: None,
         line: lesson.corrections.first().copied().unwrap_or(0) as usize,
         kind: RowKind::Correction,
         text: lesson.text,
