@@ -150,6 +150,17 @@ return {
     end,
   },
   {
+    'checkhealth looks at the labels of the notes, wherever the editor was started',
+    function(home)
+      local editor = home():editor(BREAD)
+      editor:tags()
+      editor:command('cd /')
+      local report = health_report(editor)
+      holds(not report:find('no label set', 1, true), report)
+      holds(report:find('5 labels', 1, true), report)
+    end,
+  },
+  {
     'checkhealth tells how to get a missing program',
     function(home)
       local user = home({ no_program = true })

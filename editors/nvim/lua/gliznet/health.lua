@@ -9,8 +9,9 @@ local TOO_LATE = 124
 
 --- Output and exit code of the program; nil where it cannot be started.
 ---@param words string[]
-local function run(words)
-  local ok, process = pcall(vim.system, words, { text = true })
+---@param folder? string Where it runs; default: where the editor does.
+local function run(words, folder)
+  local ok, process = pcall(vim.system, words, { text = true, cwd = folder })
   if not ok then
     return nil
   end
@@ -57,10 +58,20 @@ local function said(result)
   return result and result.text ~= '' and { result.text } or nil
 end
 
+--- The folder of a note that is open. The editor may have been started anywhere, and what the
+--- doctor says of labels is meant for a folder.
+---@return string?
+local function folder_of_notes()
+  local client = vim.lsp.get_clients({ name = 'gliznet' })[1]
+  local buf = client and next(client.attached_buffers)
+  local folder = buf and vim.fs.dirname(vim.api.nvim_buf_get_name(buf))
+  return folder and vim.fn.isdirectory(folder) == 1 and folder or nil
+end
+
 ---@param path string
 local function daemon(path)
   health.start('The daemon')
-  local doctor = run({ path, 'doctor' })
+  local doctor = run({ path, 'doctor' }, folder_of_notes())
   local findings = 0
   for line in vim.gsplit(doctor and doctor.text or '', '\n') do
     local class, text = line:match('^(%S+)%s+(.*)$')
