@@ -464,6 +464,29 @@ fn completion_offers_the_set_best_first_wherever_a_tag_is_written() {
 }
 
 #[test]
+fn completion_in_the_settings_leaves_out_what_stands_there_already() {
+    let home = Home::new(&LABELS);
+    let text = "---\ntags: [Garden, tax, ]\n---\nText #g\n";
+    let (mut editor, uri) = plain(&home, text);
+    let mut complete = |line, column| {
+        let list = editor
+            .request("textDocument/completion", at(&uri, line, column))
+            .unwrap();
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        let labels = items.iter().map(|item| item["label"].as_str().unwrap());
+        let mut labels: Vec<String> = labels.map(str::to_owned).collect();
+        labels.sort();
+        labels
+    };
+    assert_eq!(complete(1, 20), ["travel"]);
+    // What is being written is still to be chosen.
+    assert_eq!(complete(1, 18), ["tax", "travel"]);
+    // A text may name its tags once more.
+    assert_eq!(complete(3, 7), LABELS);
+    assert_eq!(editor.quit(), 0);
+}
+
+#[test]
 fn hover_tells_score_origin_and_the_sentences() {
     let home = Home::new(&LABELS);
     home.give_glossary("garden\tplants, soil\ntravel\ttrains\n");

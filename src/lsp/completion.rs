@@ -1,7 +1,8 @@
 //! Completion of tags: the label set ranked by what fits this document, wherever a tag is written.
 //!
-//! Invariant: only labels of the set are offered; before the model has read the document they come
-//! in the set's own order, and the list says that it is not final.
+//! Invariant: only labels of the set are offered, and in the settings none that stands there already;
+//! before the model has read the document they come in the set's own order, and the list says that
+//! it is not final.
 
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ use super::position::LineIndex;
 use super::reading::percent;
 use super::session::Session;
 use crate::desk::protocol::DocumentName;
-use crate::frontmatter::{TagCursor, tag_at_cursor};
-use crate::label::{Label, LabelId};
+use crate::frontmatter::{TagCursor, settings_tags, tag_at_cursor};
+use crate::label::{Label, LabelId, LabelSet};
 use crate::score::Score;
 
 /// A person who types does not wait longer for the ranking.
@@ -51,8 +52,10 @@ impl Session {
             }
         };
         let range = index.range(&open.text, cursor.span, encoding);
+        let written = written(&open, &cursor, &set);
         let items = ranked
             .into_iter()
+            .filter(|(id, _)| !written.contains(id))
             .enumerate()
             .filter_map(|(rank, (id, score))| {
                 item(&open, &cursor, set.label(id), score, rank, range)
@@ -62,6 +65,18 @@ impl Session {
             items: items.collect(),
         })))
     }
+}
+
+/// The labels that the document's settings name beside the word at the cursor. They fit best, so they
+/// would stand over those that are still to be chosen. In the text a tag may be named once more.
+fn written(open: &Open, cursor: &TagCursor, set: &LabelSet) -> Vec<LabelId> {
+    if cursor.is_in_body() {
+        return Vec::new();
+    }
+    let tags = settings_tags(&open.text, open.format).into_iter();
+    let others =
+        tags.filter(|tag| tag.span.end < cursor.span.start || cursor.span.end < tag.span.start);
+    others.filter_map(|tag| set.find(&tag.name)).collect()
 }
 
 fn item(
