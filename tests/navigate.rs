@@ -148,7 +148,7 @@ fn references_are_all_places_in_the_agreed_encoding() {
 }
 
 #[test]
-fn a_tag_is_renamed_in_open_documents_by_version_and_in_files_after_confirmation() {
+fn a_tag_is_renamed_in_open_documents_by_version_and_in_all_files_at_once() {
     let (home, mut editor) = workspace(&NOTES, annotated());
     let open = home.uri("a.md");
     editor.open(&open, "---\ntags: [\"garden\", beds]\n---\n");
@@ -205,7 +205,7 @@ fn a_tag_is_renamed_in_open_documents_by_version_and_in_files_after_confirmation
     );
     assert_eq!(
         edit["changeAnnotations"]["gliznet.closed"]["needsConfirmation"],
-        true
+        false
     );
     // The files are as they were.
     for (name, text) in NOTES {

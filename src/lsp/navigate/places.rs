@@ -1,7 +1,7 @@
 //! The edit that renames a tag in many documents, open and closed.
 //!
 //! Invariant: all of it or nothing; an open document's part names its version, a closed one's has
-//! none, and is to be confirmed where the client can ask.
+//! none, and is marked as such where the client can show that.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -75,7 +75,8 @@ pub(super) fn renaming(
     let is_asked = traits.annotations && changes.iter().any(|change| change.1.is_none());
     let annotation = ChangeAnnotation {
         label: format!("Rename tag {} to {}", names.0, names.1),
-        needs_confirmation: Some(true),
+        // VS Code leaves out what needs it, but for what a person ticks file by file.
+        needs_confirmation: Some(false),
         description: Some("in files that are not open".to_owned()),
     };
     let edits = changes.into_iter().map(|(uri, version, edits)| {
