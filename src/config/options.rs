@@ -147,7 +147,7 @@ pub const OPTIONS: [OptionText; 15] = [
         kind: "string",
         default: "null",
         example: "labelset = \"personal-notes\"",
-        text: "The label set: a name from `gliznet labelset list`, or a file. Without it nothing is suggested.",
+        text: "The label set: a name from `gliznet labelset list`, or a file. Where neither a `gliznet.toml` nor an editor names labels, nothing is suggested.",
     },
     OptionText {
         key: "threshold",
