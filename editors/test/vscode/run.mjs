@@ -369,6 +369,17 @@ const tests = {
     await window.lens('+ books').waitFor();
   },
 
+  async 'settings that are broken are not taken for a note that nothing fits'(world, window) {
+    await window.open('travel/ten-days-in-portugal.md');
+    await window.row('travel').waitFor();
+    const rules = world.read('gliznet.toml');
+    const broken = rules.replace('"personal-notes"', 'personal-notes');
+    fs.writeFileSync(path.join(world.notes, 'gliznet.toml'), broken);
+    await window.welcome().getByText('none that can be read').waitFor();
+    fs.writeFileSync(path.join(world.notes, 'gliznet.toml'), rules);
+    await window.row('travel').waitFor();
+  },
+
   async 'without labels the view offers to choose a set'(world, window) {
     fs.rmSync(path.join(world.notes, 'gliznet.toml'));
     const fresh = await world.window('home/workout.txt');

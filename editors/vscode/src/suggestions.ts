@@ -36,7 +36,12 @@ export class Suggestions implements vscode.Disposable {
     this.#output = output;
     this.#subscriptions = [
       server.onTags(({ uri, tags }) => {
-        this.#known.set(uri, tags);
+        // None may fit, or there may be no labels any more; the answer to a question tells them apart.
+        if (tags.length > 0) {
+          this.#known.set(uri, tags);
+        } else {
+          this.#known.delete(uri);
+        }
         this.#show();
       }),
       server.onState((state) => {
