@@ -1,4 +1,5 @@
-// The server's start and end, with programs that serve, are silent, or fail; the choice of labels.
+// The server's start and end, with programs that serve, are silent, or fail; what it says; the choice
+// of labels.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,7 +16,11 @@ process.on('exit', () => fs.rmSync(built, { recursive: true, force: true }));
 const outfile = path.join(built, 'server.cjs');
 await esbuild.build({
   stdin: {
-    contents: "export { Server } from './src/server'; export { choose } from './src/labelset'; export * as vscode from 'vscode';",
+    contents: `
+      export { Server } from './src/server';
+      export { choose } from './src/labelset';
+      export { ResponseError } from 'vscode-languageclient/node';
+      export * as vscode from 'vscode';`,
     resolveDir: root,
   },
   outfile,
@@ -125,6 +130,21 @@ test('a failed start shows what the program said last, and nothing over it', opt
   await made.restart();
   await made.stop();
   assert.deepEqual(vscode.shown, []);
+});
+
+test('what the server refuses is said once, in its words alone', options, async () => {
+  vscode.settings['server.path'] = serving;
+  const { server: made } = server();
+  await made.restart();
+  vscode.shown.length = 0;
+  const refusal = new loaded.ResponseError(-32803, 'the front matter is broken; repair it first');
+  made.running.error('Request codeAction/resolve failed.', refusal);
+  assert.deepEqual(vscode.shown, ['GliZNet: the front matter is broken; repair it first']);
+  // The editor shows what a command of a lens is rejected with.
+  const run = made.running.middleware.executeCommand;
+  assert.equal(await run('gliznet.accept', [], () => Promise.reject(refusal)), null);
+  await assert.rejects(run('gliznet.accept', [], () => Promise.reject(new Error('ended'))), /ended/);
+  await made.stop();
 });
 
 /** Chooses a label set where these settings hold; gives what holds then. */

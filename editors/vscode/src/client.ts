@@ -7,7 +7,9 @@ import type { ClientCapabilities, ErrorHandler } from 'vscode-languageclient/nod
 import {
   CloseAction,
   ErrorAction,
+  LSPErrorCodes,
   LanguageClient,
+  ResponseError,
   State,
   TransportKind,
 } from 'vscode-languageclient/node';
@@ -47,9 +49,16 @@ export class Client extends LanguageClient {
       middleware: {
         // Commands of the lens and the light bulb, which do not pass through `Server.execute`.
         executeCommand: async (command, args, next) => {
-          const verdict = (await next(command, args)) as protocol.Verdict | null;
-          tellUnwritten(verdict);
-          return verdict;
+          try {
+            const verdict = (await next(command, args)) as protocol.Verdict | null;
+            tellUnwritten(verdict);
+            return verdict;
+          } catch (error) {
+            if (error instanceof ResponseError) {
+              return null; // It has been shown; the editor would say it once more.
+            }
+            throw error;
+          }
         },
       },
       initializationFailedHandler: () => false,
@@ -76,8 +85,15 @@ export class Client extends LanguageClient {
   }
 
   /** A failed start is shown in the status bar with its cause; other words over it would hide it. */
-  override error(text: string, data?: unknown, show?: boolean | 'force'): void {
-    super.error(text, data, this.state === State.Running && show);
+  override error(text: string, data?: unknown, show: boolean | 'force' = true): void {
+    const isShown = this.state === State.Running && show;
+    if (isShown && data instanceof ResponseError && data.code === LSPErrorCodes.RequestFailed) {
+      // The server says what is the matter and what to do; the request's name and code help nobody.
+      super.error(text, data, false);
+      void vscode.window.showErrorMessage(`GliZNet: ${data.message}`);
+      return;
+    }
+    super.error(text, data, isShown);
   }
 
   /** What the program said last, which tells more of a failed start than that it ended; else that. */
