@@ -567,6 +567,14 @@ fn a_person_without_labels_is_told_what_to_do() {
         said["message"].as_str().unwrap().contains("gliznet.toml"),
         "{said}"
     );
+    // An editor that can offer a choice of label sets tells this from a set that cannot be read.
+    let asked = json!({ "textDocument": { "uri": home.uri("a.md") } });
+    for (settings, unset) in [("", json!(true)), ("labelset = 'nosuch'\n", Value::Null)] {
+        home.configure(settings);
+        let answer = editor.request("gliznet/labelsets", asked.clone()).unwrap();
+        assert!(answer["current"]["fault"].is_string(), "{answer}");
+        assert_eq!(answer["current"]["unset"], unset, "{answer}");
+    }
     assert_eq!(editor.quit(), 0);
 }
 

@@ -235,6 +235,9 @@ pub struct CurrentRecord {
     /// Why there are none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fault: Option<String>,
+    /// There are none because nobody names any yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub unset: bool,
 }
 
 /// One label.

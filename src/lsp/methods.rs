@@ -13,11 +13,11 @@ use super::documents::Open;
 use super::error::{failed, of_desk, stale};
 use super::session::{Asked, Session};
 use crate::correction::{Said, Source, UnknownSource};
-use crate::desk::Choice;
 use crate::desk::protocol::{
     CorrectParams, CorrectResult, CurrentRecord, LabelRecord, LabelsetRecord, LabelsetsParams,
     LabelsetsResult, RefreshResult, StatusResult, TagParams, TagResult,
 };
+use crate::desk::{Choice, RulesError};
 use crate::engine::scheduler::Priority;
 use crate::score::Score;
 
@@ -162,9 +162,11 @@ impl Session {
                     })
                     .collect(),
                 fault: None,
+                unset: false,
             },
             Err(error) => CurrentRecord {
                 fault: Some(error.to_string()),
+                unset: matches!(error, RulesError::NoLabels),
                 ..CurrentRecord::default()
             },
         };

@@ -18,8 +18,9 @@ await esbuild.build({
   stdin: {
     contents: `
       export { Server } from './src/server';
+      export { tell } from './src/messages';
       export { choose } from './src/labelset';
-      export { ResponseError } from 'vscode-languageclient/node';
+      export { MessageType, ResponseError } from 'vscode-languageclient/node';
       export * as vscode from 'vscode';`,
     resolveDir: root,
   },
@@ -145,6 +146,21 @@ test('what the server refuses is said once, in its words alone', options, async 
   assert.equal(await run('gliznet.accept', [], () => Promise.reject(refusal)), null);
   await assert.rejects(run('gliznet.accept', [], () => Promise.reject(new Error('ended'))), /ended/);
   await made.stop();
+});
+
+test('a person without labels is offered a choice of them, and hears other faults as they are', async () => {
+  vscode.answers.button = 'Choose label set';
+  const faults = [
+    [{ fault: 'no labels', unset: true }, ['gliznet.chooseLabelset']],
+    [{ fault: 'no labels' }, []],
+  ];
+  for (const [current, run] of faults) {
+    vscode.shown.length = vscode.ran.length = 0;
+    const client = { sendRequest: () => Promise.resolve({ labelsets: [], current }) };
+    await loaded.tell(client, { type: loaded.MessageType.Warning, message: 'no labels' });
+    assert.deepEqual(vscode.shown, ['GliZNet: no labels']);
+    assert.deepEqual(vscode.ran, run);
+  }
 });
 
 /** Chooses a label set where these settings hold; gives what holds then. */

@@ -50,6 +50,8 @@ const show = (text, ...buttons) => {
 };
 /** The button and the choice that the person takes. */
 const answers = {};
+/** The commands that were run, by their names. */
+const ran = [];
 /** The section `gliznet`: what the workspace says, and what the person has set for all. */
 const settings = {};
 const forAll = {};
@@ -70,6 +72,7 @@ module.exports = Object.assign(Object.create(nothing()), {
   settings,
   forAll,
   answers,
+  ran,
   noLog,
   version: '1.139.0',
   env: { language: 'en', appName: 'tests' },
@@ -80,7 +83,7 @@ module.exports = Object.assign(Object.create(nothing()), {
   Uri: { file: (path) => ({ scheme: 'file', fsPath: path, path, toString: () => `file://${path}` }) },
   l10n: { t: (text, ...holes) => text.replace(/\{(\d)\}/g, (_, at) => holes[at]) },
   ConfigurationTarget: { Global, Workspace: 2 },
-  commands: nothing({ executeCommand: () => Promise.resolve() }),
+  commands: nothing({ executeCommand: (name) => Promise.resolve(void ran.push(name)) }),
   languages: nothing({ createDiagnosticCollection: () => ({ clear() {}, dispose() {} }) }),
   window: nothing({
     showErrorMessage: show,

@@ -10,9 +10,11 @@ import {
   LSPErrorCodes,
   LanguageClient,
   ResponseError,
+  ShowMessageNotification,
   State,
   TransportKind,
 } from 'vscode-languageclient/node';
+import { tell } from './messages';
 import { selector } from './notes';
 import type * as protocol from './protocol';
 
@@ -82,6 +84,7 @@ export class Client extends LanguageClient {
     this.onDidChangeState(({ newState }) => {
       this.#hasServed ||= newState === State.Running;
     });
+    this.onNotification(ShowMessageNotification.type, (said) => tell(this, said));
   }
 
   /** A failed start is shown in the status bar with its cause; other words over it would hide it. */

@@ -35,7 +35,8 @@ export async function choose(server: Server): Promise<void> {
   );
   const chosen = await vscode.window.showQuickPick(choices, {
     title: vscode.l10n.t('GliZNet: which labels fit these notes?'),
-    placeHolder: current.fault ?? vscode.l10n.t('Label set'),
+    // Whoever has chosen nothing yet is about to; other faults may outlast the choice.
+    placeHolder: (current.unset ? undefined : current.fault) ?? vscode.l10n.t('Label set'),
     matchOnDetail: true,
   });
   if (chosen === undefined) {

@@ -30,7 +30,13 @@ export interface TagResult {
 
 export interface Labelsets {
   labelsets: { name: string; path: string | null; labels: string[]; fault?: string }[];
-  current: { name: string; labels: { name: string; description?: string }[]; fault?: string };
+  current: {
+    name: string;
+    labels: { name: string; description?: string }[];
+    fault?: string;
+    /** Nobody names labels yet. */
+    unset?: boolean;
+  };
 }
 
 export interface Status {
