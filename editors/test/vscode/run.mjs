@@ -369,6 +369,28 @@ const tests = {
     await window.lens('+ books').waitFor();
   },
 
+  async 'a tag is renamed in notes that are not open, too'(world, window) {
+    const [open, closed] = ['recipes/overnight-bread.md', 'recipes/rye.md'];
+    fs.writeFileSync(path.join(world.notes, closed), '---\ntags:\n  - bread\n---\nA loaf. #bread\n');
+    const before = world.read(open);
+    await window.open(open);
+    await window.caretBehind('tags: [bread, baking');
+    await window.page.keyboard.press('Home');
+    for (let column = 0; column < 'tags: [b'.length; column += 1) await window.page.keyboard.press('ArrowRight');
+    await window.page.keyboard.press('F2');
+    const input = window.page.locator('.rename-box input');
+    await input.waitFor();
+    await input.fill('loaves');
+    await window.page.keyboard.press('Enter');
+    await window.has('tags: [loaves, baking');
+    // The editor saves what a rename changes and was saved before.
+    const renamed = {
+      [open]: before.replace('[bread,', '[loaves,'),
+      [closed]: '---\ntags:\n  - loaves\n---\nA loaf. #loaves\n',
+    };
+    await until('both notes are renamed', () => Object.entries(renamed).every(([note, text]) => world.read(note) === text));
+  },
+
   async 'settings that are broken are not taken for a note that nothing fits'(world, window) {
     await window.open('travel/ten-days-in-portugal.md');
     await window.row('travel').waitFor();
