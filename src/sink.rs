@@ -32,7 +32,7 @@ pub use error::SinkError;
 pub use hash::ContentHash;
 pub use ledger::{Change, FILE_NAME as LEDGER_NAME, Ledger, Preview, Written};
 pub use past::{Provenance, RunId, RunSummary};
-pub use plan::{TagWish, is_among, is_same_tag};
+pub use plan::{TagWish, is_among, is_same_tag, key as tag_key};
 pub use prune::Pruned;
 pub use record::Cause;
 pub use replace::{MOST_BYTES, is_temporary};

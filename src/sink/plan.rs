@@ -54,7 +54,7 @@ pub(super) struct Plan {
 }
 
 /// How two spellings of a tag are compared: see `lower`; separators do not count either.
-pub(super) fn key(tag: &str) -> String {
+pub fn key(tag: &str) -> String {
     let tag = tag.trim().trim_start_matches('#');
     lower(tag).replace([' ', '-'], "_")
 }

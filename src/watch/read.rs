@@ -3,6 +3,7 @@
 //! Invariant: what is given was in the file at one moment, and was not being written then; of a
 //! file of any size no more than `MOST_BYTES` are held; a pipe or a link is not waited for.
 
+use std::collections::HashSet;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use super::mount::is_placeholder;
 use super::note::Stamp;
 use crate::document::{Document, Format, body_tags, decode};
-use crate::label::is_same;
+use crate::label::lower;
 use crate::sink::ContentHash;
 
 /// A longer file is no note.
@@ -76,11 +77,9 @@ pub(super) fn read(path: &Path, is_deaf: bool) -> Result<Text, NoText> {
     let document = Document::parse(format, Arc::clone(&source));
     let front_matter = document.front_matter();
     let mut tags = front_matter.map_or_else(Vec::new, |front_matter| front_matter.tags.clone());
-    for (tag, _) in body_tags(&document) {
-        if !tags.iter().any(|known| is_same(known, &tag)) {
-            tags.push(tag);
-        }
-    }
+    let mut known: HashSet<String> = tags.iter().map(|tag| lower(tag)).collect();
+    let in_body = body_tags(&document).into_iter().map(|(tag, _)| tag);
+    tags.extend(in_body.filter(|tag| known.insert(lower(tag))));
     Ok(Text {
         stamp,
         content,

@@ -3,13 +3,14 @@
 //!
 //! Invariant: a tag is ours only where the ledger says so. Writes nothing.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::desk;
 use crate::desk::name::uri_of;
 use crate::desk::protocol::TagRecord;
-use crate::sink::{Provenance, Sink, TagWish, Wish, is_among, is_same_tag};
+use crate::sink::{Provenance, Sink, TagWish, Wish, is_among, tag_key};
 use crate::watch::corrections::{Change, Verdict, verdict};
 use crate::watch::index::Index;
 use crate::watch::note::{Basis, Fit, Held, Note, Stamp};
@@ -57,16 +58,18 @@ impl Opened {
     }
 
     pub(super) fn note(&self, index: &Index, stamp: Stamp, answer: &Answer) -> Note {
-        let ours = &self.provenance.machine;
-        let mut tags: Vec<Held> = Vec::new();
-        for tag in self.text.tags.iter().chain(ours) {
-            if !tags.iter().any(|held| is_same_tag(&held.name, tag)) {
-                tags.push(Held {
-                    name: index.name(tag),
-                    is_ours: is_among(tag, ours),
-                });
-            }
-        }
+        // By keys: a log of one line a day may have ten thousand tags.
+        let machine = &self.provenance.machine;
+        let ours: HashSet<String> = machine.iter().map(|tag| tag_key(tag)).collect();
+        let mut known = HashSet::new();
+        let tags = self.text.tags.iter().chain(machine).filter_map(|tag| {
+            let key = tag_key(tag);
+            let is_ours = ours.contains(&key);
+            known.insert(key).then(|| Held {
+                name: index.name(tag),
+                is_ours,
+            })
+        });
         let fits = answer.fits.iter().map(|fit| Fit {
             name: index.name(&fit.name),
             score: fit.score.unwrap_or(1.0), // A person said so.
@@ -74,7 +77,7 @@ impl Opened {
         Note {
             stamp,
             content: self.text.content,
-            tags: tags.into(),
+            tags: tags.collect(),
             fits: fits.collect(),
             basis: answer.basis,
             fault: answer.fault.as_deref().map(|fault| index.name(fault)),
