@@ -7,13 +7,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::search::folded;
 use crate::label::LabelSet;
+use crate::sink::tag_key;
 
 /// Other names of labels.
 #[derive(Debug, Default)]
 pub(super) struct Aliases {
-    /// From the folded alias; none where two sets disagree on it.
+    /// By the key of the alias; none where two sets disagree on it.
     known: HashMap<String, Option<Arc<str>>>,
 }
 
@@ -25,18 +25,18 @@ impl Aliases {
             let name: Arc<str> = label.name.as_str().into();
             for spelling in std::iter::once(&label.name).chain(&label.aliases) {
                 let meant = known
-                    .entry(folded(spelling))
+                    .entry(tag_key(spelling))
                     .or_insert_with(|| Some(Arc::clone(&name)));
                 if meant
                     .as_ref()
-                    .is_some_and(|other| folded(other) != folded(&name))
+                    .is_some_and(|other| tag_key(other) != tag_key(&name))
                 {
                     *meant = None;
                 }
             }
         }
         // A label's own name leads nowhere: its spellings are told apart.
-        known.retain(|spelling, meant| meant.as_ref().is_some_and(|m| folded(m) != *spelling));
+        known.retain(|spelling, meant| meant.as_ref().is_some_and(|m| tag_key(m) != *spelling));
         Aliases { known }
     }
 
@@ -47,7 +47,7 @@ impl Aliases {
         }
         let ends = std::iter::once(tag.len()).chain(tag.rmatch_indices('/').map(|(at, _)| at));
         for end in ends {
-            if let Some(Some(label)) = self.known.get(&folded(&tag[..end])) {
+            if let Some(Some(label)) = self.known.get(&tag_key(&tag[..end])) {
                 return Cow::Owned(format!("{label}{}", &tag[end..]));
             }
         }

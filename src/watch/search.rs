@@ -18,7 +18,7 @@ use crate::desk::protocol::{
 };
 use crate::frontmatter::may_be_or_below;
 use crate::label::derive::{self, DeriveOptions};
-use crate::label::lower;
+use crate::sink::tag_key;
 
 /// So many pairs are told.
 const MOST_PAIRS: usize = 50;
@@ -92,21 +92,12 @@ fn suggested<'a>(note: &'a Note, spellings: &mut Spellings<'_>) -> Vec<&'a Arc<s
         .collect()
 }
 
-/// What all spellings of one tag have in common: see `lower`; separators do not count either.
-pub(super) fn folded(name: &str) -> String {
-    let fold = |c: char| match c {
-        '-' | ' ' => '_',
-        c => c,
-    };
-    lower(name).chars().map(fold).collect()
-}
-
 /// Numbers for names; two spellings of one tag, and the aliases of one label, have the same. A name
-/// is folded once for all notes.
+/// is keyed once for all notes.
 struct Spellings<'a> {
     aliases: &'a Aliases,
     known: HashMap<Arc<str>, usize>,
-    folded: HashMap<String, usize>,
+    by_key: HashMap<String, usize>,
 }
 
 impl Spellings<'_> {
@@ -114,7 +105,7 @@ impl Spellings<'_> {
         Spellings {
             aliases,
             known: HashMap::new(),
-            folded: HashMap::new(),
+            by_key: HashMap::new(),
         }
     }
 
@@ -122,10 +113,10 @@ impl Spellings<'_> {
         if let Some(number) = self.known.get(name) {
             return *number;
         }
-        let next = self.folded.len();
+        let next = self.by_key.len();
         let number = *self
-            .folded
-            .entry(folded(&self.aliases.label(name)))
+            .by_key
+            .entry(tag_key(&self.aliases.label(name)))
             .or_insert(next);
         self.known.insert(Arc::clone(name), number);
         number
@@ -269,8 +260,10 @@ pub(super) fn tags(
     let mut tags = counts.counted;
     let together = most(&tags, pairs);
     tags.sort_by(|a, b| (b.notes + b.suggested, &a.tag).cmp(&(a.notes + a.suggested, &b.tag)));
-    let used: BTreeSet<String> = tags.iter().map(|tag| folded(&tag.tag)).collect();
-    let unused = labels.iter().filter(|label| !used.contains(&folded(label)));
+    let used: BTreeSet<String> = tags.iter().map(|tag| tag_key(&tag.tag)).collect();
+    let unused = labels
+        .iter()
+        .filter(|label| !used.contains(&tag_key(label)));
     TagsResult {
         notes: n_notes,
         unused: unused.cloned().collect(),
