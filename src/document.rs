@@ -35,7 +35,7 @@ use builder::Builder;
 pub use block::{Block, BlockKind, Piece};
 pub use encoding::{DecodeError, Decoded, decode};
 pub use format::{Format, UnknownFormat};
-pub(crate) use hashtag::{is_tag_char, name as hashtag_name};
+pub(crate) use hashtag::{is_tag_char, may_precede as may_precede_hashtag, name as hashtag_name};
 pub use sentence::sentences;
 pub use span::Span;
 pub(crate) use span::prefix;

@@ -31,7 +31,8 @@ pub(crate) fn name(text: &str) -> &str {
     if says_something { name } else { "" }
 }
 
-fn may_precede(c: char) -> bool {
+/// Whether a tag may begin behind this.
+pub(crate) fn may_precede(c: char) -> bool {
     c.is_whitespace()
         || "([{<\"'\u{ab}\u{201c}\u{2018}\0\u{feff}".contains(c)
         || "（［｛「『【〈《〔".contains(c)

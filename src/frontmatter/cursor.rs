@@ -6,7 +6,7 @@
 
 use super::scalar::yaml;
 use super::{Syntax, TagKeys};
-use crate::document::{Format, Span, hashtag_name, is_tag_char};
+use crate::document::{Format, Span, hashtag_name, is_tag_char, may_precede_hashtag};
 
 /// A tag that is being written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -353,7 +353,7 @@ impl Line<'_> {
         let stands_alone = self.before[..hash]
             .chars()
             .next_back()
-            .is_none_or(|c| c.is_whitespace() || matches!(c, '(' | '[' | ','));
+            .is_none_or(may_precede_hashtag);
         let is_link = ["](", "[["]
             .iter()
             .any(|opened| self.before[..hash].ends_with(opened));

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 use super::*;
+use crate::document::{Document, body_tags};
 
 /// The source with `|` for the cursor, and what it becomes when `new-tag` is chosen.
 #[track_caller]
@@ -236,6 +237,27 @@ fn a_word_of_the_text_may_be_of_any_script_or_an_emoji() {
             marked,
             Some(&format!("Text #new-tag{rest}")),
         );
+    }
+}
+
+#[test]
+fn a_word_of_the_text_is_completed_where_it_is_read_as_a_tag() {
+    let is_tag = |before: &str| {
+        let source = format!("Text {before}#n");
+        let cursor = tag_at_cursor(&source, Format::Markdown, source.len());
+        let document = Document::parse(Format::Markdown, source.as_str());
+        assert_eq!(
+            cursor.is_some(),
+            !body_tags(&document).is_empty(),
+            "{source}"
+        );
+        cursor.is_some()
+    };
+    for before in ["", "(", "[", "{", "\"", "«", "（", "「"] {
+        assert!(is_tag(before), "{before}");
+    }
+    for before in ["x", ",", "/", "#", "庭", "、"] {
+        assert!(!is_tag(before), "{before}");
     }
 }
 
