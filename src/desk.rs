@@ -55,7 +55,7 @@ use shelf::Shelf;
 use watching::Watching;
 
 pub use labelsets::{Choice, Listed, Rules, RulesError, SetChangeError, Shown};
-pub use labelsets::{called_so, change_set, has_name, read_rules};
+pub use labelsets::{called_so, change_set, of_name, read_rules};
 pub use new_label::NewLabelError;
 pub use tagged::Tagged;
 pub use written::{Unsaid, Written};

@@ -12,7 +12,7 @@ use anyhow::Context;
 
 use super::{Outcome, UsageError};
 use crate::config::{ConfigError, Folders};
-use crate::desk::{called_so, has_name};
+use crate::desk::{called_so, of_name};
 use crate::label::{self, LabelSet, LabelSetFault};
 
 pub(super) mod change;
@@ -189,7 +189,7 @@ fn find(name_or_file: &str, user_dir: Option<&Path>) -> anyhow::Result<Source> {
         return Source::read(path);
     }
     let files = user_files(user_dir)?;
-    if let Some(path) = files.iter().find(|path| has_name(path, name_or_file)) {
+    if let Some(path) = of_name(&files, name_or_file) {
         return Source::read(path);
     }
     let mut bundled = bundled_sources();

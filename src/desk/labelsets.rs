@@ -17,8 +17,8 @@ use crate::score::Score;
 
 pub use change::{SetChangeError, change_set};
 pub(super) use found::{Found, chosen};
-pub use found::{called_so, has_name};
-use found::{find, has_toml_extension, toml_of, user_files};
+pub use found::{called_so, of_name};
+use found::{find, has_name, has_toml_extension, toml_of, user_files};
 
 /// Who chooses, from the most to the least specific.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -323,6 +323,22 @@ mod tests {
         assert_eq!(set.labels.labels()[0].name, "Brot");
         // A change of it is heard of, too.
         assert!(files(&folders, root.path(), &choice).contains(&file));
+    }
+
+    #[test]
+    fn of_two_sets_whose_names_differ_in_case_alone_the_one_that_is_spelt_so_is_meant() {
+        let dir = Path::new("/labelsets");
+        let files = ["Öl", "Work", "work", "öl"].map(|stem| dir.join(format!("{stem}.toml")));
+        for (name, stem) in [
+            ("work", "work"),
+            ("Work", "Work"),
+            ("öl", "öl"),
+            ("WORK", "Work"),
+        ] {
+            let found = of_name(&files, name).and_then(|path| path.file_stem());
+            assert_eq!(found, Some(stem.as_ref()), "{name}");
+        }
+        assert_eq!(of_name(&files, "oil"), None);
     }
 
     #[test]

@@ -46,9 +46,9 @@ pub(super) fn find(folders: &Folders, name_or_file: &str) -> Result<Found, Rules
     if path.is_file() || has_toml_extension(path) {
         return Ok(Found::File(path.to_path_buf()));
     }
-    let mut files = user_files(folders);
-    if let Some(idx) = files.iter().position(|path| has_name(path, name_or_file)) {
-        return Ok(Found::File(files.swap_remove(idx)));
+    let files = user_files(folders);
+    if let Some(path) = of_name(&files, name_or_file) {
+        return Ok(Found::File(path.clone()));
     }
     let mut bundled = label::bundled().iter();
     if let Some((name, toml)) = bundled.find(|(name, _)| name.eq_ignore_ascii_case(name_or_file)) {
@@ -120,9 +120,16 @@ pub(super) fn user_files(folders: &Folders) -> Vec<PathBuf> {
     files
 }
 
+/// The file of a set with this name among these. Where two have it, the one that is spelt so.
+pub fn of_name<'a>(files: &'a [PathBuf], name: &str) -> Option<&'a PathBuf> {
+    let is_spelt_so = |path: &&PathBuf| path.file_stem().is_some_and(|stem| *stem == *name);
+    let exact = files.iter().find(is_spelt_so);
+    exact.or_else(|| files.iter().find(|path| has_name(path, name)))
+}
+
 /// Whether a set's file has this name. macOS stores the accents of a file's name apart from their
 /// letters, and so do copies of it on other machines.
-pub fn has_name(path: &Path, name: &str) -> bool {
+pub(super) fn has_name(path: &Path, name: &str) -> bool {
     let stem = path.file_stem();
     stem.is_some_and(|stem| is_same(&stem.to_string_lossy(), name))
 }
