@@ -192,10 +192,15 @@ fn sink(folder: &Folder, chosen: Option<config::Choice<Sink>>) -> Sink {
     }
 }
 
+/// Another number where the tags of notes, or descriptions of labels, are read otherwise than by the
+/// build before: what that kept of notes is not true any more. A tag that it took for another one
+/// would count as one that a person has changed.
+const READING: u8 = 2;
+
 fn print(rules: &Rules, sink: Sink) -> u64 {
     let threshold = rules.threshold.map(Score::value);
     number(&format!(
-        "{} {threshold:?} {sink:?}",
+        "{} {threshold:?} {sink:?} {READING}",
         rules.labels.fingerprint()
     ))
 }
@@ -253,6 +258,20 @@ mod tests {
         assert_eq!((before.sink, now.sink), (Sink::Suggest, Sink::Frontmatter));
         assert_ne!(before.print, now.print);
         assert!(Arc::ptr_eq(&now, &book.of(&writes, &dir).unwrap()));
+    }
+
+    #[test]
+    fn what_a_build_that_read_notes_otherwise_has_kept_is_found_out_again() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("notes");
+        let folder = Folder {
+            labelset: Some("gtd".to_owned()),
+            ..Folder::new(dir.clone())
+        };
+        let now = book(root.path()).of(&folder, &dir).unwrap();
+        let rules = format!("{} None Suggest", now.rules.labels.fingerprint());
+        assert_eq!(now.print, number(&format!("{rules} {READING}")));
+        assert_ne!(now.print, number(&rules), "of the first builds");
     }
 
     #[test]
