@@ -264,6 +264,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_build_heard_that_told_accents_apart_holds_for_both() {
+        let mut wanted = wishes(&["Café"]);
+        wanted[0].said = Some(5);
+        let mut known = known(&[], &[], &["cafe\u{301}"], &[]);
+        let shown = |known: &Known| shown(&plan(known, &wish(&wanted), Cause::Watch));
+        assert_eq!(shown(&known), "+Café");
+        known.heard = vec![("cafe\u{301}".to_owned(), 6), ("café".to_owned(), 4)];
+        assert_eq!(shown(&known), "");
+    }
+
+    #[test]
     fn an_alias_is_the_same_tag_and_the_machines_own_gives_way_to_the_name() {
         let set = "[[label]]\nname = 'garden'\naliases = ['gardening', 'beds']\n";
         let set = LabelSet::parse(set).unwrap();

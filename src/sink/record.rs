@@ -2,6 +2,7 @@
 //!
 //! Invariant: fields and kinds are only ever added; a path or a piece of a file comes back byte by
 //! byte, whatever is in it. What a newer gliznet wrote is named and passed over.
+//! Length: a third of it is tests, lines of older builds among them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -322,6 +323,65 @@ mod tests {
         assert!(fault(r#"{"v":7,"kind":"dream"}"#).starts_with("written by a newer gliznet"));
         assert!(fault(r#"{"v":1,"kind":"dream"}"#).starts_with("not a record"));
         assert!(fault("{").starts_with("not a record"));
+    }
+
+    #[test]
+    fn lines_of_older_builds_are_read_and_written_as_those_did() {
+        let hash = ContentHash::of(b"a");
+        let write = format!(
+            r#"{{"v":1,"kind":"write","write":3,"run":2,"path":"/a.md","sink":"frontmatter","before":"{hash}","after":"{hash}","places":[{{"at":0,"before":"","after":"x"}}],"added":[{{"tag":"a","score":0.5}}],"temporary":".gliznet-tmp-3"}}"#
+        );
+        for line in [
+            r#"{"v":1,"kind":"run","run":2,"time":9,"cause":"watch","sink":"frontmatter","model":"m"}"#,
+            &write,
+            r#"{"v":1,"kind":"outcome","write":3,"done":true}"#,
+            r#"{"v":1,"kind":"withdrawn","path":"/a.md","sink":"xattr","tags":["a"],"time":9}"#,
+            r#"{"v":3,"kind":"lost","path":"/a.md","sink":"sidecar","tags":["a"]}"#,
+            r#"{"v":3,"kind":"gone","path":"/a.md"}"#,
+            r#"{"v":4,"kind":"back","path":"/a.md"}"#,
+            r#"{"v":1,"kind":"moved","from":"/a.md","to":"/b.md"}"#,
+            r#"{"v":2,"kind":"pruned","run":2,"write":3}"#,
+            r#"{"v":2,"kind":"file","path":"/a.md","machine":[["frontmatter","a"]],"undone":["b"],"heard":{"c":9}}"#,
+        ] {
+            let read = parse(line.as_bytes()).unwrap();
+            let again = String::from_utf8(read.line()).unwrap();
+            assert_eq!(again, format!("{line}\n"));
+        }
+        // The first ones had no time.
+        let first = r#"{"v":1,"kind":"withdrawn","path":"/a.md","sink":"xattr","tags":["a"]}"#;
+        assert!(matches!(
+            parse(first.as_bytes()),
+            Ok(Record::Withdrawn { time: 0, .. })
+        ));
+    }
+
+    #[test]
+    fn older_builds_know_what_they_need_of_a_line_and_pass_over_what_they_do_not_know() {
+        /// The fields of a file that were known before there were more.
+        #[derive(Deserialize)]
+        struct Older {
+            v: u32,
+            machine: Vec<(Sink, String)>,
+        }
+        let file = Record::File(FileRecord {
+            path: Lossless::of_path(Path::new("/a.md")),
+            machine: vec![(Sink::Frontmatter, "a".to_owned())],
+            withdrawn: Vec::new(),
+            undone: Vec::new(),
+            heard: BTreeMap::new(),
+            content: Some(ContentHash::of(b"a")),
+            given: vec![(ContentHash::of(b"b"), vec!["c".to_owned()])],
+        });
+        let older: Older = serde_json::from_slice(&file.line()).unwrap();
+        assert_eq!((older.v, older.machine.len()), (SUMMARY_VERSION, 1));
+        let unsaved = Record::Unsaved {
+            path: Lossless::of_path(Path::new("/a.md")),
+            writes: vec![3],
+            added: vec!["a".to_owned()],
+            removed: Vec::new(),
+        };
+        let line = String::from_utf8(unsaved.line()).unwrap();
+        assert!(line.starts_with(r#"{"v":5,"kind":"unsaved""#), "{line}");
     }
 
     proptest! {
