@@ -24,9 +24,12 @@ pub(crate) fn lower(text: &str) -> String {
     lower.nfc().map(|(c, _)| c).collect()
 }
 
-/// Whether two names are of one thing: see [`lower`].
+/// Whether two names are of one thing: see [`lower`], whose keys most pairs need not.
 pub(crate) fn is_same(a: &str, b: &str) -> bool {
-    a == b || lower(a) == lower(b)
+    match a.is_ascii() && b.is_ascii() {
+        true => a.eq_ignore_ascii_case(b),
+        false => lower(a) == lower(b),
+    }
 }
 
 /// The key under which a name is found: what does not count for [`lower`] does not count, and
@@ -109,6 +112,11 @@ mod tests {
             assert_eq!(fold(composed), fold(&lower(apart)), "{composed}");
             assert_eq!(lower(&lower(apart)), lower(apart), "{apart}");
         }
+        assert!(is_same("To-Do", "tO-dO") && !is_same("to-do", "to_do"));
+        assert!(
+            is_same("\u{212a}elvin", "kelvin"),
+            "a sign that is small ASCII"
+        );
         // The last sigma of a word has a small letter of its own.
         assert!(is_same("ΟΔΟΣ", "οδος"));
         for (one, other) in [
