@@ -286,8 +286,11 @@ impl Verdicts {
             self.sampled.push((document.clone(), judged));
         }
         let verdict = self.documents.entry(document.clone()).or_default();
-        let said = correction.verdicts();
-        let said: BTreeMap<String, bool> = said.map(|(name, fits)| (lower(name), fits)).collect();
+        let mut said: BTreeMap<String, bool> = BTreeMap::new();
+        for (name, fits) in correction.verdicts() {
+            // Builds that told accents apart took two spellings of one label for two labels.
+            *said.entry(lower(name)).or_default() |= fits;
+        }
         for (_, earlier) in &mut verdict.said {
             earlier.retain(|name, _| !said.contains_key(name));
         }
@@ -467,6 +470,21 @@ mod tests {
             (verdict.of(duty), verdict.accepted_at(duty)),
             (Some(true), Some(4))
         );
+    }
+
+    #[test]
+    fn of_two_spellings_that_were_judged_apart_it_is_enough_that_one_fits() {
+        let mut verdicts = Verdicts::default();
+        let old = Correction {
+            accepted: vec!["cafe\u{301}".to_owned()],
+            rejected: vec!["Café".to_owned(), "tax".to_owned()],
+            ..correct(&["tax"], &[]).unwrap()
+        };
+        verdicts.apply(&old, 1);
+        let verdict = verdicts.of("a.md").unwrap();
+        let set = LabelSet::from_names(["café", "tax"]).unwrap();
+        let said: Vec<Option<bool>> = set.labels().iter().map(|l| verdict.of(l)).collect();
+        assert_eq!(said, [Some(true), Some(false)]);
     }
 
     #[test]
