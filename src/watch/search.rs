@@ -57,27 +57,29 @@ pub(super) fn find(
 }
 
 fn tags_of(note: &Note, written: bool, spellings: &mut Spellings<'_>) -> Vec<FoundTag> {
-    let score = |name: &Arc<str>| {
-        let fit = note.fits.iter().find(|fit| fit.name == *name);
-        fit.map(|fit| fit.score)
+    let suggested = match written {
+        true => Vec::new(),
+        false => suggested(note, spellings),
     };
-    let mut tags: Vec<FoundTag> = note
-        .tags
-        .iter()
-        .map(|tag| FoundTag {
-            tag: tag.name.to_string(),
-            origin: if tag.is_ours { "machine" } else { "person" }.to_owned(),
-            score: score(&tag.name),
-        })
+    let fits = note.fits.iter();
+    let fits: Vec<(usize, f32)> = fits
+        .map(|fit| (spellings.of(&fit.name), fit.score))
         .collect();
-    if !written {
-        tags.extend(suggested(note, spellings).into_iter().map(|name| FoundTag {
+    let held = note.tags.iter().map(|tag| {
+        let origin = if tag.is_ours { "machine" } else { "person" };
+        (&tag.name, origin)
+    });
+    let suggested = suggested.into_iter().map(|name| (name, "suggested"));
+    let tag = |(name, origin): (&Arc<str>, &str)| {
+        let number = spellings.of(name);
+        let fit = fits.iter().find(|(fit, _)| *fit == number);
+        FoundTag {
             tag: name.to_string(),
-            origin: "suggested".to_owned(),
-            score: score(name),
-        }));
-    }
-    tags
+            origin: origin.to_owned(),
+            score: fit.map(|(_, score)| *score),
+        }
+    };
+    held.chain(suggested).map(tag).collect()
 }
 
 /// The labels that fit a note and that it does not have.
@@ -381,6 +383,28 @@ mod tests {
             all[2..]
         );
         assert_eq!(found(&notes, &["gard"], |_| ()), [""; 0]);
+    }
+
+    #[test]
+    fn a_tag_has_the_score_of_its_label_however_it_is_spelt() {
+        let (held, fits) = (["cafe\u{301}", "+To_Do", "mine"], ["Café", "to-do", "tax"]);
+        let notes = notes(&[("/n/a.md", &held, &fits)]);
+        let aliases = Aliases::default();
+        let note = notes.values().next().unwrap();
+        let tags = tags_of(note, false, &mut Spellings::new(&aliases));
+        let shown = tags.iter().map(|tag| {
+            let score = tag.score.map_or(String::new(), |score| format!(" {score}"));
+            format!("{} {}{score}", tag.origin, tag.tag)
+        });
+        assert_eq!(
+            shown.collect::<Vec<_>>(),
+            [
+                "person cafe\u{301} 0.5",
+                "machine To_Do 0.5",
+                "person mine",
+                "suggested tax 0.5"
+            ]
+        );
     }
 
     #[test]
