@@ -14,6 +14,8 @@
 mod bench;
 mod question;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -23,6 +25,7 @@ use super::cache::{Cache, Key};
 use super::explain::Evidence;
 use super::scheduler::{IN_A_ROW, Limits, Priority, Scheduler};
 use super::{Engine, EngineOptions, Passage};
+use crate::label::LabelSet;
 use crate::model::Model;
 
 use bench::{Bench, Meanwhile};
@@ -333,9 +336,17 @@ fn between(shared: &Shared, bench: &mut Bench, facts: &ModelFacts, pauses: usize
             if state.refusal.is_some() || state.queue.abandon(oneshot::Sender::is_closed) {
                 return false;
             }
+            // Asked once a set: hundreds of questions may wait with one large set, and everybody who
+            // asks another waits for this lock.
+            let known: RefCell<HashMap<*const LabelSet, bool>> = RefCell::default();
+            let has_ready = |labels: &Arc<LabelSet>| {
+                let mut known = known.borrow_mut();
+                let is_ready = known.entry(Arc::as_ptr(labels));
+                *is_ready.or_insert_with(|| bench.has_ready(labels))
+            };
             let is_short = |job: &Job| match job {
-                Job::Score(question) => bench.is_short(question),
-                Job::Explain(asked) => bench.has_ready(&asked.labels),
+                Job::Score(question) => bench.is_small(question) && has_ready(&question.labels),
+                Job::Explain(asked) => has_ready(&asked.labels),
             };
             let is_gone = oneshot::Sender::is_closed;
             state.queue.between(priority, is_short, is_gone)

@@ -63,9 +63,10 @@ impl Bench {
         }
     }
 
-    /// Whether a question takes little time, so that it may be answered between two parts of another.
-    pub(super) fn is_short(&self, question: &Question) -> bool {
-        question.weight() <= FEW_BATCHES * self.room() && self.has_ready(&question.labels)
+    /// Whether a question takes little time where its labels are ready, so that it may be answered
+    /// between two parts of another.
+    pub(super) fn is_small(&self, question: &Question) -> bool {
+        question.weight() <= FEW_BATCHES * self.room()
     }
 
     /// Whether a label set is ready, or soon would be.
