@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn what_an_editor_had_that_nobody_heard_close_it_is_left_too() {
         let case = case();
-        assert_eq!(case.ledger.in_editors(), [case.path.clone()]);
+        assert_eq!(case.ledger.in_editors(), std::slice::from_ref(&case.path));
         let is_left = case.ledger.is_left_unsaved(&case.path, case.seen, &[]);
         assert!(is_left.unwrap());
         assert_eq!(known(&case), (vec!["old".to_owned()], Vec::new()));
