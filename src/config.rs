@@ -21,7 +21,7 @@ mod small;
 mod syntax;
 mod words;
 
-pub use edit::{may_write, replace, set_model};
+pub use edit::{may_write, replace, set_model, sync_folder};
 pub use env::{
     DEFAULT_ENDPOINT, Instructions, Token, hub_endpoint, hub_token, instruction_limit,
     limit_threads, log_filter, offline, search_path,

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::config::{make_private, private_options};
+use crate::config::{make_private, private_options, sync_folder};
 
 /// An open file of lines. Each process locks it while it writes.
 #[derive(Debug)]
@@ -234,8 +234,7 @@ impl Lines {
         };
         let old = std::mem::replace(&mut self.file, file);
         self.length = length;
-        #[cfg(unix)]
-        File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+        sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
         // Others may have the old file open: what it held shall be nowhere.
         old.set_len(0)?;
         self.forget_aside()
@@ -338,8 +337,7 @@ fn begun(path: &Path) -> io::Result<File> {
     let mut options = private_options();
     let file = options.read(true).append(true).create(true).open(path)?;
     // A new file's name is on disk only when its folder is.
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
+    sync_folder(folder)?;
     Ok(file)
 }
 

@@ -135,15 +135,21 @@ fn new_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-/// Makes a rename in `folder` durable.
+/// Makes durable what was created, renamed or removed in `folder`.
+///
+/// # Errors
+/// The system refuses: the folder may not be read, or its disk fails.
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Makes a rename in `folder` durable: here the system does so by itself.
+/// Makes durable what was created, renamed or removed in `folder`: here the system does so by itself.
+///
+/// # Errors
+/// None here.
 #[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> io::Result<()> {
+pub fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 

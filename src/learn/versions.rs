@@ -24,7 +24,7 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
-use crate::config::{Folders, json_fault, make_private, replace};
+use crate::config::{Folders, json_fault, make_private, replace, sync_folder};
 use crate::model::delta::{Delta, FILE_NAME as DELTA};
 
 pub use load::{LoadError, Loaded};
@@ -216,11 +216,11 @@ impl Versions {
         let mut json = serde_json::to_vec_pretty(&manifest).unwrap_or_default(); // Values cannot fail.
         json.push(b'\n');
         write(&path, &json).map_err(io(&path))?;
-        sync(unfinished.path()).map_err(io(&self.folder))?;
+        sync_folder(unfinished.path()).map_err(io(&self.folder))?;
         let place = self.of(manifest.number);
         fs::rename(unfinished.path(), &place).map_err(io(&place))?;
         let _ = unfinished.keep(); // It has another name now.
-        sync(&self.folder).map_err(io(&self.folder))?;
+        sync_folder(&self.folder).map_err(io(&self.folder))?;
         Ok(manifest)
     }
 
@@ -424,15 +424,6 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-/// Makes what was created or renamed in a folder durable.
-fn sync(folder: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    #[cfg(not(unix))]
-    let _ = folder; // Here the system does so by itself.
-    Ok(())
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

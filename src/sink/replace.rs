@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::SinkError;
 use super::error::shown;
-use crate::config::{may_write, private_options};
+use crate::config::{may_write, private_options, sync_folder};
 
 /// The largest file that is rewritten: longer than any note, and a moment's work.
 pub const MOST_BYTES: u64 = 16 << 20;
@@ -188,20 +188,13 @@ fn keep_attributes(draft: &Path, old: &Path) {
 fn keep_attributes(_draft: &Path, _old: &Path) {}
 
 /// Makes durable what was done to a file of a folder.
-#[cfg(unix)]
 fn sync(folder: &Path, path: &Path) -> Result<(), SinkError> {
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(|cause| SinkError::Io {
+    sync_folder(folder).map_err(|cause| SinkError::Io {
         path: shown(path),
         what: "was changed, and may not be on disk yet",
         cause,
         cure: "check the disk, or let its folder be read",
     })
-}
-
-#[cfg(not(unix))]
-fn sync(_folder: &Path, _path: &Path) -> Result<(), SinkError> {
-    Ok(()) // Here the system does so by itself.
 }
 
 #[cfg(unix)]

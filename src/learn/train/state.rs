@@ -6,7 +6,7 @@
 //! Knows nothing of who may write to the folder.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainError;
 use super::optimizer::AdamW;
+use crate::config::sync_folder;
 use crate::model::trainee::{Trainee, write_tensors};
 use crate::model::weights::Weights;
 
@@ -284,11 +285,7 @@ fn rename(from: &Path, to: &Path) -> Result<(), TrainError> {
 
 /// Makes the names in a folder durable.
 fn sync(folder: &Path) -> Result<(), TrainError> {
-    if cfg!(unix) {
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(TrainError::io(folder))?;
-    }
-    Ok(())
+    sync_folder(folder).map_err(TrainError::io(folder))
 }
 
 #[cfg(test)]

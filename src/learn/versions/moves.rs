@@ -10,6 +10,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::sync_folder;
+
 /// The file's name in the folder of versions.
 pub(super) const FILE_NAME: &str = "moves.jsonl";
 
@@ -54,7 +56,7 @@ pub(super) fn append(folder: &Path, made: &Move) -> io::Result<()> {
     line.push(b'\n');
     let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
     let written = file.write_all(&line).and_then(|()| file.sync_all());
-    let written = written.and_then(|()| super::sync(folder)); // The file may be a new one.
+    let written = written.and_then(|()| sync_folder(folder)); // The file may be a new one.
     if written.is_err() {
         let _ = file.set_len(known.len() as u64); // Or the next one begins on a new line.
     }
