@@ -262,7 +262,7 @@ pub(crate) fn language_fact(set: &LabelSet, entry: &Entry) -> Option<String> {
 
 /// The set of `--labels a,b,c`: repeated and empty names are left out with a warning.
 fn named(names: &str) -> anyhow::Result<LabelSet> {
-    let (set, faults) = LabelSet::from_names_lenient(names.split(',').map(tag_name));
+    let (set, faults) = LabelSet::from_names_lenient(tag_names(names));
     let serious: Vec<String> = faults
         .iter()
         .filter(|fault| !fault.is_harmless() && fault.position().is_some())
@@ -287,6 +287,11 @@ pub(crate) fn tag_name(text: &str) -> String {
         Some(name) if !name.is_empty() => name.to_owned(),
         _ => text.to_owned(),
     }
+}
+
+/// The tags of a list as somebody types it, with the commas of their own script.
+pub(crate) fn tag_names(list: &str) -> impl Iterator<Item = String> {
+    list.split([',', '，', '、', '،']).map(tag_name)
 }
 
 /// The same as an option's value.
@@ -355,6 +360,14 @@ mod tests {
         let names = ["#pets", " #a/b ", "c#", "##x", "#"].map(tag_name);
         assert_eq!(names, ["pets", "a/b", "c#", "#x", "#"]);
         assert_eq!(named("#a, #b").unwrap().labels()[1].name, "b");
+    }
+
+    #[test]
+    fn labels_are_told_apart_by_the_commas_of_their_script() {
+        let names = |list| tag_names(list).collect::<Vec<_>>();
+        assert_eq!(names("庭、料理，#税"), ["庭", "料理", "税"]);
+        assert_eq!(names("حديقة، طبخ"), ["حديقة", "طبخ"]);
+        assert_eq!(names("salt and pepper,c#"), ["salt and pepper", "c#"]);
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! The sentences of a block, for explanations.
 //!
 //! Unicode's rules find most bounds; this file mends what they cut after abbreviations, initials
-//! and ordinals. Invariant: spans are in order, on character boundaries, not blank, and cover all
-//! of the text but the white space between them.
+//! and ordinals. What was dictated or copied without full stops is cut at commas or between words,
+//! since a passage of pages explains nothing. Invariant: spans are in order, on character
+//! boundaries, not blank, and cover all of the text but the white space between them.
 
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::{Block, BlockKind, Span};
+
+/// Characters that a sentence may have; the longest in careful prose have some 300.
+const LONGEST: usize = 400;
 
 /// Words before a full stop that does not end a sentence, in lower case.
 const ABBREVIATIONS: [&str; 64] = [
@@ -17,7 +21,8 @@ const ABBREVIATIONS: [&str; 64] = [
     "chap", "art", "bzw", "z.b", "d.h", "u.a", "nr", "ggf", "usw",
 ];
 
-/// Byte spans of the sentences in `block.text`. Headings, rows and code lines are one each.
+/// Byte spans of the sentences in `block.text`, longer ones in parts of at most 400 characters.
+/// Headings, rows and code lines are one each, but for that.
 pub fn sentences(block: &Block) -> Vec<Span> {
     let text = block.text.as_str();
     let bounds: Vec<Span> = match block.kind {
@@ -37,9 +42,43 @@ pub fn sentences(block: &Block) -> Vec<Span> {
     };
     bounds
         .into_iter()
+        .flat_map(|span| parts(text, span))
         .map(|span| span.trimmed(text))
         .filter(|span| !span.is_empty())
         .collect()
+}
+
+/// `span` in parts of at most `LONGEST` characters and more than half as many, but for the last.
+/// A part ends behind the last comma or the like in its second half, else between words, else
+/// between characters as people see them.
+fn parts(text: &str, mut span: Span) -> Vec<Span> {
+    let mut parts = Vec::new();
+    while let Some((longest, _)) = text[span.range()].char_indices().nth(LONGEST) {
+        let part = &text[span.start..span.start + longest];
+        let half = part.char_indices().nth(LONGEST / 2).map_or(0, |(at, _)| at);
+        let bounds = |ends: fn(&str) -> bool| {
+            let words = part.split_word_bound_indices().rev();
+            let mut ends = words.filter(move |(_, word)| ends(word));
+            ends.find_map(|(at, word)| Some(at + word.len()).filter(|end| *end > half))
+        };
+        // The last word may be cut off itself, so nothing ends behind it.
+        let cut = bounds(is_pause)
+            .or_else(|| bounds(|word| word.trim().is_empty()))
+            .or_else(|| part.grapheme_indices(true).next_back().map(|(at, _)| at))
+            .filter(|at| *at > 0)
+            .unwrap_or(longest);
+        parts.push(Span::new(span.start, span.start + cut));
+        span.start += cut;
+    }
+    parts.push(span);
+    parts
+}
+
+fn is_pause(word: &str) -> bool {
+    matches!(
+        word,
+        "," | ";" | ":" | "–" | "—" | "、" | "，" | "；" | "：" | "،" | "؛" | "।"
+    )
 }
 
 fn merge(text: &str, bounds: impl Iterator<Item = Span>) -> Vec<Span> {
@@ -165,6 +204,40 @@ mod tests {
             "« Tu viens ? » dit-il. (Ou non.) Peut-être.",
             &["« Tu viens ? » dit-il.", "(Ou non.)", "Peut-être."],
         );
+    }
+
+    #[test]
+    fn what_has_no_full_stops_is_cut_at_commas_or_between_words() {
+        let spoken = "and then we went down to the water ".repeat(30);
+        let listed = "oats, milk and honey ".repeat(40);
+        let glued = "雨".repeat(1_000);
+        let joined = "👩‍👩‍👧‍👦".repeat(200);
+        for (text, ends) in [
+            (&spoken, ""),
+            (&listed, ","),
+            (&glued, "雨"),
+            (&joined, "👩‍👩‍👧‍👦"),
+        ] {
+            let block = Block {
+                kind: BlockKind::Paragraph,
+                text: text.clone(),
+                pieces: Vec::new(),
+                headings: Vec::new(),
+            };
+            let spans = sentences(&block);
+            let found: Vec<_> = spans.iter().map(|span| &text[span.range()]).collect();
+            assert!(found.len() > 2, "{found:?}");
+            for part in &found {
+                assert!(part.chars().count() <= LONGEST, "{part}");
+            }
+            for part in &found[..found.len() - 1] {
+                assert!(part.ends_with(ends), "{part}");
+                assert!(part.chars().count() > LONGEST / 3, "{part}");
+            }
+            let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let glue = if text.contains(' ') { " " } else { "" };
+            assert_eq!(words(&found.join(glue)), words(text));
+        }
     }
 
     #[test]

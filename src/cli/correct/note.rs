@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::show::Record;
-use crate::cli::setup::{Surroundings, binary, io_fact, read_up_to, shown, tag_name};
+use crate::cli::setup::{Surroundings, binary, io_fact, read_up_to, shown, tag_names};
 use crate::cli::tag::inputs::Input;
 use crate::daemon::DaemonError;
 use crate::desk::name::uri_of;
@@ -132,7 +132,7 @@ impl Note {
         labelset: Option<&str>,
         surroundings: &Surroundings,
     ) -> CorrectParams {
-        let names = |list: &str| list.split(',').map(tag_name).collect();
+        let names = |list: &str| tag_names(list).collect();
         // A file's own folder says what its labels are; a text without one is of this folder.
         let of_here = surroundings.settings.labelset.as_ref();
         let of_here = of_here.filter(|_| self.uri.is_none() && labels.is_none());
