@@ -11,6 +11,8 @@ use super::{Block, BlockKind, Span};
 
 /// Characters that a sentence may have; the longest in careful prose have some 300.
 const LONGEST: usize = 400;
+/// Characters that a part of a longer one may have: about what an explanation shows of it.
+const PART: usize = 200;
 
 /// Words before a full stop that does not end a sentence, in lower case.
 const ABBREVIATIONS: [&str; 64] = [
@@ -21,8 +23,8 @@ const ABBREVIATIONS: [&str; 64] = [
     "chap", "art", "bzw", "z.b", "d.h", "u.a", "nr", "ggf", "usw",
 ];
 
-/// Byte spans of the sentences in `block.text`, longer ones in parts of at most 400 characters.
-/// Headings, rows and code lines are one each, but for that.
+/// Byte spans of the sentences in `block.text`; one of more than 400 characters in parts of at most
+/// 200, the last of at most 400. Headings, rows and code lines are one each, but for that.
 pub fn sentences(block: &Block) -> Vec<Span> {
     let text = block.text.as_str();
     let bounds: Vec<Span> = match block.kind {
@@ -48,14 +50,18 @@ pub fn sentences(block: &Block) -> Vec<Span> {
         .collect()
 }
 
-/// `span` in parts of at most `LONGEST` characters and more than half as many, but for the last.
-/// A part ends behind the last comma or the like in its second half, else between words, else
+/// `span` in parts of at most `PART` characters, the last of at most `LONGEST`. A part ends behind the last comma or the like in its second half, else between words, else
 /// between characters as people see them.
 fn parts(text: &str, mut span: Span) -> Vec<Span> {
     let mut parts = Vec::new();
-    while let Some((longest, _)) = text[span.range()].char_indices().nth(LONGEST) {
-        let part = &text[span.start..span.start + longest];
-        let half = part.char_indices().nth(LONGEST / 2).map_or(0, |(at, _)| at);
+    while text[span.range()].chars().nth(LONGEST).is_some() {
+        let rest = &text[span.range()];
+        let at = |count| {
+            rest.char_indices()
+                .nth(count)
+                .map_or(rest.len(), |(at, _)| at)
+        };
+        let (part, half) = (&rest[..at(PART)], at(PART / 2));
         let bounds = |ends: fn(&str) -> bool| {
             let words = part.split_word_bound_indices().rev();
             let mut ends = words.filter(move |(_, word)| ends(word));
@@ -66,7 +72,7 @@ fn parts(text: &str, mut span: Span) -> Vec<Span> {
             .or_else(|| bounds(|word| word.trim().is_empty()))
             .or_else(|| part.grapheme_indices(true).next_back().map(|(at, _)| at))
             .filter(|at| *at > 0)
-            .unwrap_or(longest);
+            .unwrap_or(part.len());
         parts.push(Span::new(span.start, span.start + cut));
         span.start += cut;
     }
@@ -232,7 +238,8 @@ mod tests {
             }
             for part in &found[..found.len() - 1] {
                 assert!(part.ends_with(ends), "{part}");
-                assert!(part.chars().count() > LONGEST / 3, "{part}");
+                let count = part.chars().count();
+                assert!(count > PART / 3 && count <= PART, "{part}");
             }
             let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
             let glue = if text.contains(' ') { " " } else { "" };
