@@ -151,13 +151,16 @@ fn a_run_that_wrote_nothing_says_so_and_points_to_no_undo() {
         assert_eq!((ran.code, ran.err), (0, format!("{said}{no_place}")));
     }
     std::fs::hard_link(user.path("linked.md"), user.path("also.md")).unwrap();
-    let ran = write(&user, &["linked.md"]);
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(
-        ran.err
-            .ends_with("0 of 1 file changed; nothing was written\n"),
-        "{ran:?}"
-    );
+    for (dry, said) in [
+        (&["--dry-run"][..], "would change (0 tags)"),
+        (&[], "changed"),
+    ] {
+        let ran = write(&user, &[dry, &["linked.md"]].concat());
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
+        let end = format!("0 of 1 file {said}; nothing was written\n");
+        let refused = ran.err.contains("it is 2 files in one (hard links)");
+        assert!(refused && ran.err.ends_with(&end), "{ran:?}");
+    }
 }
 
 #[test]

@@ -162,6 +162,9 @@ impl Ledger {
             open.welcome(&path, wish.seen)?;
             let wanted = open.wanted(&held, run, wish)?;
             let changed = !wanted.edited.places.is_empty();
+            if changed {
+                held.check(&wanted.edited.after)?;
+            }
             Ok(Preview {
                 target: held.target(),
                 after: match changed {

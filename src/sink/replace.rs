@@ -59,7 +59,8 @@ fn check_kind(path: &Path, metadata: &Metadata) -> Result<(), SinkError> {
 fn too_large(path: &Path, size: u64) -> SinkError {
     SinkError::TooLarge {
         path: shown(path),
-        megabytes: size >> 20,
+        // Up, or a file that is a little too large would be as large as the largest.
+        megabytes: size.div_ceil(1 << 20),
         most: MOST_BYTES >> 20,
     }
 }
@@ -96,6 +97,12 @@ pub(super) fn replace(
     std::fs::rename(&draft.0, &target)
         .map_err(|cause| SinkError::io(path, "cannot be replaced", cause))?;
     sync(folder, path)
+}
+
+/// Refuses a file that `replace` would refuse whatever is put there.
+pub(super) fn check(path: &Path) -> Result<(), SinkError> {
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    writable(&target).map(drop)
 }
 
 /// Takes a file away that nothing is left in.

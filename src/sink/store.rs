@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::place::{Place, applied, exchanged, taken_back};
 use super::plan::is_among;
 use super::{ContentHash, Sink, SinkError};
-use super::{attribute, note, replace, sidecar};
+use super::{attribute, note, replace, sidecar, writer};
 use crate::frontmatter::Edit;
 
 /// The bytes that hold the tags of a file: its own, its attribute's or its sidecar's.
@@ -186,6 +186,23 @@ impl Held {
         };
         let before: Vec<&[u8]> = places.iter().map(|place| &place.before[..]).collect();
         exchanged(&self.content, &ranges, &before)
+    }
+
+    /// Refuses what `put` would refuse, for who asks what would be done.
+    pub(super) fn check(&self, after: &[u8]) -> Result<(), SinkError> {
+        if after == self.content {
+            return Ok(());
+        }
+        match self.sink {
+            Sink::Frontmatter => {
+                writer::check(&self.path)?;
+                replace::check(&self.path)
+            }
+            Sink::Sidecar if self.exists && !after.is_empty() => {
+                replace::check(&sidecar_of(&self.path))
+            }
+            _ => Ok(()), // The system alone knows of an attribute.
+        }
     }
 
     /// Replaces the bytes; refuses where they are no longer those that were read.

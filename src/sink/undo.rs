@@ -220,8 +220,9 @@ fn take_back(
         removed,
         added,
     };
-    if mode == Mode::Do {
-        put(open, taker, &held, file, &back)?;
+    match mode {
+        Mode::Do => put(open, taker, &held, file, &back)?,
+        Mode::Preview => held.check(&back.preview.after)?,
     }
     Ok(back)
 }

@@ -119,6 +119,39 @@ fn a_dry_undo_shows_what_would_be() {
     assert_eq!(vault.undo(&everything()), [""; 0]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_dry_undo_names_the_files_that_could_not_be_written() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let vault = Vault::new();
+    let file = vault.put("a.md", "Text");
+    vault.put("b.md", "Text");
+    vault.write(Sink::Frontmatter, "a.md", &["a"]).unwrap();
+    vault.write(Sink::Sidecar, "b.md", &["b"]).unwrap();
+    let sidecar = vault.path(".gliznet-tags.jsonl");
+    // One more line, so that the sidecar would be written and not removed.
+    let more = format!(
+        "{}{{\"file\":\"c.md\",\"tags\":[\"c\"]}}\n",
+        vault.get(".gliznet-tags.jsonl")
+    );
+    std::fs::write(&sidecar, more).unwrap();
+    for path in [&file, &sidecar] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o444)).unwrap();
+    }
+    for mode in [Mode::Preview, Mode::Do] {
+        let undone = vault.ledger.undo(&everything(), 9, mode).unwrap();
+        let faults = undone
+            .files
+            .into_iter()
+            .map(|file| file.outcome.unwrap_err());
+        let faults: Vec<String> = faults.collect();
+        assert_eq!(faults.len(), 2, "{mode:?}");
+        for fault in faults {
+            assert!(fault.contains("it may not be written"), "{mode:?}: {fault}");
+        }
+    }
+}
+
 #[test]
 fn conditions_add_up() {
     let vault = Vault::new();
