@@ -23,7 +23,7 @@ const SETTLE: f32 = 2.0;
 /// How many notes of a folder are worked at at once.
 const CONCURRENCY: usize = 32;
 
-const HEAD: &str = "# The folders that gliznet watches; `gliznet watch --help` tells what may be set.\n\
+const HEAD: &str = "# The folders that gliznet watches; `gliznet watch add --help` tells what may be set.\n\
 # A folder's own gliznet.toml rules its labels.\n\n";
 
 /// One watched folder.
