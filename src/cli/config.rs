@@ -45,6 +45,7 @@ fn manual() -> String {
          `gliznet tag` takes that of the folder in which all that it tags lies; editors and watched folders that of each document.\n\
          One daemon serves them all, so `model`, `device`, `precision` and `threads` of a folder count for commands that load a model themselves, such as `gliznet tag`; the daemon takes those of the user's own file, as they are when it starts.\n\
          Editors may set those with a name in the second column, in their section `gliznet`; what they set wins.\n\
+         A path in a `gliznet.toml` is meant from its own folder, or whole, or from `~`; a word without `/` that does not end in `.toml` is a name.\n\
          A key that does not exist, or has a wrong value, is named with its line.\n\n\
          | option | in editors | kind | without it |\n| --- | --- | --- | --- |\n",
     );
