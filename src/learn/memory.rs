@@ -302,6 +302,9 @@ impl Memory {
         let here = background.likeness(embedding);
         let mut weight = background.weight(&here, &self.constants);
         let mut votes: BTreeMap<LabelId, f32> = BTreeMap::new();
+        // A document that was judged tag by tag has a text for each, since an editor puts the tag in;
+        // it is one neighbour all the same.
+        let mut documents: HashMap<&str, f32> = HashMap::new();
         // The latest verdict holds, so the latest are asked first.
         for entry in self.entries.values().rev() {
             let Some(there) = &entry.likeness else {
@@ -315,9 +318,21 @@ impl Memory {
             if nearness == 0.0 {
                 continue;
             }
-            weight += nearness;
+            let judged = resolved(entry, &mut label, &overruled);
+            if judged.is_empty() {
+                continue; // What was said of other labels alone says nothing of these.
+            }
+            weight += match &entry.document {
+                Some(document) => {
+                    let known = documents.entry(document).or_default();
+                    let nearer = (nearness - *known).max(0.0);
+                    *known += nearer;
+                    nearer
+                }
+                None => nearness,
+            };
             entry.used.store(self.tick(), Ordering::Relaxed);
-            for (label, verdict) in resolved(entry, &mut label, &overruled) {
+            for (label, verdict) in judged {
                 *votes.entry(label).or_default() += nearness * verdict.residual;
             }
         }

@@ -92,6 +92,50 @@ fn a_near_text_moves_the_judged_labels_only_and_both_ways() {
 }
 
 #[test]
+fn a_document_that_is_judged_tag_by_tag_weighs_as_one_that_is_judged_at_once() {
+    let near = towards(0, 0.6);
+    let shift_after = |said: &[(&str, Correction)]| {
+        let mut memory = memory();
+        for (id, (document, correction)) in (1..).zip(said) {
+            let correction = of_document(correction.clone(), document);
+            remember(&mut memory, id, &correction, &towards(0, 0.0));
+        }
+        shift(&memory, &near, "mopsy").unwrap()
+    };
+    let at_once = shift_after(&[("a.md", correction("a", &["mopsy", "tax"], &["heron"]))]);
+    // An editor puts each accepted tag into the text, which is another one for the next verdict.
+    let one_by_one = [
+        ("a.md", correction("a", &["mopsy"], &[])),
+        ("a.md", correction("tags: mopsy. a", &["tax"], &[])),
+        ("a.md", correction("tags: mopsy, tax. a", &[], &["heron"])),
+    ];
+    assert!((shift_after(&one_by_one) - at_once).abs() < 1e-4);
+    let of_two = [
+        ("a.md", correction("a", &["mopsy"], &[])),
+        ("b.md", correction("b", &["tax"], &[])),
+    ];
+    assert!(shift_after(&of_two) < 0.7 * at_once, "b.md has no mopsy");
+}
+
+#[test]
+fn what_was_said_of_labels_that_are_not_in_the_set_changes_nothing() {
+    let mut memory = memory();
+    let here = towards(0, 0.0);
+    remember(&mut memory, 1, &correction("a", &["mopsy"], &[]), &here);
+    let near = towards(0, 0.6);
+    let set = LabelSet::from_names(["mopsy"]).unwrap();
+    let recall = |memory: &Memory| memory.recall("c", Some((&near, MODEL)), &set);
+    let before = recall(&memory);
+    remember(
+        &mut memory,
+        2,
+        &correction("b", &["tax"], &["heron"]),
+        &here,
+    );
+    assert_eq!(recall(&memory), before);
+}
+
+#[test]
 fn the_latest_verdict_on_a_text_or_a_document_holds() {
     let mut memory = memory();
     memory.add(1, &correction("a", &["mopsy"], &["tax"]));
