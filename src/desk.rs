@@ -75,7 +75,7 @@ pub struct Desk {
     memory: RwLock<Memory>,
     /// The memory has something to learn.
     unlearnt: Notify,
-    /// How often it has learnt in the background.
+    /// How often it has learnt or forgotten something.
     learnt: watch::Sender<u64>,
     build: String,
     started: Instant,

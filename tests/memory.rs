@@ -95,6 +95,36 @@ fn a_verdict_on_a_text_holds_at_once_wherever_the_text_turns_up_again() {
 }
 
 #[test]
+fn what_a_verdict_means_for_other_open_notes_is_shown_there_at_once() {
+    let home = home();
+    let mut editor = editor(&home);
+    let notes = [home.uri("one.txt"), home.uri("other.txt")];
+    for uri in &notes {
+        editor.open(uri, TEXT);
+        editor.notified("gliznet/tagsChanged");
+    }
+    let shown_in_other = |editor: &mut Editor| -> Vec<(String, String)> {
+        loop {
+            let told = editor.notified("gliznet/tagsChanged");
+            if told["uri"] == notes[1].as_str() {
+                return pairs(&told["tags"]);
+            }
+        }
+    };
+    let document = json!({"uri": notes[0]});
+    let said = json!({"textDocument": document, "accepted": ["garden"]});
+    correct(&mut editor, said);
+    assert_eq!(shown_in_other(&mut editor), remembered("garden"));
+    // By now the memory knows the model, and does not learn in the background any more.
+    let said = json!({"textDocument": document, "accepted": ["tax"], "rejected": ["garden"]});
+    correct(&mut editor, said);
+    assert_eq!(shown_in_other(&mut editor), remembered("tax"));
+    assert_eq!(home.run(&["journal", "forget", "one.txt"]).1, 0);
+    assert_eq!(shown_in_other(&mut editor), []);
+    assert_eq!(editor.quit(), 0);
+}
+
+#[test]
 fn a_described_label_is_remembered_after_a_restart_as_it_was_corrected() {
     let home = Home::new(&LABELS);
     let set = "[[label]]\nname = 'garden'\ndescription = 'Roses, beds, what grows.'\n\

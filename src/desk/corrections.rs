@@ -148,6 +148,9 @@ impl Desk {
             .unwrap_or_else(PoisonError::into_inner);
         hear(&mut verdicts, &mut self.memory_mut(), &news);
         self.unlearnt.notify_one(); // Texts that are new here are to be looked at.
+        if self.memory().unlearnt().is_empty() {
+            self.tell_learnt(); // Nothing will be learnt that would tell it later.
+        }
         for name in verdicts.changed_since(&before) {
             let _ = self.corrected.send(name.into()); // Nobody may listen.
         }

@@ -99,12 +99,17 @@ impl Desk {
                 }
             }
         }
-        self.learnt.send_modify(|times| *times += 1);
+        self.tell_learnt();
         Ok(())
     }
 
-    /// Changes whenever the memory has learnt in the background: answers given before may be others
-    /// now.
+    /// Those who show answers have to ask again.
+    pub(super) fn tell_learnt(&self) {
+        self.learnt.send_modify(|times| *times += 1);
+    }
+
+    /// Changes whenever the memory has learnt or forgotten something: answers given before may be
+    /// others now.
     pub fn learnt(&self) -> watch::Receiver<u64> {
         self.learnt.subscribe()
     }
@@ -156,8 +161,10 @@ impl Desk {
             };
             self.learn(id, &answer, &tagged.labels, embedding);
         }
-        if self.memory().unlearnt().contains(&id) {
-            self.unlearnt.notify_one();
+        let is_unlearnt = self.memory().unlearnt().contains(&id);
+        match is_unlearnt {
+            true => self.unlearnt.notify_one(),
+            false => self.tell_learnt(),
         }
     }
 

@@ -15,6 +15,7 @@ use tower_lsp::ls_types::{MessageType, ProgressToken};
 
 use super::error::failed;
 use super::session::{Session, Shared};
+use super::suggest::PAUSE;
 use super::words::Words;
 use crate::desk::learning::{Doing, LearningError, State};
 use crate::desk::protocol::{LearningRecord, TrainAction, TrainParams};
@@ -90,7 +91,9 @@ impl Shared {
                 changed = loading.changed() => if changed.is_err() { return },
                 changed = learnt.changed() => match changed {
                     Ok(()) => {
-                        self.suggest_all();
+                        // Where many notes are corrected one after the other, the last one counts.
+                        while let Ok(Ok(())) = tokio::time::timeout(PAUSE, learnt.changed()).await {}
+                        self.suggest_again();
                         continue;
                     }
                     Err(_) => return,

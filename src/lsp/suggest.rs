@@ -79,6 +79,15 @@ impl Shared {
         }
     }
 
+    /// Reads the open documents again that were read: the memory has changed. What is being read for
+    /// the first time gets the memory of the moment anyway, and would lose its turn.
+    pub(super) fn suggest_again(self: &Arc<Shared>) {
+        let read: Vec<Uri> = self.suggestions.lock().readings.keys().cloned().collect();
+        for uri in read {
+            self.suggest_soon(&uri, Duration::ZERO);
+        }
+    }
+
     /// Reads documents again that somebody corrects, in this editor or another, until the client
     /// leaves.
     pub(super) async fn follow_corrections(self: Arc<Shared>) {
