@@ -125,6 +125,26 @@ fn what_a_verdict_means_for_other_open_notes_is_shown_there_at_once() {
 }
 
 #[test]
+fn what_was_said_of_an_unsaved_note_does_not_hold_for_the_next_one_of_its_name() {
+    let home = home();
+    let mut editor = editor(&home);
+    let document = json!({"uri": "untitled:Untitled-1"});
+    let shown = |editor: &mut Editor| {
+        let asked = editor.request("gliznet/tag", json!({"textDocument": document}));
+        pairs(&asked.unwrap()["tags"])
+    };
+    editor.open("untitled:Untitled-1", TEXT);
+    let said = json!({"textDocument": document, "accepted": ["garden"]});
+    correct(&mut editor, said);
+    assert_eq!(shown(&mut editor), remembered("garden"));
+    editor.notify("textDocument/didClose", json!({"textDocument": document}));
+    editor.open("untitled:Untitled-1", "I flew to Lisbon for the weekend.");
+    let next = shown(&mut editor);
+    assert!(next.iter().all(|(_, origin)| origin != "you"), "{next:?}");
+    assert_eq!(editor.quit(), 0);
+}
+
+#[test]
 fn a_described_label_is_remembered_after_a_restart_as_it_was_corrected() {
     let home = Home::new(&LABELS);
     let set = "[[label]]\nname = 'garden'\ndescription = 'Roses, beds, what grows.'\n\

@@ -1,4 +1,5 @@
 //! The memory held to its promises, with vectors made by hand.
+//! Length: one small memory serves all promises.
 
 use super::*;
 use crate::correction::{Said, Source};
