@@ -33,7 +33,7 @@ pub(super) struct Rename {
     new: String,
 }
 
-/// Make one label of two; what was learnt of either holds for both
+/// Make one label of two; what was said of either holds for both
 #[derive(Debug, clap::Args)]
 pub(super) struct Merge {
     /// The label set: its name, or a file
