@@ -36,6 +36,7 @@ mod stop;
 mod tag;
 mod tags;
 mod train;
+mod typed;
 mod undo;
 mod watch;
 mod whose;

@@ -17,8 +17,9 @@ use clap::ValueEnum;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use super::setup::{LabelArgs, Surroundings, shown, tag};
+use super::setup::{LabelArgs, Surroundings, shown};
 use super::tag::inputs::expand;
+use super::typed::tag;
 use super::{Outcome, UsageError};
 use crate::daemon::{Control, DaemonError, Place, find_or_start};
 use crate::desk::protocol::CorrectParams;

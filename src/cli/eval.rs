@@ -10,7 +10,8 @@ use serde_json::json;
 use unicode_width::UnicodeWidthStr;
 
 use super::columns::padded;
-use super::setup::{ModelArgs, Surroundings, count, unit_interval};
+use super::setup::{ModelArgs, Surroundings};
+use super::typed::{count, unit_interval};
 use super::{Outcome, UsageError, complain, remark, sentence};
 use crate::engine::{Engine, EngineOptions};
 use crate::learn::dataset::{DataSet, Suite};

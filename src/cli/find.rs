@@ -7,7 +7,8 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 
-use super::setup::{shown, tag};
+use super::setup::shown;
+use super::typed::tag;
 use super::watch::{absolute, asked_patiently};
 use super::{Outcome, complain, remark};
 use crate::daemon::{Place, find_or_start};

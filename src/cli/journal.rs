@@ -15,7 +15,8 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::json;
 
-use super::setup::{Surroundings, count, shown};
+use super::setup::{Surroundings, shown};
+use super::typed::count;
 use super::{Outcome, UsageError, block_on, complain, moment};
 use crate::daemon::{DaemonError, Place, find};
 use crate::desk::name::{path_of, uri_of};

@@ -1,6 +1,5 @@
 //! What commands that run a model have in common: which model, on which device, with which labels.
 
-use std::convert::Infallible;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::ValueEnum;
 
+use super::typed::tag_names;
 use super::{UsageError, complain, labelset};
 use crate::config::{Choice, Device as DeviceChoice, Folders, Settings};
 use crate::document::DecodeError;
@@ -16,7 +16,6 @@ use crate::learn::versions::{LoadError, Versions};
 use crate::model::device;
 use crate::model::store::{Entry, Origin, Store};
 use crate::model::{LoadOptions, Model, Precision};
-use crate::score::Score;
 use crate::telemetry::harmless;
 use crate::watch;
 
@@ -280,41 +279,6 @@ fn named(names: &str) -> anyhow::Result<LabelSet> {
     Ok(set)
 }
 
-/// A tag as somebody types it, without the `#` that many write before one.
-pub(crate) fn tag_name(text: &str) -> String {
-    let text = text.trim();
-    match text.strip_prefix('#') {
-        Some(name) if !name.is_empty() => name.to_owned(),
-        _ => text.to_owned(),
-    }
-}
-
-/// The tags of a list as somebody types it, with the commas of their own script.
-pub(crate) fn tag_names(list: &str) -> impl Iterator<Item = String> {
-    list.split([',', '，', '、', '،']).map(tag_name)
-}
-
-/// The same as an option's value.
-pub(crate) fn tag(text: &str) -> Result<String, Infallible> {
-    Ok(tag_name(text))
-}
-
-/// A number of things, as an option's value: none is no number that somebody means.
-pub(crate) fn count(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| "not a whole number of 1 or more".to_owned())
-}
-
-/// A number from 0 to 1, as an option's value.
-pub(crate) fn unit_interval(text: &str) -> Result<f32, String> {
-    let value: f32 = text
-        .parse()
-        .map_err(|_| "not a number; give one from 0 to 1".to_owned())?;
-    Score::new(value)
-        .map(Score::value)
-        .ok_or_else(|| "not from 0 to 1".to_owned())
-}
-
 /// Reads bytes of a file or standard input up to `limit`; says whether there is more.
 pub(crate) fn read_up_to(reader: impl io::Read, limit: u64) -> io::Result<(Vec<u8>, bool)> {
     let mut bytes = Vec::new();
@@ -354,21 +318,6 @@ pub(crate) fn shown(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_sign_of_a_tag_is_no_part_of_its_name() {
-        let names = ["#pets", " #a/b ", "c#", "##x", "#"].map(tag_name);
-        assert_eq!(names, ["pets", "a/b", "c#", "#x", "#"]);
-        assert_eq!(named("#a, #b").unwrap().labels()[1].name, "b");
-    }
-
-    #[test]
-    fn labels_are_told_apart_by_the_commas_of_their_script() {
-        let names = |list| tag_names(list).collect::<Vec<_>>();
-        assert_eq!(names("庭、料理，#税"), ["庭", "料理", "税"]);
-        assert_eq!(names("حديقة، طبخ"), ["حديقة", "طبخ"]);
-        assert_eq!(names("salt and pepper,c#"), ["salt and pepper", "c#"]);
-    }
 
     #[test]
     fn the_bundled_model_is_told_to_read_mostly_english_where_the_labels_are_not() {

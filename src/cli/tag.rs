@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 
-use super::setup::{LabelArgs, ModelArgs, Surroundings, count, language_fact, unit_interval};
+use super::setup::{LabelArgs, ModelArgs, Surroundings, language_fact};
+use super::typed::{count, unit_interval};
 use super::{Outcome, UsageError, remark};
 use crate::desk::decision::{Decision, Facts, decide};
 use crate::engine::{Engine, EngineError, EngineOptions, Passage, Prediction, Request, Vocabulary};

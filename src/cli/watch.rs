@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use super::columns::paragraph;
-use super::setup::{count, unit_interval};
+use super::typed::{count, unit_interval};
 use super::{Outcome, UsageError, labelset, remark};
 use crate::config::Folders;
 use crate::daemon::{Control, DaemonError, Place, find_or_start};

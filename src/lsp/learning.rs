@@ -91,8 +91,9 @@ impl Shared {
                 changed = loading.changed() => if changed.is_err() { return },
                 changed = learnt.changed() => match changed {
                     Ok(()) => {
-                        // Where many notes are corrected one after the other, the last one counts.
-                        while let Ok(Ok(())) = tokio::time::timeout(PAUSE, learnt.changed()).await {}
+                        // Where many notes are corrected one after the other, not after each.
+                        tokio::time::sleep(PAUSE).await;
+                        learnt.borrow_and_update();
                         self.suggest_again();
                         continue;
                     }

@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::show::Record;
-use crate::cli::setup::{Surroundings, binary, io_fact, read_up_to, shown, tag_names};
+use crate::cli::setup::{Surroundings, binary, io_fact, read_up_to, shown};
 use crate::cli::tag::inputs::Input;
+use crate::cli::typed::tag_names;
 use crate::daemon::DaemonError;
 use crate::desk::name::uri_of;
 use crate::desk::protocol::{CorrectParams, CorrectResult};

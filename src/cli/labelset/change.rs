@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::find;
-use crate::cli::setup::tag;
+use crate::cli::typed::tag;
 use crate::cli::{Outcome, UsageError, remark};
 use crate::desk::{SetChangeError, change_set};
 use crate::label::Change;
