@@ -340,12 +340,4 @@ mod tests {
         let path = Path::new("a\u{202e}b\n\u{1b}[31m/שלום.md");
         assert_eq!(shown(path), "a\u{fffd}b\u{fffd}\u{fffd}[31m/שלום.md");
     }
-
-    #[test]
-    fn a_count_is_one_or_more() {
-        assert_eq!(count("12"), Ok(12));
-        for text in ["0", "-3", "1.5", "", "many"] {
-            assert_eq!(count(text).unwrap_err(), "not a whole number of 1 or more");
-        }
-    }
 }

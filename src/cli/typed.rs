@@ -57,4 +57,12 @@ mod tests {
         assert_eq!(names("حديقة، طبخ"), ["حديقة", "طبخ"]);
         assert_eq!(names("salt and pepper,c#"), ["salt and pepper", "c#"]);
     }
+
+    #[test]
+    fn a_count_is_one_or_more() {
+        assert_eq!(count("12"), Ok(12));
+        for text in ["0", "-3", "1.5", "", "many"] {
+            assert_eq!(count(text).unwrap_err(), "not a whole number of 1 or more");
+        }
+    }
 }
