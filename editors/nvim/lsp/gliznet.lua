@@ -7,8 +7,25 @@ return {
   cmd = { 'gliznet', 'lsp' },
   filetypes = { 'markdown', 'quarto', 'rmd', 'org', 'text', 'rst', 'asciidoc', 'tex', 'plaintex' },
   root_markers = { 'gliznet.toml', '.obsidian', '.git' },
-  -- We show the review ourselves; without this the server asks by messages.
-  capabilities = { experimental = { gliznet = { review = true } } },
+  -- Only keeps out what has no name yet; the folder is where the markers are.
+  root_dir = function(buf, on_dir)
+    if require('gliznet.attach').is_named(buf) then
+      on_dir()
+    end
+  end,
+  capabilities = {
+    -- Neovim takes edits that name their version, but does not say so. Without a version an edit for
+    -- an older text is written all the same: a tag stands there twice, or in the midst of a word.
+    workspace = {
+      workspaceEdit = {
+        documentChanges = true,
+        -- It would tell each tag once more, in lines that ask for a key.
+        changeAnnotationSupport = vim.NIL,
+      },
+    },
+    -- We show the review ourselves; without this the server asks by messages.
+    experimental = { gliznet = { review = true } },
+  },
   handlers = {
     ['gliznet/tagsChanged'] = function(...)
       return require('gliznet.attach').tags_changed(...)

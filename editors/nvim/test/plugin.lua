@@ -120,20 +120,32 @@ return {
     end,
   },
   {
-    'an edit for an older text is refused',
+    'an edit for an older text, or for a note that is closed, is refused',
     function(home)
       local user = home()
       local editor = user:editor(BREAD)
       editor:tags()
-      local answer = editor:lua([[
-        local client = require('gliznet.client').of(0)
-        local range = { start = { line = 0, character = 0 }, ['end'] = { line = 0, character = 0 } }
-        return client.handlers['workspace/applyEdit'](nil, { edit = { documentChanges = { {
-          textDocument = { uri = vim.uri_from_bufnr(0), version = vim.lsp.util.buf_versions[vim.api.nvim_get_current_buf()] - 1 },
-          edits = { { range = range, newText = 'late' } },
-        } } } }, { client_id = client.id, method = 'workspace/applyEdit' })]])
-      equal(answer, { applied = false, failureReason = 'the text changed meanwhile' })
+      local function answer(uri, older)
+        return editor:lua(
+          [[
+          local uri, older = ...
+          local client = require('gliznet.client').of(0)
+          local version = vim.lsp.util.buf_versions[vim.api.nvim_get_current_buf()] - older
+          local range = { start = { line = 0, character = 0 }, ['end'] = { line = 0, character = 0 } }
+          return client.handlers['workspace/applyEdit'](nil, { edit = { documentChanges = { {
+            textDocument = { uri = uri, version = version },
+            edits = { { range = range, newText = 'late' } },
+          } } } }, { client_id = client.id, method = 'workspace/applyEdit' })]],
+          uri,
+          older
+        )
+      end
+      local refused = { applied = false, failureReason = 'the text changed meanwhile' }
+      equal(answer(vim.uri_from_fname(user:path('notes/' .. BREAD)), 1), refused)
       equal(editor:lines()[1], '---', 'the text')
+      local closed = vim.uri_from_fname(user:path('notes/home/vet-visit.md'))
+      equal(answer(closed, 0), { applied = false, failureReason = 'the note is closed' })
+      equal(#editor:lua('return vim.api.nvim_list_bufs()'), 1, 'buffers')
     end,
   },
   {

@@ -125,6 +125,27 @@ return {
     end,
   },
   {
+    'a tag that is accepted twice at once is written once',
+    function(home)
+      local editor = opened(home(), BREAD)
+      editor:lua("vim.cmd('Gliznet accept garden') vim.cmd('Gliznet accept garden')")
+      support.until_true('both records', function()
+        return editor:ask('gliznet/status').journal.corrections == 2
+      end)
+      equal(editor:lines()[3], 'tags: [bread, baking, garden]')
+    end,
+  },
+  {
+    'a note that cannot be changed is left alone, and it is said why',
+    function(home)
+      local editor = opened(home(), BREAD)
+      editor:lua('vim.bo.modifiable = false')
+      editor:command('Gliznet accept garden')
+      editor:sees('did not take the edit: the buffer cannot be changed')
+      equal(editor:ask('gliznet/status').journal.corrections, 0, 'corrections')
+    end,
+  },
+  {
     'an accepted tag is undone by one key',
     function(home)
       local user = home()
@@ -284,6 +305,9 @@ return {
       local editor = user:editor()
       editor:command('enew | setfiletype markdown')
       editor:keys('iSow the beans.<Esc>')
+      editor:command('Gliznet accept garden')
+      editor:sees('the note has no name yet')
+      equal(editor:lua('return #vim.lsp.get_clients({ bufnr = 0 })'), 0, 'servers')
       editor:command('write first.md')
       editor:tags()
       editor:command('Gliznet accept garden')
@@ -339,6 +363,18 @@ return {
       local editor = opened(user, BREAD)
       editor:command('Gliznet pick')
       equal(editor:waits('the choice', 'return vim.g.picked'), 'well')
+    end,
+  },
+  {
+    'a note that is closed before the answer comes is left alone',
+    function(home)
+      local editor = opened(home(), BREAD)
+      editor:lua("vim.cmd('Gliznet accept') vim.cmd('bwipeout!')")
+      editor:command('edit ' .. TAXES)
+      editor:tags()
+      equal(editor:lua("return vim.fn.execute('messages')"):find('traceback'), nil, 'a fault')
+      local left = editor:lua('return vim.fn.bufexists(...)', BREAD)
+      equal(left, 0, 'the closed note')
     end,
   },
   {

@@ -15,6 +15,8 @@ local M = {}
 local tags_of = {}
 ---@type table<integer, string> The names that the server knows, by buffer.
 local uri_of = {}
+---@type table<integer, true?> Buffers that would be served, had they a name.
+local nameless = {}
 
 -- Since 0.12 Neovim asks for lenses by itself, and draws them above the line.
 local draws_by_itself = vim.lsp.codelens.enable ~= nil
@@ -65,9 +67,40 @@ function M.attach(client, buf)
   end
 end
 
---- Opens a buffer anew for the server, where it has another name than the server knows.
+--- Whether a buffer has a name. Without one it is not served: its URI would be that of all others
+--- without a name, and Neovim would put edits into the list of the root folder.
+---@param buf integer
+---@return boolean
+function M.is_named(buf)
+  nameless[buf] = vim.api.nvim_buf_get_name(buf) == '' or nil
+  return not nameless[buf]
+end
+
+--- Whether a buffer is not served because it has no name.
+---@param buf integer
+---@return boolean
+function M.waits_for_name(buf)
+  return nameless[buf] ~= nil
+end
+
+--- Starts the server for a buffer that was kept out, as its filetype did.
+local function start(buf)
+  vim.api.nvim_buf_call(buf, function()
+    for _, group in ipairs({ 'nvim.lsp.enable', 'gliznet.start' }) do
+      if vim.fn.exists(('#%s#FileType'):format(group)) == 1 then
+        vim.cmd.doautocmd({ args = { '<nomodeline>', group, 'FileType' } })
+      end
+    end
+  end)
+end
+
+--- Opens a buffer anew for the server, where it has another name than the server knows, or none
+--- until now.
 ---@param buf integer
 function M.renamed(buf)
+  if nameless[buf] and vim.api.nvim_buf_is_loaded(buf) and M.is_named(buf) then
+    return start(buf)
+  end
   local known = uri_of[buf]
   if not known or not vim.api.nvim_buf_is_loaded(buf) or known == vim.uri_from_bufnr(buf) then
     return
@@ -118,10 +151,14 @@ function M.apply_edit(err, params, context, ...)
     local version = document and document.version
     if type(version) == 'number' then
       local buf = buffer_of(context.client_id, document.uri)
-      if buf and vim.lsp.util.buf_versions[buf] ~= version then
-        return { applied = false, failureReason = 'the text changed meanwhile' }
+      if not buf then
+        -- Neovim would load it again, and leave it changed where nobody looks.
+        return { applied = false, failureReason = 'the note is closed' }
       end
-      if buf and not vim.bo[buf].modifiable then
+      if vim.lsp.util.buf_versions[buf] ~= version then
+        return { applied = false, failureReason = 'the text ' .. client_of.CHANGED }
+      end
+      if not vim.bo[buf].modifiable then
         return { applied = false, failureReason = 'the buffer cannot be changed' }
       end
     end

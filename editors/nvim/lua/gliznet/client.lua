@@ -6,6 +6,9 @@ local M = {}
 -- Longer than any answer takes, short enough to be borne at a command line.
 local PATIENCE_MS = 2000
 local CONTENT_MODIFIED = -32801
+-- What the server says where it, or we, found an edit to be for an older text. Nothing was
+-- recorded then.
+M.CHANGED = 'changed meanwhile'
 local UNKNOWN = 'the server does not know this note; `:edit` opens it for it again'
 
 --- The server of a buffer; nil where there is none.
@@ -25,7 +28,12 @@ function M.request(client, method, params, buf, answered)
   local attempts = 0
   local ask
   local function handler(err, result)
-    if err and err.code == CONTENT_MODIFIED and attempts < 3 then
+    if not vim.api.nvim_buf_is_valid(buf) then
+      return -- The note was closed meanwhile; nobody waits for the answer.
+    end
+    local has_changed = err
+      and (err.code == CONTENT_MODIFIED or (err.message or ''):find(M.CHANGED, 1, true))
+    if has_changed and attempts < 3 then
       return ask()
     end
     if err and (err.message or ''):find('is not open; send', 1, true) then

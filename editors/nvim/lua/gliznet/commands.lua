@@ -1,7 +1,7 @@
 -- The command `:Gliznet`: what it understands, completes and does.
 
+local attach = require('gliznet.attach')
 local client_of = require('gliznet.client')
-local percent = require('gliznet.attach').percent
 local review = require('gliznet.review')
 
 local M = {}
@@ -107,7 +107,7 @@ local commands = {
         for _, tag in ipairs(result.tags) do
           local origin = tag.origin == 'model' and '' or ('  (%s)'):format(tag.origin)
           local present = tag.present and '  (in the note)' or ''
-          local line = ('%6s  %s%s%s'):format(percent(tag.score), tag.label, origin, present)
+          local line = ('%6s  %s%s%s'):format(attach.percent(tag.score), tag.label, origin, present)
           table.insert(lines, { line })
         end
         if #lines == 0 then
@@ -170,13 +170,14 @@ function M.run(words)
   end
   local buf = vim.api.nvim_get_current_buf()
   local client = client_of.of(buf)
+  -- Whose own `root_dir` starts us without a name, gets edits that find no buffer.
+  local is_served = client or attach.waits_for_name(buf)
+  if is_served and vim.api.nvim_buf_get_name(buf) == '' then
+    return client_of.tell('the note has no name yet; `:write` it first', vim.log.levels.ERROR)
+  end
   if not client then
     local fact = 'it does not serve this buffer; `:checkhealth gliznet` says why'
     return client_of.tell(fact, vim.log.levels.ERROR)
-  end
-  if vim.api.nvim_buf_get_name(buf) == '' then
-    -- Its URI names no buffer, so the server's edits would find none.
-    return client_of.tell('the note has no name yet; `:write` it first', vim.log.levels.ERROR)
   end
   command.run(client, buf, label)
 end

@@ -24,11 +24,17 @@ end
 local function start_by_autocommand(options)
   local config = vim.tbl_deep_extend('force', default_config(), options)
   config.name = 'gliznet'
+  config.root_dir = nil -- A function is for newer Neovims.
   config.capabilities =
     vim.tbl_deep_extend('force', vim.lsp.protocol.make_client_capabilities(), config.capabilities)
 
   local function start(buf)
-    if vim.bo[buf].buftype == '' and vim.list_contains(config.filetypes, vim.bo[buf].filetype) then
+    local is_file = vim.bo[buf].buftype == ''
+    if
+      is_file
+      and vim.list_contains(config.filetypes, vim.bo[buf].filetype)
+      and require('gliznet.attach').is_named(buf)
+    then
       local root = vim.fs.root(buf, config.root_markers)
       vim.lsp.start(vim.tbl_extend('force', config, { root_dir = root }), { bufnr = buf })
     end

@@ -165,9 +165,6 @@ function M.open(buf, options)
 
   local function show()
     M.suggestions(client, buf, function(all)
-      if not vim.api.nvim_buf_is_valid(buf) then
-        return
-      end
       local suggestions = vim.tbl_filter(function(suggestion)
         return not decided[suggestion.label]
       end, all)
