@@ -43,7 +43,8 @@ end
 ---@return string[]? command
 local function configured()
   if not vim.lsp.enable then
-    return package.loaded.gliznet and { 'gliznet', 'lsp' } or nil
+    local started = require('gliznet').config
+    return started and started.cmd
   end
   local config = vim.lsp.config.gliznet
   local is_enabled = vim.lsp.is_enabled and vim.lsp.is_enabled('gliznet')
@@ -127,7 +128,9 @@ end
 ---@return string[]? filetypes Those that are served; nil where that is not known.
 local function filetypes()
   local client = vim.lsp.get_clients({ name = 'gliznet' })[1]
-  local config = client and client.config or vim.lsp.config and vim.lsp.config.gliznet
+  local config = client and client.config
+    or vim.lsp.config and vim.lsp.config.gliznet
+    or require('gliznet').config
   return config and config.filetypes
 end
 

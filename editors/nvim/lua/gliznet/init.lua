@@ -10,6 +10,9 @@ local M = {}
 
 local KNOWN = { cmd = 'table', filetypes = 'table', root_markers = 'table', settings = 'table' }
 
+---@type table? What Neovim 0.10 starts the server with.
+M.config = nil
+
 --- The configuration that newer Neovims find by themselves.
 ---@return table
 local function default_config()
@@ -27,6 +30,8 @@ local function start_by_autocommand(options)
   config.root_dir = nil -- A function is for newer Neovims.
   config.capabilities =
     vim.tbl_deep_extend('force', vim.lsp.protocol.make_client_capabilities(), config.capabilities)
+
+  M.config = config
 
   local function start(buf)
     local is_file = vim.bo[buf].buftype == ''
