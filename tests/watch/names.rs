@@ -240,6 +240,27 @@ fn notes_that_exchange_their_names_at_once_keep_each_its_own_past() {
     user.until("out", || user.read("b.md"), |text| !text.contains("- tax"));
 }
 
+#[cfg(unix)]
+#[test]
+fn notes_that_exchanged_their_names_while_no_daemon_ran_keep_each_its_own_past() {
+    let user = one_was_corrected();
+    let (one, other) = (user.read("a.md"), user.read("b.md"));
+    user.home.run(&["stop"]);
+    let outside = user.home.path("outside.md");
+    std::fs::rename(user.path("a.md"), &outside).unwrap();
+    std::fs::rename(user.path("b.md"), user.path("a.md")).unwrap();
+    std::fs::rename(&outside, user.path("b.md")).unwrap();
+    user.settled();
+    assert_eq!((user.read("a.md"), user.read("b.md")), (other, one));
+    let (shown, _) = user.home.run(&["journal", "show"]);
+    assert!(shown.contains("a.md") && !shown.contains("b.md"), "{shown}");
+    // All of the tags are known to be ours under the other names, too.
+    let (shown, code) = user.home.run(&["undo", "--since", "2000-01-01"]);
+    assert_eq!(code, 0, "{shown}");
+    assert_eq!(user.read("a.md"), "Taxes are due.\n");
+    assert_eq!(user.read("b.md"), "Roses.\n");
+}
+
 #[test]
 fn a_note_that_was_moved_over_another_and_back_has_nothing_of_it() {
     let user = one_was_corrected();

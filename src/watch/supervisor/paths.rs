@@ -4,7 +4,7 @@
 //! Invariant: a note that is gone is remembered for a while, so that one that comes back under
 //! another name keeps what was said of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::{GRACE, Supervisor};
@@ -132,6 +132,9 @@ impl Supervisor {
         urgency: Urgency,
         earliest: Moment,
     ) {
+        for (one, other) in self.exchanged(&come) {
+            self.exchange(&one, &other);
+        }
         let is_new = |(path, _): &&(PathBuf, Stamp)| !self.index.notes().contains_key(path);
         let new: Vec<(PathBuf, Stamp)> = come.iter().filter(is_new).cloned().collect();
         let now = self.now();
@@ -203,6 +206,23 @@ impl Supervisor {
         self.rename_all(one, &between);
         self.rename_all(other, one);
         self.rename_all(&between, other);
+    }
+
+    /// Pairs of known notes of which each looks as the other did: they have exchanged their names
+    /// while nobody told of it, as where no daemon ran.
+    fn exchanged(&self, come: &[(PathBuf, Stamp)]) -> Vec<(PathBuf, PathBuf)> {
+        let notes = self.index.notes();
+        let by_look: HashMap<Stamp, &PathBuf> = come
+            .iter()
+            .filter(|(_, stamp)| stamp.inode != 0)
+            .map(|(path, stamp)| (*stamp, path))
+            .collect();
+        let pair = |(path, stamp): &(PathBuf, Stamp)| {
+            let other = *by_look.get(&notes.get(path)?.stamp)?;
+            let is_pair = path < other && notes.get(other)?.stamp == *stamp;
+            is_pair.then(|| (path.clone(), other.clone()))
+        };
+        come.iter().filter_map(pair).collect()
     }
 
     /// Known notes that look like new ones and are not there any more, or another note is: a note
