@@ -20,6 +20,7 @@ await esbuild.build({
       export { Server } from './src/server';
       export { tell } from './src/messages';
       export { choose } from './src/labelset';
+      export { ask } from './src/review';
       export { MessageType, ResponseError } from 'vscode-languageclient/node';
       export * as vscode from 'vscode';`,
     resolveDir: root,
@@ -195,4 +196,15 @@ test('gliznet.toml decides again, whatever the person has set for all workspaces
   assert.equal((await chosen(file, { labelset: 'gtd' }, {})).labelset, undefined);
   assert.equal((await chosen(file, { labelset: 'gtd' }, { labelset: 'emotions' })).labelset, '');
   assert.equal(vscode.forAll.labelset, 'emotions', 'what holds elsewhere is left alone');
+});
+
+test('a review that is left before its labels are there is over, and asks no longer', async () => {
+  // A server that answers only where it is asked no longer.
+  const sendRequest = (_method, _params, token) =>
+    new Promise((_, reject) => token?.onCancellationRequested(() => reject(new Error('cancelled'))));
+  const asked = loaded.ask({ running: { sendRequest } }, { uri: 'file:///a.md' });
+  const pick = vscode.picks.at(-1);
+  pick.hide();
+  assert.equal(await asked, undefined);
+  assert.equal(pick.isGone, true);
 });

@@ -21,6 +21,35 @@ class EventEmitter {
   }
 }
 
+class CancellationTokenSource {
+  constructor() {
+    const cancelled = new EventEmitter();
+    this.token = { isCancellationRequested: false, onCancellationRequested: cancelled.event };
+    this.cancel = () => {
+      this.token.isCancellationRequested = true;
+      cancelled.fire();
+    };
+  }
+
+  dispose() {}
+}
+
+/** A list to pick from, which the person leaves by `hide`. */
+function quickPick() {
+  const hidden = new EventEmitter();
+  const pick = {
+    isGone: false,
+    onDidHide: hidden.event,
+    onDidAccept: () => ({ dispose() {} }),
+    onDidTriggerItemButton: () => ({ dispose() {} }),
+    show() {},
+    hide: () => hidden.fire(),
+    dispose: () => (pick.isGone = true),
+  };
+  picks.push(pick);
+  return pick;
+}
+
 /** Does nothing, whatever is done to it. */
 function nothing(known = {}) {
   const parts = { ...known };
@@ -50,6 +79,8 @@ const show = (text, ...buttons) => {
 };
 /** The button and the choice that the person takes. */
 const answers = {};
+/** The lists that were opened. */
+const picks = [];
 /** The commands that were run, by their names. */
 const ran = [];
 /** The section `gliznet`: what the workspace says, and what the person has set for all. */
@@ -72,11 +103,13 @@ module.exports = Object.assign(Object.create(nothing()), {
   settings,
   forAll,
   answers,
+  picks,
   ran,
   noLog,
   version: '1.139.0',
   env: { language: 'en', appName: 'tests' },
   EventEmitter,
+  CancellationTokenSource,
   Disposable: class {
     dispose() {}
   },
@@ -90,6 +123,7 @@ module.exports = Object.assign(Object.create(nothing()), {
     showWarningMessage: show,
     showInformationMessage: show,
     visibleTextEditors: [],
+    createQuickPick: quickPick,
     showQuickPick: (choices) => Promise.resolve(choices.find(({ label }) => label === answers.pick)),
     activeTextEditor: undefined,
     tabGroups: nothing({ all: [] }),

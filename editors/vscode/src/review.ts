@@ -31,19 +31,33 @@ export async function ask(server: Server, textDocument: protocol.DocumentName): 
   pick.canSelectMany = true;
   pick.matchOnDescription = true;
   pick.busy = true;
+  // A model that loads, or a long note, may take longer than the person waits.
+  const left = new vscode.CancellationTokenSource();
+  pick.onDidHide(() => {
+    left.cancel();
+  });
   pick.show();
   try {
     const [scored, sets] = await Promise.all([
-      client.sendRequest(protocol.tag, { textDocument, all: true }),
-      client.sendRequest(protocol.labelsets, { textDocument }),
+      client.sendRequest(protocol.tag, { textDocument, all: true }, left.token),
+      client.sendRequest(protocol.labelsets, { textDocument }, left.token),
     ]);
+    if (left.token.isCancellationRequested) {
+      return undefined;
+    }
     const { choices, checked } = lay(scored, sets);
     pick.items = choices;
     pick.selectedItems = checked;
     pick.busy = false;
     return await answer(pick, checked);
+  } catch (error) {
+    if (left.token.isCancellationRequested) {
+      return undefined;
+    }
+    throw error;
   } finally {
     pick.dispose();
+    left.dispose();
   }
 }
 
