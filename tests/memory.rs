@@ -125,7 +125,7 @@ fn what_a_verdict_means_for_other_open_notes_is_shown_there_at_once() {
 }
 
 #[test]
-fn what_was_said_of_an_unsaved_note_does_not_hold_for_the_next_one_of_its_name() {
+fn what_was_said_of_an_unsaved_note_holds_until_it_is_closed_and_not_for_the_next_one() {
     let home = home();
     let mut editor = editor(&home);
     let document = json!({"uri": "untitled:Untitled-1"});
@@ -136,7 +136,14 @@ fn what_was_said_of_an_unsaved_note_does_not_hold_for_the_next_one_of_its_name()
     editor.open("untitled:Untitled-1", TEXT);
     let said = json!({"textDocument": document, "accepted": ["garden"]});
     correct(&mut editor, said);
-    assert_eq!(shown(&mut editor), remembered("garden"));
+    let you = [("garden".to_owned(), "you".to_owned())];
+    assert_eq!(shown(&mut editor), you);
+    editor.replace(
+        "untitled:Untitled-1",
+        2,
+        "I flew to Lisbon for the weekend.",
+    );
+    assert_eq!(shown(&mut editor), you);
     editor.notify("textDocument/didClose", json!({"textDocument": document}));
     editor.open("untitled:Untitled-1", "I flew to Lisbon for the weekend.");
     let next = shown(&mut editor);

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tower_lsp::ls_types::{
     DidChangeTextDocumentParams, DidOpenTextDocumentParams, TextDocumentContentChangeEvent, Uri,
@@ -27,6 +28,8 @@ pub struct Open {
     pub text: Arc<str>,
     /// How the text is read.
     pub format: Format,
+    /// When it was opened, in microseconds since 1970.
+    pub opened: u64,
 }
 
 impl Open {
@@ -66,6 +69,9 @@ impl Documents {
             version: item.version,
             text: item.text.into(),
             format,
+            opened: SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0, |since| since.as_micros() as u64),
         };
         self.open.insert(item.uri, open);
     }

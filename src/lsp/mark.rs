@@ -80,6 +80,7 @@ mod tests {
                 version: 1,
                 text: text.into(),
                 format: Format::Markdown,
+                opened: 0,
             };
             diagnostics(&open, &set, Encoding::Utf16, Words::English)
         };

@@ -216,6 +216,7 @@ mod tests {
             version,
             text: "Roses.".into(),
             format: crate::document::Format::Markdown,
+            opened: 0,
         };
         assert!(!edited.is_edited(&at(1)));
         edited.begins(&at(1));
