@@ -38,6 +38,11 @@ impl Open {
         let path = path(&self.uri)?;
         Some(path.parent()?.to_path_buf())
     }
+
+    /// Its name for the desk: of what is no file yet, one that it has until it is closed.
+    pub(super) fn name(&self) -> String {
+        name(&self.uri).unwrap_or_else(|| format!("{}#{}", self.uri.as_str(), self.opened))
+    }
 }
 
 /// No system has files with longer paths, and each folder above a file is asked for its settings.
@@ -50,6 +55,14 @@ pub(super) fn path(uri: &Uri) -> Option<PathBuf> {
     }
     let path = uri.to_file_path()?;
     (path.as_os_str().len() <= LONGEST_PATH).then(|| path.into_owned())
+}
+
+/// A document's name, spelt the same in all clients; none for what is no file yet, since the next such
+/// document has the same.
+pub(super) fn name(uri: &Uri) -> Option<String> {
+    let is_unsaved = uri.scheme().as_str().eq_ignore_ascii_case("untitled");
+    let same = path(uri).and_then(Uri::from_file_path);
+    (!is_unsaved).then(|| same.as_ref().unwrap_or(uri).as_str().to_owned())
 }
 
 /// All that one client has open.

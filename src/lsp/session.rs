@@ -221,7 +221,7 @@ impl Shared {
                     text: Text {
                         source: text.into(),
                         format,
-                        name: uri.as_ref().filter(|uri| !is_unsaved(uri)).map(name_of),
+                        name: uri.as_ref().and_then(documents::name),
                     },
                     open: None,
                 }
@@ -274,22 +274,8 @@ pub(super) fn text_of(open: &Open) -> Text {
     Text {
         source: Arc::clone(&open.text),
         format: open.format,
-        name: Some(match is_unsaved(&open.uri) {
-            true => format!("{}#{}", name_of(&open.uri), open.opened),
-            false => name_of(&open.uri),
-        }),
+        name: Some(open.name()),
     }
-}
-
-/// A document's name, spelt the same in all clients.
-fn name_of(uri: &Uri) -> String {
-    let same = documents::path(uri).and_then(Uri::from_file_path);
-    same.as_ref().unwrap_or(uri).as_str().to_owned()
-}
-
-/// Whether there is no file yet: the next such document has the same URI, and is another one.
-fn is_unsaved(uri: &Uri) -> bool {
-    uri.scheme().as_str().eq_ignore_ascii_case("untitled")
 }
 
 fn params<T: DeserializeOwned>(request: &Request) -> Option<T> {
