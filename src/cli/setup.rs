@@ -320,6 +320,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn labels_of_the_command_line_are_named_without_their_sign() {
+        assert_eq!(named("#a, #b").unwrap().labels()[1].name, "b");
+    }
+
+    #[test]
     fn the_bundled_model_is_told_to_read_mostly_english_where_the_labels_are_not() {
         let set = |language: &str| {
             let source = format!("language = '{language}'\n[[label]]\nname = 'a'\n");

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use crate::score::Score;
 
 /// A tag as somebody types it, without the `#` that many write before one.
-pub(crate) fn tag_name(text: &str) -> String {
+fn tag_name(text: &str) -> String {
     let text = text.trim();
     match text.strip_prefix('#') {
         Some(name) if !name.is_empty() => name.to_owned(),

@@ -62,14 +62,16 @@ fn parts(text: &str, mut span: Span) -> Vec<Span> {
                 .map_or(rest.len(), |(at, _)| at)
         };
         let (part, half) = (&rest[..at(PART)], at(PART / 2));
-        let bounds = |ends: fn(&str) -> bool| {
-            let words = part.split_word_bound_indices().rev();
-            let mut ends = words.filter(move |(_, word)| ends(word));
-            ends.find_map(|(at, word)| Some(at + word.len()).filter(|end| *end > half))
+        let last = |ends: fn(&str) -> bool| {
+            let mut words = part.split_word_bound_indices().rev();
+            let found = words.find(|(_, word)| ends(word));
+            found
+                .map(|(at, word)| at + word.len())
+                .filter(|end| *end > half)
         };
-        // The last word may be cut off itself, so nothing ends behind it.
-        let cut = bounds(is_pause)
-            .or_else(|| bounds(|word| word.trim().is_empty()))
+        // The last character may be cut itself, so a part ends before it.
+        let cut = last(is_pause)
+            .or_else(|| last(|word| word.trim().is_empty()))
             .or_else(|| part.grapheme_indices(true).next_back().map(|(at, _)| at))
             .filter(|at| *at > 0)
             .unwrap_or(part.len());
